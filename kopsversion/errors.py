@@ -1,0 +1,178 @@
+"""Every error that kopsversion raises, and what each carries (DESIGN section 8).
+
+::
+
+    KopsVersionError                    exit code
+    ├── UsageError                      2   an argument or setting that cannot be meant
+    │   └── InvalidVersionError         2   (also a ValueError) text that is not a kOps version
+    ├── ResolutionError                 1   the question was understood and has no answer
+    │   ├── NoTestableBuildError        1
+    │   └── MarkerRefusedError          1   on_stale=refuse, and no marker could be used
+    ├── IntegrityError                  5   what is there is not what was promised
+    └── StoreError                      4   the store could not be asked
+        ├── ObjectNotFoundError
+        ├── AccessDeniedError
+        ├── MalformedResponseError
+        ├── StoreUnavailableError
+        └── PreconditionFailedError     5   somebody else wrote first
+
+Each has its data as attributes; ``str()`` is one sentence that names the offending value, and
+``hint`` says what to do next. This module knows nothing of the rest of the package.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SHOWN = 120
+
+
+def quoted(text: str) -> str:
+    """Show untrusted text in one harmless line: ASCII, escaped, at most 120 characters of it."""
+    shown = ascii(text[:_SHOWN])
+    return shown if len(text) <= _SHOWN else f"{shown}… ({len(text)} characters)"
+
+
+class KopsVersionError(Exception):
+    """Anything that kopsversion refuses to do or could not do.
+
+    Parameters:
+        message: one sentence that names the offending value.
+        hint: what the reader can do next; may be empty.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(KopsVersionError):
+    """An argument, option or setting that cannot be meant."""
+
+    exit_code = 2
+
+
+class InvalidVersionError(UsageError, ValueError):
+    """Text that is not a kOps version (DESIGN section 3).
+
+    Parameters:
+        text: what was given, untouched.
+        position: index of the first character that does not fit.
+        expected: what would have fitted there.
+    """
+
+    def __init__(self, text: str, *, position: int, expected: str) -> None:
+        super().__init__(
+            f"{quoted(text)} is not a kOps version: expected {expected} at character {position + 1}",
+            hint="versions look like 1.29.0-alpha.3 or 1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643",
+        )
+        self.text = text
+        self.position = position
+        self.expected = expected
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Exceptions pickle by their positional arguments; ours is keyword-only past the first.
+        return _rebuild_invalid_version, (self.text, self.position, self.expected)
+
+
+def _rebuild_invalid_version(text: str, position: int, expected: str) -> InvalidVersionError:
+    return InvalidVersionError(text, position=position, expected=expected)
+
+
+class ResolutionError(KopsVersionError):
+    """The question was understood, the store answered, and there is no build to name.
+
+    Parameters:
+        channel: the channel or version that was asked for.
+        reasons: one sentence for each thing that stood in the way, most telling first.
+    """
+
+    def __init__(self, message: str, *, channel: str, reasons: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.channel = channel
+        self.reasons = tuple(reasons)
+
+
+class NoTestableBuildError(ResolutionError):
+    """No build of the channel is testable (DESIGN section 5)."""
+
+
+class MarkerRefusedError(ResolutionError):
+    """No marker could be used, and ``on_stale=refuse`` forbids the fallback (DESIGN section 7)."""
+
+
+class IntegrityError(KopsVersionError):
+    """A checksum, a lock file or a download is not what was promised.
+
+    Parameters:
+        subject: the object, file or field that differs.
+        expected: what it should have been.
+        actual: what it is.
+    """
+
+    exit_code = 5
+
+    def __init__(
+        self, message: str, *, subject: str = "", expected: str = "", actual: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.subject = subject
+        self.expected = expected
+        self.actual = actual
+
+
+class StoreError(KopsVersionError):
+    """The store could not be asked, or answered with something unusable.
+
+    Parameters:
+        url: what was asked for.
+        transient: asking again may help.
+        retry_after: seconds after which the server wants to be asked again, where it said so.
+    """
+
+    exit_code = 4
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str,
+        transient: bool = False,
+        retry_after: float | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.url = url
+        self.transient = transient
+        self.retry_after = retry_after
+
+
+class ObjectNotFoundError(StoreError):
+    """The object or bucket does not exist."""
+
+
+class AccessDeniedError(StoreError):
+    """The store exists and does not let us in (401, 403, file permissions)."""
+
+
+class MalformedResponseError(StoreError):
+    """The store answered with something that is not what its protocol promises."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store cannot be reached, is overloaded, or ran into the deadline."""
+
+
+class PreconditionFailedError(StoreError):
+    """The object changed between reading and writing it: somebody else was first."""
+
+    exit_code = 5

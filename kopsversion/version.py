@@ -1,0 +1,208 @@
+"""What a kOps build is called: grammar, precedence, printing (DESIGN section 3).
+
+A CI build is called ``<release>+<describe>``: the version that will be released next, and what
+``git describe --always`` said of its commit. A tag's own build is the bare release.
+
+This module is pure. It knows nothing of builds as uploaded files, of upload times or of channels:
+two versions of equal precedence, or one without a commit distance, cannot be told apart by name
+alone, and what helps then is in `ranking` and `channels`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+from packaging.version import Version
+
+from kopsversion.errors import InvalidVersionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["BuildVersion", "Describe", "Precedence"]
+
+# Nine digits are more than any counter here will reach, and keep hostile text away from int().
+_NUMBER = r"(?:0|[1-9][0-9]{0,8})"
+# "1.17.0.alpha.2" with a dot was published 261 times in 2019 and 2020; it means 1.17.0-alpha.2.
+_RELEASE = rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(?:[-.](?:alpha|beta|rc)\.{_NUMBER})?"
+_HEX = r"[0-9a-f]{7,40}"
+_VERSION = re.compile(
+    rf"v?(?P<release>{_RELEASE})"
+    rf"(?:\+(?:v?(?P<tag>{_RELEASE})(?:-(?P<distance>{_NUMBER})-g(?P<commit>{_HEX}))?|(?P<bare>{_HEX})))?"
+)
+
+_STAGES = {"a": 0, "b": 1, "rc": 2}
+_FINAL = 3
+
+ReleaseKey = tuple[int, int, int, int, int]
+Precedence = tuple[ReleaseKey, bool, ReleaseKey, int]
+"""What orders two versions: release part, whether it is the tag's own build, tag, distance."""
+
+_NO_TAG: ReleaseKey = (-1, 0, 0, 0, 0)
+
+
+@frozen
+class Describe:
+    """What ``git describe --always`` said of a build's commit.
+
+    Attributes:
+        tag: the tag that the distance counts from; ``None`` where git saw no tag.
+        distance: commits since `tag`; ``None`` where there is no tag.
+        commit: the abbreviated commit id; ``None`` where the commit is the tag itself.
+    """
+
+    tag: Version | None
+    distance: int | None
+    commit: str | None
+
+
+@frozen(eq=False, order=False, repr=False)
+class BuildVersion:
+    """The name of one build, parsed.
+
+    Equality, hash and order come from `precedence` followed by the commit. The commit only makes the order
+    total: of two versions with the *same* precedence neither is newer by name (they are builds of
+    two branches), so compare `precedence` where that matters. A version without a distance sorts at the
+    start of its release part; `kopsversion.ranking.rank` places it by time.
+
+    Source: DESIGN section 3; kubernetes/kops ``tools/get_version.sh``.
+
+    >>> BuildVersion.parse("1.29.0-alpha.3+v1.29.0-alpha.2-400-g0300a3b858") < BuildVersion.parse("1.29.0-alpha.3")
+    True
+    >>> print(BuildVersion.parse("v1.17.0.alpha.2"))
+    v1.17.0.alpha.2
+    """
+
+    text: str
+    release: Version
+    describe: Describe | None
+    precedence: Precedence
+    _identity: tuple[Precedence, str] = field(alias="identity")
+
+    @classmethod
+    def parse(cls, text: str) -> BuildVersion:
+        """Read a version as kOps CI writes it; a leading ``v`` is accepted.
+
+        Parameters:
+            text: untrusted text of any content.
+
+        Returns:
+            The version; ``str()`` of it is `text`, verbatim.
+
+        Raises:
+            InvalidVersionError: `text` is anything else, with the place where it goes wrong.
+        """
+        match = _VERSION.fullmatch(text)
+        if match is None:
+            raise _fault(text)
+        release_text, tag_text, distance_text, commit, bare = match.groups()
+        release, release_key = _release(release_text)
+        if bare is not None:
+            describe = Describe(None, None, bare)
+            precedence = (release_key, False, _NO_TAG, -1)
+        elif tag_text is not None:
+            tag, tag_key = _release(tag_text)
+            distance = int(distance_text) if distance_text is not None else 0
+            describe = Describe(tag, distance, commit)
+            precedence = (release_key, False, tag_key, distance)
+        else:
+            describe = None
+            precedence = (release_key, True, release_key, 0)
+        commit_or_none = describe.commit if describe else None
+        return cls(text, release, describe, precedence, identity=(precedence, commit_or_none or ""))
+
+    @property
+    def tag(self) -> Version | None:
+        """The tag that the distance counts from; for a tag's own build the release itself."""
+        return self.describe.tag if self.describe else self.release
+
+    @property
+    def distance(self) -> int | None:
+        """Commits since `tag`; ``None`` where git saw no tag."""
+        return self.describe.distance if self.describe else 0
+
+    @property
+    def commit(self) -> str | None:
+        """The abbreviated commit id, 7 to 40 hex digits; ``None`` where the name has none."""
+        return self.describe.commit if self.describe else None
+
+    @property
+    def minor(self) -> str:
+        """Major and minor of the release part, as in ``release-1.29``: ``1.29``."""
+        return f"{self.release.major}.{self.release.minor}"
+
+    @property
+    def is_tag_build(self) -> bool:
+        """Whether this is a tag's own build, which no branch channel ever names (DESIGN section 4)."""
+        return self.describe is None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"BuildVersion.parse({self.text!r})"
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __eq__(self, other: object) -> bool:
+        return self._identity == other._identity if isinstance(other, BuildVersion) else NotImplemented
+
+    def __lt__(self, other: object) -> bool:
+        return self._identity < other._identity if isinstance(other, BuildVersion) else NotImplemented
+
+    def __le__(self, other: object) -> bool:
+        return self._identity <= other._identity if isinstance(other, BuildVersion) else NotImplemented
+
+    def __gt__(self, other: object) -> bool:
+        return self._identity > other._identity if isinstance(other, BuildVersion) else NotImplemented
+
+    def __ge__(self, other: object) -> bool:
+        return self._identity >= other._identity if isinstance(other, BuildVersion) else NotImplemented
+
+
+@lru_cache(maxsize=4096)  # a bucket of 100,000 builds has a few hundred release parts and tags
+def _release(text: str) -> tuple[Version, ReleaseKey]:
+    version = Version(text)
+    stage, number = (_STAGES[version.pre[0]], version.pre[1]) if version.pre else (_FINAL, 0)
+    return version, (version.major, version.minor, version.micro, stage, number)
+
+
+def _viable(*steps: str) -> str:
+    """Build a pattern that matches as many of `steps`, in order, as the text begins with."""
+    pattern = ""
+    for step in reversed(steps):
+        pattern = f"(?:{step}{pattern})?"
+    return pattern
+
+
+_PRE_STEPS = ("[-.]", "(?:alpha|beta|rc)", r"\.", _NUMBER)
+_RELEASE_STEPS = (f"v?{_NUMBER}", r"\.", _NUMBER, r"\.", _NUMBER)
+_RELEASE_PREFIX = re.compile(_viable(*_RELEASE_STEPS, *_PRE_STEPS))
+_COMMIT_STEPS = (f"-{_NUMBER}", "-g", _HEX)
+_DESCRIBE_PREFIXES = (
+    re.compile(_HEX),
+    re.compile(_viable(*_RELEASE_STEPS, *_COMMIT_STEPS)),
+    re.compile(_viable(*_RELEASE_STEPS, *_PRE_STEPS, *_COMMIT_STEPS)),
+)
+
+
+def _fault(text: str) -> InvalidVersionError:
+    """Find the first character of `text` that no version could have there."""
+    release = re.compile(rf"v?{_RELEASE}").match(text)
+    if release is None or text[release.end() : release.end() + 1] in {"-", "."}:
+        position = _end((_RELEASE_PREFIX,), text, 0)
+        return InvalidVersionError(text, position=position, expected="a release such as 1.30.0-beta.2")
+    if text[release.end() : release.end() + 1] != "+":
+        return InvalidVersionError(text, position=release.end(), expected="'+' or the end")
+    position = _end(_DESCRIBE_PREFIXES, text, release.end() + 1)
+    expected = "a commit of 7 to 40 hex digits, or a tag, a distance and a commit such as v1.30.0-beta.1-182-g99b3ad7643"
+    return InvalidVersionError(text, position=position, expected=expected)
+
+
+def _end(patterns: Sequence[re.Pattern[str]], text: str, position: int) -> int:
+    matches = (pattern.match(text, position) for pattern in patterns)
+    return max((match.end() for match in matches if match), default=position)
