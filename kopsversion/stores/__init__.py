@@ -1,0 +1,6 @@
+"""Places where builds are kept. `open_store` is the way in; `base` says what a store can do."""
+
+from kopsversion.stores.base import DEFAULT_STORE
+from kopsversion.stores.opening import open_store
+
+__all__ = ["DEFAULT_STORE", "open_store"]

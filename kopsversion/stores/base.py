@@ -3,19 +3,38 @@
 Names are relative to the store's root, use ``/`` and never begin with it; they are untrusted text.
 A store does no more than translate: it decides nothing, and every failure leaves it as a
 `kopsversion.errors.StoreError`. It knows nothing of versions, markers or channels.
+
+What every store shares stands here too: which names it refuses, how names fold at a delimiter, and how
+often it asks again.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
+
+from kopsversion.errors import StoreError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
 T = TypeVar("T")
+
+OFFICIAL_ROOTS = (
+    "https://storage.googleapis.com/k8s-staging-kops/kops/releases/",
+    "gs://k8s-staging-kops/kops/releases/",
+)
+"""Where kOps CI publishes, as its markers write it (DESIGN section 2)."""
+
+DEFAULT_STORE = OFFICIAL_ROOTS[0]
+"""The store that is asked when none is named."""
+
+PIECE = 1 << 20
+"""Bytes of the largest piece that `Store.download` yields."""
+
+_LONGEST_NAME = 1024  # bytes; GCS allows no more
 
 
 @frozen
@@ -26,11 +45,13 @@ class StoredObject:
         name: relative to the root.
         size: bytes.
         uploaded: when its content was written, UTC (GCS ``timeCreated``; a file's mtime).
+        generation: the object's generation as text, from `Store.stat`; ``None`` in a listing.
     """
 
     name: str
     size: int
     uploaded: datetime
+    generation: str | None = None
 
 
 @frozen
@@ -109,8 +130,23 @@ class Store(Protocol):
         """
         ...
 
+    def stat(self, name: str) -> StoredObject:
+        """Return an object's size, upload time and generation.
+
+        Raises:
+            ObjectNotFoundError: there is no such object.
+            StoreError: it could not be asked for.
+        """
+        ...
+
     def write(
-        self, name: str, data: bytes, *, if_generation: str | None, cache_control: str, metadata: Mapping[str, str]
+        self,
+        name: str,
+        data: bytes,
+        *,
+        if_generation: str | None,
+        cache_control: str,
+        metadata: Mapping[str, str],
     ) -> str:
         """Write an object, only if nobody else has since it was read.
 
@@ -131,7 +167,15 @@ class Store(Protocol):
         ...
 
     def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
-        """Stream an object's content from byte `offset` on, in pieces of at most 1 MiB."""
+        """Stream an object's content from byte `offset` on, in pieces of at most 1 MiB.
+
+        All pieces are of one generation. From an `offset` at or past the end come no pieces.
+
+        Raises:
+            ObjectNotFoundError: there is no such object.
+            PreconditionFailedError: the object was overwritten meanwhile.
+            StoreError: it could not be read to its end.
+        """
         ...
 
 
@@ -141,3 +185,74 @@ class Attempts(Protocol):
     def __call__(self, function: Callable[[], T]) -> T:
         """Return what `function` returns, or raise the `StoreError` of its last attempt."""
         ...
+
+
+@frozen(kw_only=True)
+class AttemptPolicy:
+    """How often, and for how long, a request is tried. Adjust with `attrs.evolve`.
+
+    Between two attempts lies a random time of up to `initial` seconds, doubled with each attempt but
+    never above `maximum`. All times shrink with what the deadline leaves.
+
+    Attributes:
+        max_attempts: attempts at one request, the first included.
+        initial: seconds; the longest wait after the first attempt.
+        maximum: seconds; the longest wait at all, but for a server's ``Retry-After``.
+        connect: seconds that one attempt may take to connect.
+        read: seconds that one attempt may wait for the next byte.
+        whole: seconds that one attempt may take in all, however its bytes are spread.
+    """
+
+    max_attempts: int = field(default=6)
+    initial: float = 0.25
+    maximum: float = 8.0
+    connect: float = 5.0
+    read: float = 10.0
+    whole: float = 20.0
+
+    @max_attempts.validator
+    def _at_least_one(self, _attribute: object, value: int) -> None:
+        if value < 1:
+            raise ValueError(f"max_attempts must be at least 1, not {value}")
+
+
+def check_name(name: str, *, url: str) -> None:
+    """Refuse what cannot be the name of an object, before it becomes a path or a URL.
+
+    That is an absolute name, an empty, ``.`` or ``..`` segment, a control character, text that UTF-8
+    cannot hold, and more than 1,024 bytes.
+
+    Parameters:
+        name: untrusted text.
+        url: the store's URL, for the message.
+
+    Raises:
+        StoreError: `name` is one of these.
+    """
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:
+        encoded = b""
+    segments = encoded.split(b"/")
+    if (
+        len(encoded) > _LONGEST_NAME
+        or any(segment in {b"", b".", b".."} for segment in segments)
+        or any(byte < 0x20 or byte == 0x7F for byte in encoded)
+    ):
+        raise StoreError(
+            f"{quoted(name)} is not a name that an object of a store can have",
+            url=url,
+            hint="names have segments joined by '/', none of them empty, '.' or '..'",
+        )
+
+
+def fold(name: str, *, prefix: str, delimiter: str) -> str | None:
+    """Return the common prefix that `name` folds into, or ``None`` where it stands for itself.
+
+    >>> fold("1.30.0/linux/amd64/kops", prefix="1.", delimiter="/")
+    '1.30.0/'
+    """
+    if not delimiter:
+        return None
+    position = name.find(delimiter, len(prefix))
+    return None if position < 0 else name[: position + len(delimiter)]

@@ -1,0 +1,143 @@
+"""One deadline for all that is asked of stores, and calls that cannot outlive it (issue 4, item 2).
+
+Socket timeouts bound the time *between* two bytes, name resolution has none at all, and a server that
+sends one byte a second never trips either. So each call runs in a daemon thread of its own and is
+left behind when its time is over: a daemon thread does not keep the interpreter from exiting.
+
+This module knows nothing of HTTP, files or retries.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from kopsversion.errors import StoreError, StoreUnavailableError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+T = TypeVar("T")
+
+
+class Deadline:
+    """A moment after which no answer is waited for any more.
+
+    Parameters:
+        seconds: from now on; at or below zero it has passed already.
+        clock: seconds on a clock that never goes back.
+    """
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._clock = clock
+        self._end = clock() + seconds
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, never below zero."""
+        return max(0.0, self._end - self._clock())
+
+    @property
+    def expired(self) -> bool:
+        """Whether it has passed."""
+        return self.remaining() <= 0
+
+    def check(self, url: str) -> None:
+        """Raise the error of `error` if the deadline has passed."""
+        if self.expired:
+            raise self.error(url)
+
+    def error(self, url: str) -> StoreUnavailableError:
+        """Make the error that says that `url` was not answered in time."""
+        return StoreUnavailableError(
+            f"{quoted(url)} was not answered within the deadline of {self.seconds:g} s",
+            url=url,
+            hint="allow more time with --timeout, or look at the network between here and the store",
+        )
+
+    def run(self, call: Callable[[], T], *, url: str, limit: float | None = None) -> T:
+        """Return what `call` returns, but wait for it no longer than the deadline.
+
+        Parameters:
+            call: runs in a daemon thread, which is left behind if it takes too long.
+            url: what is asked for, for the message.
+            limit: seconds after which this attempt is given up although the deadline is further off.
+
+        Raises:
+            StoreUnavailableError: the deadline has passed, or, as a transient one, `limit` has.
+            BaseException: whatever `call` raises.
+        """
+        self.check(url)
+        running = _Running(call)
+        left = self.remaining()
+        if limit is None or limit >= left:
+            if not running.wait(left):
+                raise self.error(url)
+        elif not running.wait(limit):
+            raise StoreUnavailableError(
+                f"{quoted(url)} gave no whole answer within {limit:g} s", url=url, transient=True
+            )
+        return running.result()
+
+
+def side_by_side(
+    calls: Sequence[Callable[[], T]], *, deadline: Deadline, url: str = "the store"
+) -> list[T | StoreError]:
+    """Run calls that do not depend on each other at the same time, none beyond the deadline.
+
+    Parameters:
+        calls: each runs in a daemon thread of its own.
+        deadline: when to stop waiting.
+        url: what is asked, for the message of a call that is still running then.
+
+    Returns:
+        For each call, in order, what it returned or the `StoreError` that it raised.
+
+    Raises:
+        BaseException: whatever else a call raised; the first one in order.
+    """
+    running = [_Running(call) for call in calls]
+    outcomes: list[T | StoreError] = []
+    for each in running:
+        if each.wait(deadline.remaining()):
+            outcomes.append(each.outcome())
+        else:
+            outcomes.append(deadline.error(url))
+    return outcomes
+
+
+class _Running(Generic[T]):
+    """A call on its way in a daemon thread."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._done = threading.Event()
+        self._values: list[T] = []
+        self._error: BaseException | None = None
+        threading.Thread(target=self._work, name="kopsversion-store", daemon=True).start()
+
+    def _work(self) -> None:
+        try:
+            self._values.append(self._call())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._done.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the call has ended, at the latest after `seconds`."""
+        return self._done.wait(min(seconds, threading.TIMEOUT_MAX))
+
+    def result(self) -> T:
+        """Return or raise what the call did, once it has ended."""
+        if self._error is not None:
+            raise self._error
+        return self._values[0]
+
+    def outcome(self) -> T | StoreError:
+        """Return what the call returned, or its `StoreError`; raise any other error."""
+        try:
+            return self.result()
+        except StoreError as error:
+            return error

@@ -1,0 +1,74 @@
+"""GCS's glob language, for stores that do not speak it and servers that ignore it (pure).
+
+Source: Cloud Storage JSON API, ``matchGlob`` of ``objects.list``: ``*`` and ``?`` stay within a segment,
+``**`` does not, ``[a-z]`` and ``[!a-z]`` are sets, ``{a,b}`` alternatives, a backslash makes the next
+character literal. A bracket or brace that is never closed stands for itself.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SPECIAL = re.compile(r"[*?\[\]{}\\]")
+_TOKEN = re.compile(
+    r"(?P<anywhere>\*\*+)|(?P<segment>\*)|(?P<one>\?)"
+    r"|\[(?P<negated>[!^]?)(?P<set>\]?[^\]]*)\]"
+    r"|\{(?P<alternatives>[^{}]*)\}"
+    r"|\\(?P<escaped>.)|(?P<literal>.)",
+    re.DOTALL,
+)
+
+
+def glob_matcher(pattern: str) -> Callable[[str], bool]:
+    """Return a function that tells whether a whole name matches `pattern`; an empty one matches all."""
+    if not pattern:
+        return lambda _name: True
+    expression = re.compile(_translated(pattern), re.DOTALL)
+    return lambda name: expression.fullmatch(name) is not None
+
+
+def is_literal(text: str) -> bool:
+    """Tell whether `text` has no character that means something in a glob."""
+    return _SPECIAL.search(text) is None
+
+
+def _translated(pattern: str) -> str:
+    return "".join(_expression(token) for token in _TOKEN.finditer(pattern))
+
+
+def _expression(token: re.Match[str]) -> str:
+    kind = token.lastgroup
+    if kind == "anywhere":
+        return ".*"
+    if kind == "segment":
+        return "[^/]*"
+    if kind == "one":
+        return "[^/]"
+    if kind == "set" and token["set"]:
+        return f"(?!/)[{'^' if token['negated'] else ''}{_escaped_set(token['set'])}]"
+    if kind == "alternatives":
+        return f"(?:{'|'.join(_translated(each) for each in token['alternatives'].split(','))})"
+    return re.escape(token["escaped"] or token["literal"] or token[0])
+
+
+def _escaped_set(members: str) -> str:
+    """Keep ranges, and only ranges that are in order; all else is literal."""
+    parts = []
+    position = 0
+    while position < len(members):
+        first, dash, last = (
+            members[position],
+            members[position + 1 : position + 2],
+            members[position + 2 : position + 3],
+        )
+        if dash == "-" and last and first <= last:
+            parts.append(f"{re.escape(first)}-{re.escape(last)}")
+            position += 3
+        else:
+            parts.append(re.escape(first))
+            position += 1
+    return "".join(parts)

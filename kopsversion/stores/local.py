@@ -1,0 +1,415 @@
+"""A directory as a store: for mirrors, demonstrations and tests.
+
+An object is a regular file; its upload time is the file's mtime, its generation is made from mtime,
+size and inode. The listing is that of a bucket, with two differences: a directory that folds into a
+common prefix is not looked into, so an empty one counts as a prefix as well; and names that begin with
+``.kopsversion-`` are ours and are not listed.
+
+A directory serves no headers, so `write` keeps no ``Cache-Control``. Metadata is kept, for people, in a hidden
+JSON file beside the object, and only if there is any: it holds the reason of a rollback.
+
+Nothing outside the directory is ever read or written: a symlink counts as what it leads to if that
+lies within, and does not exist otherwise. This module knows nothing of versions, markers or channels.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import stat as modes
+import tempfile
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from attrs import frozen
+
+from kopsversion.errors import (
+    AccessDeniedError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    StoreError,
+    StoreUnavailableError,
+    quoted,
+)
+from kopsversion.stores.base import (
+    OFFICIAL_ROOTS,
+    PIECE,
+    Content,
+    Listing,
+    Store,
+    StoredObject,
+    check_name,
+    fold,
+)
+from kopsversion.stores.globs import glob_matcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from kopsversion.stores.deadline import Deadline
+
+HIDDEN = ".kopsversion-"
+"""How the names of our own files begin: those being written, and those of metadata."""
+
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_LOCK_PAUSE = 0.005  # seconds between two looks at a lock; a write takes about one millisecond
+
+
+class DirectoryStore(Store):
+    """A store in a directory of this machine.
+
+    Parameters:
+        root: the directory; it need not exist yet.
+        deadline: how long `write` waits for another writer.
+        sleep: waits for that many seconds.
+        now_ns: nanoseconds since 1970, for the mtime of what is written.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        deadline: Deadline,
+        sleep: Callable[[float], None] = time.sleep,
+        now_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._given = os.path.abspath(root)
+        self._root = os.path.realpath(root)
+        self._url = _file_url(self._given)
+        self._deadline = deadline
+        self._sleep = sleep
+        self._now_ns = now_ns
+
+    @property
+    def url(self) -> str:
+        """The directory as a ``file://`` URL, with a trailing slash."""
+        return self._url
+
+    @property
+    def requests(self) -> int:
+        """None: a directory is not asked over a network."""
+        return 0
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The directory as URL and as path, and the official roots, because it may be a mirror of them."""
+        forms: list[str] = []
+        for path in (self._given, self._root):
+            slashed = path.rstrip("/") + "/"
+            forms += [_file_url(path), f"file://{slashed}", slashed]
+        return tuple(dict.fromkeys([*forms, *OFFICIAL_ROOTS]))
+
+    def base_url(self, version: str) -> str:
+        """Return the build's directory as a ``file://`` URL with a literal ``+``."""
+        return self._url + quote(version, safe="+/")
+
+    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+        """List files as a bucket lists objects; see `Store.list`."""
+        matches = glob_matcher(match_glob)
+        objects: list[StoredObject] = []
+        prefixes: set[str] = set()
+        with self._translated(self._url + quote(prefix)):
+            if not modes.S_ISDIR(os.stat(self._root).st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+            pending = self._start(prefix)
+            while pending:
+                directory = pending.pop()
+                for entry in _entries(directory, root=self._root):
+                    name = f"{entry.name}/" if entry.is_directory else entry.name
+                    if not name.startswith(prefix):
+                        if entry.is_directory and prefix.startswith(name):
+                            pending.append(directory.below(entry))
+                        continue
+                    folded = fold(name, prefix=prefix, delimiter=delimiter)
+                    if folded is not None:
+                        prefixes.add(folded)
+                    elif entry.is_directory:
+                        pending.append(directory.below(entry))
+                    elif matches(name) and (found := _stored(name, entry.path)):
+                        objects.append(found)
+        return Listing(
+            objects=tuple(sorted(objects, key=lambda each: each.name)),
+            prefixes=tuple(sorted(each for each in prefixes if matches(each))),
+        )
+
+    def read(self, name: str, *, limit: int) -> Content:
+        """Read a file; see `Store.read`."""
+        with self._opened(name) as descriptor:
+            status = os.fstat(descriptor)
+            data = _read_exactly(descriptor, limit + 1)
+        return Content(data=data, generation=_generation(status), written=_mtime(status))
+
+    def stat(self, name: str) -> StoredObject:
+        """Return a file's size, mtime and generation; see `Store.stat`."""
+        with self._opened(name) as descriptor:
+            status = os.fstat(descriptor)
+        return StoredObject(name, status.st_size, _mtime(status), _generation(status))
+
+    def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
+        """Stream a file; see `Store.download`. What is opened once stays what it was if it is replaced."""
+        with self._opened(name) as descriptor:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            while piece := os.read(descriptor, PIECE):
+                yield piece
+
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        if_generation: str | None,
+        cache_control: str,
+        metadata: Mapping[str, str],
+    ) -> str:
+        """Replace a file whole, or not at all; see `Store.write`.
+
+        Writers in any number of processes take turns by locking the file's directory, so that comparing
+        the generation and replacing the file are one step. `cache_control` is not kept.
+        """
+        del cache_control
+        check_name(name, url=self._url)
+        url = self._url + quote(name)
+        with self._translated(url):
+            parent, base = os.path.split(os.path.join(self._root, name))
+            parent = os.path.realpath(parent)
+            if not self._contains(parent):
+                raise self._absent(url)
+            os.makedirs(parent, exist_ok=True)
+            with self._locked(parent, url=url) as directory:
+                current = self._status(name)
+                if (current and _generation(current)) != if_generation:
+                    raise PreconditionFailedError(
+                        f"{quoted(url)} was written by somebody else since it was read",
+                        url=url,
+                        hint="read it again and decide again",
+                    )
+                # A clock's tick is longer than a write: without this, two writes could look the same.
+                written_ns = max(self._now_ns(), current.st_mtime_ns + 1 if current else 0)
+                generation = _replace(os.path.join(parent, base), data, mtime_ns=written_ns)
+                _keep_metadata(parent, base, metadata)
+                os.fsync(directory)
+        return generation
+
+    # ----------------------------------------------------------------------------------------------
+
+    def _start(self, prefix: str) -> list[_Directory]:
+        """Return where a listing of `prefix` begins: the deepest directory that `prefix` names whole."""
+        above = prefix.rpartition("/")[0]
+        if not above:
+            return [] if prefix.startswith("/") else [_Directory("", self._root, (self._root,))]
+        try:
+            check_name(above, url=self._url)
+            real = self._resolved(above)
+        except (StoreError, FileNotFoundError, NotADirectoryError):
+            return []
+        return [_Directory(f"{above}/", real, (real,))] if os.path.isdir(real) else []
+
+    def _contains(self, real: str) -> bool:
+        return _is_within(real, self._root)
+
+    def _resolved(self, name: str) -> str:
+        """Return where `name` really is, if that is inside the directory."""
+        real = os.path.realpath(os.path.join(self._root, name), strict=True)
+        if not self._contains(real):
+            raise self._absent(self._url + quote(name))
+        return real
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[int]:
+        """Open the regular file `name` for reading."""
+        check_name(name, url=self._url)
+        url = self._url + quote(name)
+        with self._translated(url):
+            # Not blocking, because opening a pipe would wait for its writer.
+            descriptor = os.open(
+                self._resolved(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            )
+            try:
+                if not modes.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise self._absent(url)
+                yield descriptor
+            finally:
+                os.close(descriptor)
+
+    def _status(self, name: str) -> os.stat_result | None:
+        try:
+            with self._opened(name) as descriptor:
+                return os.fstat(descriptor)
+        except ObjectNotFoundError:
+            return None
+
+    @contextmanager
+    def _locked(self, directory: str, *, url: str) -> Iterator[int]:
+        """Hold the lock of `directory`, as far as the deadline lets us wait for it."""
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            while True:
+                self._deadline.check(url)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    self._sleep(_LOCK_PAUSE)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _absent(self, url: str) -> ObjectNotFoundError:
+        return ObjectNotFoundError(
+            f"{quoted(url)} does not exist", url=url, hint=f"look into {quoted(self._given)}"
+        )
+
+    @contextmanager
+    def _translated(self, url: str) -> Iterator[None]:
+        """Raise what the operating system says as a `StoreError`."""
+        try:
+            yield
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else "it cannot be used"
+            if error.errno in _ABSENT:
+                raise self._absent(url) from error
+            if error.errno in _DENIED:
+                raise AccessDeniedError(
+                    f"{quoted(url)}: {reason}",
+                    url=url,
+                    hint="check the owner and mode of the file and its directories",
+                ) from error
+            raise StoreUnavailableError(f"{quoted(url)}: {reason}", url=url) from error
+
+
+@frozen
+class _Entry:
+    """A file or directory that a listing meets: its name from the root on, and where it really is."""
+
+    name: str
+    path: str
+    is_directory: bool
+
+
+@frozen
+class _Directory:
+    """A directory to be listed.
+
+    Attributes:
+        name: from the root on, with a trailing slash; empty for the root.
+        path: where it really is.
+        ancestors: the real paths on the way to it, itself included, so that a symlink cannot lead in circles.
+    """
+
+    name: str
+    path: str
+    ancestors: tuple[str, ...]
+
+    def below(self, entry: _Entry) -> _Directory:
+        return _Directory(f"{entry.name}/", entry.path, (*self.ancestors, entry.path))
+
+
+def _entries(directory: _Directory, *, root: str) -> Iterator[_Entry]:
+    """Yield what is in `directory` and can be or hold an object. What vanishes meanwhile is left out."""
+    try:
+        scanned = os.scandir(directory.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with scanned:
+        for found in scanned:
+            if found.name.startswith(HIDDEN):
+                continue
+            name = directory.name + _text(found.name)
+            if found.is_symlink():
+                target = _symlink_target(name, found.path, root=root)
+                if target and target.path not in directory.ancestors:
+                    yield target
+            elif found.is_dir(follow_symlinks=False):
+                yield _Entry(name, found.path, is_directory=True)
+            elif found.is_file(follow_symlinks=False):
+                yield _Entry(name, found.path, is_directory=False)
+
+
+def _symlink_target(name: str, path: str, *, root: str) -> _Entry | None:
+    """Return what a symlink leads to, unless that is nothing, or outside of `root`."""
+    try:
+        real = os.path.realpath(path, strict=True)
+        mode = os.lstat(real).st_mode
+    except OSError:
+        return None
+    if not _is_within(real, root) or not (modes.S_ISDIR(mode) or modes.S_ISREG(mode)):
+        return None
+    return _Entry(name, real, is_directory=modes.S_ISDIR(mode))
+
+
+def _is_within(real: str, root: str) -> bool:
+    return os.path.commonpath([real, root]) == root
+
+
+def _text(name: str) -> str:
+    r"""Return a file's name as text; bytes that are not UTF-8 come out as ``\xff``."""
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
+def _stored(name: str, path: str) -> StoredObject | None:
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return StoredObject(name, status.st_size, _mtime(status))
+
+
+def _mtime(status: os.stat_result) -> datetime:
+    try:
+        return datetime.fromtimestamp(status.st_mtime, tz=UTC)
+    except (OverflowError, ValueError):  # a file system can hold years that a datetime cannot
+        return datetime.min.replace(tzinfo=UTC) if status.st_mtime < 0 else datetime.max.replace(tzinfo=UTC)
+
+
+def _generation(status: os.stat_result) -> str:
+    return f"{status.st_mtime_ns}-{status.st_size}-{status.st_ino}"
+
+
+def _file_url(path: str) -> str:
+    return f"file://{quote(os.fsencode(path.rstrip('/')), safe='/+~')}/"
+
+
+def _read_exactly(descriptor: int, size: int) -> bytes:
+    """Read `size` bytes, or fewer where the file ends."""
+    data = bytearray()
+    while len(data) < size and (chunk := os.read(descriptor, size - len(data))):
+        data += chunk
+    return bytes(data)
+
+
+def _replace(path: str, data: bytes, *, mtime_ns: int | None = None) -> str:
+    """Put a new file in the place of `path` in one step, and return its generation."""
+    descriptor, temporary = tempfile.mkstemp(prefix=HIDDEN, dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(descriptor, 0o644)
+            if mtime_ns is not None:
+                os.utime(descriptor, ns=(mtime_ns, mtime_ns))
+            os.fsync(descriptor)
+            status = os.fstat(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return _generation(status)
+
+
+def _keep_metadata(parent: str, base: str, metadata: Mapping[str, str]) -> None:
+    """Leave `metadata` beside the object that it belongs to, or take away that of the object before."""
+    path = os.path.join(parent, f"{HIDDEN}metadata-{base}.json")
+    if metadata:
+        _replace(path, json.dumps(dict(metadata), indent=2, sort_keys=True).encode() + b"\n")
+        return
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

@@ -1,0 +1,135 @@
+"""A store's URL, read once: which kind of store, and where (DESIGN section 9, ``--store``).
+
+`google.cloud`, `requests` and `tenacity` are imported only when the URL turns out to be a bucket's,
+because they take longer to import than a directory takes to list.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
+
+from kopsversion.errors import StoreError, UsageError, quoted
+from kopsversion.stores.base import AttemptPolicy, check_name
+from kopsversion.stores.local import DirectoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kopsversion.stores.base import Store
+    from kopsversion.stores.deadline import Deadline
+
+Credentials = Literal["anonymous", "default"]
+"""Whom to ask a bucket as: nobody, or whoever Application Default Credentials say."""
+
+EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
+
+_GCS_HOST = "storage.googleapis.com"
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(?:gs|file|https?):", re.IGNORECASE)
+_BUCKET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,220}[A-Za-z0-9])?")
+_ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+
+def open_store(
+    url: str,
+    *,
+    deadline: Deadline,
+    attempts: AttemptPolicy | None = None,
+    environ: Mapping[str, str],
+    credentials: Credentials = "anonymous",
+) -> Store:
+    """Open the store that `url` names. Nothing is asked of it yet.
+
+    Parameters:
+        url: ``gs://bucket/prefix/``, ``https://storage.googleapis.com/bucket/prefix/``, ``file:///dir``
+            or a path. The trailing slash may be missing; in URLs ``%2B`` means ``+``.
+        deadline: nothing that the store does waits longer.
+        attempts: how often a bucket is asked again; ``None`` for the defaults.
+        environ: the environment; of it ``STORAGE_EMULATOR_HOST`` and the proxy and CA variables are read.
+        credentials: whom to ask a bucket as; an emulator is always asked as nobody.
+
+    Raises:
+        UsageError: `url` or ``STORAGE_EMULATOR_HOST`` cannot be meant.
+        AccessDeniedError: there are no Application Default Credentials.
+    """
+    scheme = _SCHEME.match(url)
+    if not url or "\0" in url:
+        raise _not_a_store(url)
+    if scheme is None:
+        return DirectoryStore(Path(url), deadline=deadline)
+    rest = url[scheme.end() :]
+    match scheme[0].lower():
+        case "file://":
+            return DirectoryStore(_file_url_path(url), deadline=deadline)
+        case "gs://":
+            bucket, _, prefix = rest.partition("/")
+        case "https://" if (path := _gcs_path(url)) is not None:
+            bucket, _, prefix = path.partition("/")
+        case _:
+            raise _not_a_store(url)
+    prefix = "/".join(segment for segment in prefix.split("/") if segment)
+    _check_place(url, bucket=bucket, prefix=prefix)
+    from kopsversion.stores.gcs import open_gcs_store
+
+    return open_gcs_store(
+        bucket=bucket,
+        prefix=f"{prefix}/" if prefix else "",
+        emulator=_emulator(environ),
+        credentials=credentials,
+        policy=attempts or AttemptPolicy(),
+        deadline=deadline,
+        environ=environ,
+    )
+
+
+def _not_a_store(url: str) -> UsageError:
+    return UsageError(
+        f"{quoted(url)} does not name a store",
+        hint=f"a store is gs://bucket/prefix/, https://{_GCS_HOST}/bucket/prefix/, file:///dir or a path",
+    )
+
+
+def _file_url_path(url: str) -> Path:
+    """Read ``file:///dir``, percent-encoded or not."""
+    host, slash, path = url[len("file://") :].partition("/")
+    raw = unquote_to_bytes(f"/{path}")
+    if host.lower() not in {"", "localhost"} or not slash or b"\0" in raw:
+        raise _not_a_store(url)
+    return Path(raw.decode(errors="surrogateescape"))
+
+
+def _gcs_path(url: str) -> str | None:
+    """Return what follows the host of ``https://storage.googleapis.com/…``; ``None`` for another host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if parts.netloc.lower() != _GCS_HOST or parts.query or parts.fragment:
+        return None
+    return unquote(parts.path.removeprefix("/"))
+
+
+def _check_place(url: str, *, bucket: str, prefix: str) -> None:
+    if not _BUCKET.fullmatch(bucket):
+        raise _not_a_store(url)
+    if prefix:
+        try:
+            check_name(prefix, url=url)
+        except StoreError as error:
+            raise _not_a_store(url) from error
+
+
+def _emulator(environ: Mapping[str, str]) -> str | None:
+    """Return where the GCS emulator is, with its scheme and without a slash; ``None`` without one."""
+    value = environ.get(EMULATOR_VARIABLE, "").strip().rstrip("/")
+    if not value:
+        return None
+    origin = value if "://" in value else f"http://{value}"
+    if not _ORIGIN.fullmatch(origin):
+        raise UsageError(
+            f"{EMULATOR_VARIABLE} is {quoted(value)}, which is not the origin of a server",
+            hint="it looks like http://127.0.0.1:4443",
+        )
+    return origin

@@ -1,0 +1,78 @@
+"""Asking again: the single retry authority (DESIGN sections 8 and 11), and the only place with tenacity.
+
+What is worth asking again, the store says by raising a `StoreError` with `transient` set. This module
+decides how often and when, within the deadline. It knows nothing of HTTP.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import tenacity
+
+from kopsversion.errors import StoreError
+from kopsversion.stores.base import AttemptPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kopsversion.stores.deadline import Deadline
+
+__all__ = ["AttemptPolicy", "Retrying"]
+
+T = TypeVar("T")
+
+
+class Retrying:
+    """Calls a function until it succeeds, fails for good, or time is over.
+
+    Exponential backoff with full jitter; a server's ``Retry-After`` is waited for instead where it is
+    longer. Either wait takes at most half of what the deadline leaves, so that there is as much time
+    left for the attempt that follows it.
+
+    Parameters:
+        policy: how often, and how long to wait between.
+        deadline: after it nothing is tried again.
+        sleep: waits for that many seconds.
+        jitter: returns a random number between two numbers.
+    """
+
+    def __init__(
+        self,
+        policy: AttemptPolicy,
+        *,
+        deadline: Deadline,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._policy = policy
+        self._deadline = deadline
+        self._jitter = jitter
+        self._retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_transient),
+            stop=self._stop,
+            wait=self._wait,
+            sleep=sleep,
+            reraise=True,
+        )
+
+    def __call__(self, function: Callable[[], T]) -> T:
+        """Return what `function` returns, or raise the error of its last attempt."""
+        return self._retrying(function)
+
+    def _stop(self, state: tenacity.RetryCallState) -> bool:
+        return state.attempt_number >= self._policy.max_attempts or self._deadline.expired
+
+    def _wait(self, state: tenacity.RetryCallState) -> float:
+        doubled = self._policy.initial * 2.0 ** min(state.attempt_number - 1, 64)
+        seconds = self._jitter(0.0, min(doubled, self._policy.maximum))
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, StoreError) and error.retry_after is not None:
+            seconds = max(seconds, error.retry_after)
+        return min(seconds, self._deadline.remaining() / 2)
+
+
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, StoreError) and error.transient
