@@ -8,6 +8,7 @@
     ├── ResolutionError                 1   the question was understood and has no answer
     │   ├── NoTestableBuildError        1
     │   └── MarkerRefusedError          1   on_stale=refuse, and no marker could be used
+    ├── GitWitnessError                 2   a clone of kops could not be read
     ├── IntegrityError                  5   what is there is not what was promised
     └── StoreError                      4   the store could not be asked
         ├── ObjectNotFoundError
@@ -22,6 +23,7 @@ Each has its data as attributes; ``str()`` is one sentence that names the offend
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -108,6 +110,40 @@ class NoTestableBuildError(ResolutionError):
 
 class MarkerRefusedError(ResolutionError):
     """No marker could be used, and ``on_stale=refuse`` forbids the fallback (DESIGN section 7)."""
+
+
+class GitFault(Enum):
+    """Why a clone of kops could not be read (DESIGN section 4, witness 1)."""
+
+    NO_GIT = "no-git"
+    NOT_A_REPOSITORY = "not-a-repository"
+    NOT_KOPS = "not-kops"
+    NO_REF = "no-ref"
+    REFUSED = "refused"
+    """Git does not trust the repository's owner (``safe.directory``)."""
+    TIMEOUT = "timeout"
+    FAILED = "failed"
+
+
+class GitWitnessError(KopsVersionError):
+    """A clone of kops could not be read: fatal only where the user named the clone.
+
+    Parameters:
+        kind: what stood in the way.
+        repo: the directory that was looked at.
+    """
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, kind: GitFault, repo: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
+        self.repo = repo
+
+    @property
+    def is_wrong_repo(self) -> bool:
+        """Whether the directory is not a clone of kops, so that naming it was a mistake (issue 3)."""
+        return self.kind in {GitFault.NOT_A_REPOSITORY, GitFault.NOT_KOPS}
 
 
 class IntegrityError(KopsVersionError):

@@ -1,0 +1,444 @@
+"""Reads one branch of a clone of kops with the git binary (DESIGN section 4, witness 1).
+
+A clone says exactly which builds are a branch's own: those whose commit is on its first-parent line. This
+module only looks. It starts no other program than git, lets git start none, fetches nothing, writes
+nothing, and is done after a handful of git calls, however long the history: two of them read commits.
+
+The clone's configuration is not trusted. Only git's plumbing is used, which runs no alias, pager, hook,
+text filter or signature check; what is left (file system monitor, network transports) is switched off.
+
+It must not know what a build, a marker or a policy is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from kopsversion.errors import GitFault, GitWitnessError, UsageError, quoted
+from kopsversion.model import MASTER, GitCommit, GitLine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["find_clone", "read_line"]
+
+_HOMES = ("refs/remotes/origin/", "refs/remotes/upstream/", "refs/heads/")
+"""Where a channel's branch is looked for, in this order (DESIGN section 9, ``--ref``)."""
+
+_SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.alternateRefsCommand=false",
+    "core.sshCommand=false",
+    "core.askPass=false",
+    "credential.helper=",
+    "protocol.allow=never",
+    "gc.auto=0",
+    "maintenance.auto=false",
+)
+
+_ENVIRONMENT = {
+    "GIT_ALLOW_PROTOCOL": "none",  # unlike protocol.allow, the clone's own configuration cannot override it
+    "GIT_NO_LAZY_FETCH": "1",  # git 2.44 and later; older ones stop at GIT_ALLOW_PROTOCOL
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_GRAFT_FILE": os.devnull,
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_PAGER": "cat",
+    "LC_ALL": "C",  # its messages are read below
+    "LANG": "C",
+}
+
+_KEPT = re.compile(
+    r"GIT_(?:CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM"
+    r"|CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)"
+    r"|TEST_ASSUME_DIFFERENT_OWNER)"
+)
+"""What the user may tell git: above all ``safe.directory``, which git reads from the user's own settings.
+The rest, such as the ``GIT_DIR`` that a git hook inherits, would point it at another repository."""
+
+_CHANNEL_BRANCH = re.compile(
+    r"refs/(?:heads|remotes/origin|remotes/upstream)/(?:master|release-[0-9]+\.[0-9]+)"
+)
+_OBJECT = re.compile(r"([0-9a-f]{40,64}) ([a-z]+) [0-9]+")
+_KOPS_URL = re.compile(r"[/:]kops(?:\.git)?/?$")
+_NAME_A_CLONE = "name a clone of https://github.com/kubernetes/kops with --repo"
+_LATEST_TIME = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+
+
+@frozen
+class _Answer:
+    """What one call of git came to."""
+
+    status: int
+    output: bytes
+    complaint: str
+
+
+@frozen
+class _Git:
+    """The git binary, pointed at one directory.
+
+    Attributes:
+        binary: where git is.
+        repo: the directory it is to look at.
+        environ: what it is started with.
+        deadline: when its time is up, on the monotonic clock, in seconds.
+        timeout: how long that was, in seconds, for messages.
+    """
+
+    binary: str
+    repo: Path
+    environ: Mapping[str, str]
+    deadline: float
+    timeout: float
+
+    @classmethod
+    def find(cls, repo: Path, *, environ: Mapping[str, str], timeout: float) -> _Git:
+        """Find git on the ``PATH`` of `environ`; relative entries would find one inside a hostile clone."""
+        folders = [
+            folder for folder in environ.get("PATH", "").split(os.pathsep) if folder.startswith(os.sep)
+        ]
+        binary = shutil.which("git", path=os.pathsep.join(folders))
+        if binary is None:
+            raise GitWitnessError(
+                f"git is not installed, so the clone {quoted(str(repo))} cannot be read",
+                kind=GitFault.NO_GIT,
+                repo=str(repo),
+                hint="install git, or put it on PATH",
+            )
+        passed_on = {
+            name: value
+            for name, value in environ.items()
+            if (not name.startswith("GIT_") or _KEPT.fullmatch(name)) and name != "LANGUAGE"
+        }
+        return cls(binary, repo, passed_on | _ENVIRONMENT, time.monotonic() + timeout, timeout)
+
+    def ask(self, *arguments: str, lines: Iterable[str] = ()) -> _Answer:
+        """Run git once, and let nothing of it live on.
+
+        Parameters:
+            arguments: a plumbing command; no argument comes from outside but object ids.
+            lines: what it reads from its standard input.
+
+        Raises:
+            GitWitnessError: git cannot be started, or its time is up.
+        """
+        left = self.deadline - time.monotonic()
+        settings = [word for setting in _SETTINGS for word in ("-c", setting)]
+        command = [self.binary, "-C", str(self.repo.absolute()), "--no-pager", *settings, *arguments]
+        try:
+            process = subprocess.Popen(  # noqa: S603 - no shell, an absolute path, and arguments of our own
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self.environ,
+                start_new_session=True,  # a process group of its own, so that its children die with it
+            )
+        except OSError as error:
+            raise GitWitnessError(
+                f"{quoted(self.binary)} cannot be started: {error.strerror}",
+                kind=GitFault.NO_GIT,
+                repo=str(self.repo),
+                hint="install git, or put a working one first on PATH",
+            ) from error
+        with process:
+            try:
+                given = os.fsencode("".join(f"{line}\n" for line in lines))
+                output, complaint = process.communicate(given, timeout=max(left, 0))
+            except BaseException as error:
+                os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise self._late() from error
+                raise
+        return _Answer(process.returncode, output, complaint.decode("utf-8", "replace"))
+
+    def read(self, *arguments: str, lines: Iterable[str] = ()) -> list[str]:
+        """Run git once, and return the lines that it writes.
+
+        Raises:
+            GitWitnessError: git failed, cannot be started, or its time is up.
+        """
+        answer = self.ask(*arguments, lines=lines)
+        if answer.status != 0:
+            raise self.failure(answer)
+        return answer.output.decode("utf-8", "surrogateescape").splitlines()
+
+    def failure(self, answer: _Answer) -> GitWitnessError:
+        """Say why git failed, as far as its complaint tells."""
+        repo = quoted(str(self.repo))
+        if "safe.directory" in answer.complaint:
+            advice = re.search(r"^\s*(git config .*safe\.directory.*)$", answer.complaint, re.MULTILINE)
+            command = advice[1] if advice and advice[1].isprintable() else _trust(self.repo)
+            return GitWitnessError(
+                f"git refuses to read {repo}, because it belongs to somebody else",
+                kind=GitFault.REFUSED,
+                repo=str(self.repo),
+                hint=f"if you trust it: {command}",
+            )
+        if "not a git repository" in answer.complaint:
+            return self.fault(
+                GitFault.NOT_A_REPOSITORY,
+                f"{repo} is not a git repository",
+                hint=_NAME_A_CLONE,
+            )
+        complaint = answer.complaint.strip().splitlines() or [f"exit status {answer.status}"]
+        return self.fault(
+            GitFault.FAILED,
+            f"git failed in {repo}: {quoted(complaint[0])}",
+            hint="git fsck in that directory says more",
+        )
+
+    def fault(self, kind: GitFault, message: str, *, hint: str) -> GitWitnessError:
+        """Make an error about this directory."""
+        return GitWitnessError(message, kind=kind, repo=str(self.repo), hint=hint)
+
+    def _late(self) -> GitWitnessError:
+        return self.fault(
+            GitFault.TIMEOUT,
+            f"git did not answer within {self.timeout:g} seconds in {quoted(str(self.repo))}",
+            hint="allow more time with --timeout, or leave the clone out",
+        )
+
+
+def _trust(repo: Path) -> str:
+    return f"git config --global --add safe.directory {shlex.quote(ascii(str(repo.absolute()))[1:-1])}"
+
+
+# --------------------------------------------------------------------------------------------------
+# Is it a clone of kops?
+
+
+def find_clone(start: Path, *, environ: Mapping[str, str], timeout: float) -> Path | None:
+    """Find out whether a directory is in a clone of kops, without noise where it is not (issue 3).
+
+    Parameters:
+        start: usually the current directory; it may be a subdirectory of the clone.
+        environ: the process environment.
+        timeout: seconds.
+
+    Returns:
+        `start` if `read_line` has something to say about it, which may be that git refuses to read it.
+    """
+    try:
+        git = _open(start, environ=environ, timeout=timeout)
+        return start if _is_kops(git, ["HEAD", *_branches(git)]) else None
+    except GitWitnessError as error:
+        # Git will not look into it, so its files have to tell whether that is worth a word.
+        return start if error.kind is GitFault.REFUSED and _looks_like_kops(start.absolute()) else None
+
+
+def _looks_like_kops(start: Path) -> bool:
+    return any(
+        (folder / "cmd/kops").is_dir() and (folder / "upup").is_dir() for folder in (start, *start.parents)
+    )
+
+
+def _open(repo: Path, *, environ: Mapping[str, str], timeout: float) -> _Git:
+    git = _Git.find(repo, environ=environ, timeout=timeout)
+    if not repo.is_dir():
+        raise git.fault(
+            GitFault.NOT_A_REPOSITORY, f"{quoted(str(repo))} is not a directory", hint=_NAME_A_CLONE
+        )
+    return git
+
+
+def _branches(git: _Git) -> dict[str, str]:
+    """Read the tip of every branch that is a channel, by full ref name."""
+    patterns = [f"{home}{branch}" for home in _HOMES for branch in (MASTER, "release-*")]
+    tips = {}
+    for line in git.read("for-each-ref", "--format=%(objectname) %(objecttype) %(refname)", *patterns):
+        tip, kind, name = line.split(" ", 2)
+        if kind == "commit" and _CHANNEL_BRANCH.fullmatch(name):
+            tips[name] = tip
+    return tips
+
+
+def _look_up(git: _Git, names: Sequence[str]) -> list[tuple[str, str] | None]:
+    """Ask for the id and type of objects, by any name that git understands.
+
+    The names are handed over on standard input, where none can be taken for an option.
+    """
+    answer = git.ask("cat-file", "--batch-check", lines=names)
+    # In git before 2.44, an object that a partial clone has left out ends the command.
+    if answer.status != 0 and "promisor" not in answer.complaint:
+        raise git.failure(answer)
+    found: list[tuple[str, str] | None] = []
+    for line in answer.output.decode("utf-8", "surrogateescape").splitlines():
+        known = _OBJECT.fullmatch(line)
+        found.append((known[1], known[2]) if known else None)
+    return found + [None] * (len(names) - len(found))
+
+
+def _is_kops(git: _Git, revisions: Sequence[str]) -> bool:
+    """Look whether the tree of a revision has what every kops since 2016 has.
+
+    The tree is asked and not the file system: a bare or sparse clone has no such files. A clone made with
+    ``--filter=tree:0`` has no trees either; there, the place it was cloned from has to do.
+    """
+    parts = ("^{tree}", ":cmd/kops", ":upup", ":pkg/apis")
+    found = _look_up(git, [f"{revision}{part}" for revision in revisions for part in parts])
+    trees = [known is not None and known[1] == "tree" for known in found]
+    if any(trees):
+        return any(trees[i + 1] and (trees[i + 2] or trees[i + 3]) for i in range(0, len(trees), len(parts)))
+    remotes = git.ask("config", "--get-regexp", r"^remote\..*\.url$").output.decode("utf-8", "replace")
+    return any(_KOPS_URL.search(line) for line in remotes.splitlines())
+
+
+# --------------------------------------------------------------------------------------------------
+# What does it say of a channel?
+
+
+def read_line(
+    repo: Path, *, channel_ref: str, ref: str | None = None, environ: Mapping[str, str], timeout: float
+) -> GitLine:
+    """Read a channel's line, and which commits are known to be on another channel's.
+
+    The line of a release branch begins where it leaves master's; the commits before that were built as
+    master's (the published history of 2019 to 2024 knows no build of one that a release branch made).
+
+    Parameters:
+        repo: a directory in a clone of kops, bare or not.
+        channel_ref: ``master`` or ``release-X.Y``.
+        ref: what to read instead of the channel's branch, in any form that ``git rev-parse`` understands.
+        environ: the process environment.
+        timeout: seconds, for everything together.
+
+    Raises:
+        UsageError: `ref` cannot be the name of a commit.
+        GitWitnessError: the directory has nothing to say about the channel; `kind` tells why.
+    """
+    if ref is not None:
+        _check(ref)
+    git = _open(repo, environ=environ, timeout=timeout)
+    shallow = git.read("rev-parse", "--is-shallow-repository") == ["true"]
+    branches = _branches(git)
+    chosen, tip = _choose(git, branches, channel_ref=channel_ref, ref=ref)
+    if not _is_kops(git, [tip] if tip else ["HEAD", *branches]):
+        raise git.fault(GitFault.NOT_KOPS, f"{quoted(str(repo))} is not a clone of kops", hint=_NAME_A_CLONE)
+    if tip is None:
+        raise _no_ref(git, chosen, channel_ref=channel_ref)
+
+    same = _at(branches, channel_ref)
+    masters = [] if channel_ref == MASTER else _at(branches, MASTER)
+    others = [branches[name] for name in branches if not name.endswith(f"/{channel_ref}")]
+
+    parents, times = _read_lines(git, [tip, *masters])
+    trunk = frozenset(commit for master in masters for commit in _walk(parents, master))
+    line = list(_walk(parents, tip))
+    own = [commit for commit in line if commit not in trunk]
+    others_own = _read_others(git, others, tip=tip, known=trunk.union(line), near=[*same, *masters])
+    return GitLine(
+        ref=chosen, commits=tuple(_dated(reversed(own), times)), elsewhere=trunk | others_own, shallow=shallow
+    )
+
+
+def _check(ref: str) -> None:
+    if not ref or ref.startswith("-") or not ref.isprintable():
+        raise UsageError(
+            f"{quoted(ref)} cannot be the name of a git ref",
+            hint="a ref looks like origin/master, release-1.30 or a commit id",
+        )
+
+
+def _at(branches: Mapping[str, str], branch: str) -> list[str]:
+    """Return the tips of one branch, wherever the clone has it."""
+    return [branches[home + branch] for home in _HOMES if home + branch in branches]
+
+
+def _choose(
+    git: _Git, branches: Mapping[str, str], *, channel_ref: str, ref: str | None
+) -> tuple[str, str | None]:
+    """Return which ref to read, and its commit; ``None`` where the clone does not have it."""
+    if ref is not None:
+        (found,) = _look_up(git, [f"{ref}^{{commit}}"])
+        return ref, found[0] if found else None
+    for home in _HOMES:
+        if home + channel_ref in branches:
+            return _short(home + channel_ref), branches[home + channel_ref]
+    return channel_ref, None
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("refs/remotes/").removeprefix("refs/heads/")
+
+
+def _no_ref(git: _Git, ref: str, *, channel_ref: str) -> GitWitnessError:
+    return git.fault(
+        GitFault.NO_REF,
+        f"the clone {quoted(str(git.repo))} has no {quoted(ref)}",
+        hint=f"git fetch origin {channel_ref}:refs/remotes/origin/{channel_ref}, or name another with --ref",
+    )
+
+
+def _read_lines(git: _Git, tips: Iterable[str]) -> tuple[dict[str, str | None], dict[str, int]]:
+    """Read first-parent lines: of every commit its first parent, and its time in seconds since the epoch."""
+    parents: dict[str, str | None] = {}
+    times = {}
+    for line in git.read("rev-list", "--first-parent", "--parents", "--timestamp", "--stdin", lines=tips):
+        seconds, commit, *rest = line.split(" ", 3)
+        parents[commit] = rest[0] if rest else None
+        times[commit] = int(seconds)
+    return parents, times
+
+
+def _walk(parents: Mapping[str, str | None], tip: str) -> Iterator[str]:
+    """Follow first parents as far as they are known, newest first."""
+    commit: str | None = tip
+    while commit is not None and commit in parents:
+        yield commit
+        commit = parents[commit]
+
+
+def _dated(commits: Iterable[str], times: Mapping[str, int]) -> Iterator[GitCommit]:
+    """Give commits, oldest first, their times.
+
+    A time that no calendar has (git hands out 0 or a number near 2**64 for one that it cannot read) becomes
+    the one before it on the line.
+    """
+    moment = datetime.fromtimestamp(0, UTC)
+    for commit in commits:
+        if 0 < times[commit] <= _LATEST_TIME:
+            moment = datetime.fromtimestamp(times[commit], UTC)
+        yield GitCommit(commit, moment)
+
+
+def _read_others(
+    git: _Git, others: Sequence[str], *, tip: str, known: frozenset[str], near: Iterable[str]
+) -> frozenset[str]:
+    """Read the commits that other channels' branches have to themselves.
+
+    A wrong "elsewhere" would take a build from its channel, so it must be proven. A branch's commits count
+    if it left a known line, not where our own ends (they may then be ours, further on), and if neither our
+    line nor another copy of our branch has merged them (it may then have lost its first parents).
+
+    Parameters:
+        others: the tips of the other branches.
+        tip: the end of our line.
+        known: our line, and master's.
+        near: tips of other copies of our branch and of master, which may be ahead of ours.
+    """
+    excluded = [f"^{commit}" for commit in [tip, *near]]
+    parents: dict[str, str | None] = {}
+    for line in git.read("rev-list", "--first-parent", "--parents", "--stdin", lines=[*others, *excluded]):
+        commit, *rest = line.split(" ", 2)
+        parents[commit] = rest[0] if rest else None
+    proven: set[str] = set()
+    for other in others:
+        segment = list(_walk(parents, other))
+        start = parents[segment[-1]] if segment else None
+        if start in known and start != tip:
+            proven.update(segment)
+    return frozenset(proven)
