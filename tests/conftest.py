@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.fake_gcs import FakeGcs, running
 from tests.gcs_server import GcsServer
 
 if TYPE_CHECKING:
@@ -20,6 +22,21 @@ settings.register_profile("default", _CALM, derandomize=True, max_examples=100)
 settings.register_profile("ci", _CALM, derandomize=True, max_examples=100)
 settings.register_profile("long", _CALM, max_examples=5000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+_LEADS_ELSEWHERE = re.compile(
+    r"(?i)(KOPSVERSION_(?!HISTORY$).*|.*_PROXY|STORAGE_EMULATOR_HOST|GOOGLE_.*|NETRC)"
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _alone() -> Iterator[None]:
+    """No test sees the settings of whoever runs it: options, proxies, emulators, credentials."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in filter(_LEADS_ELSEWHERE.fullmatch, list(os.environ)):
+            patch.delenv(name)
+        patch.setenv("NETRC", os.devnull)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +56,22 @@ def gcs_server() -> Iterator[GcsServer]:
         server.bucket()
         yield server
     assert server.errors == []
+
+
+@pytest.fixture(scope="session")
+def fake_gcs() -> Iterator[FakeGcs]:
+    """The real fake-gcs-server, in memory: it keeps every name. Each test makes its own bucket."""
+    yield from _running("memory")
+
+
+@pytest.fixture(scope="session")
+def dated_fake_gcs() -> Iterator[FakeGcs]:
+    """The real fake-gcs-server, on disk: its objects can have been uploaded in the past."""
+    yield from _running("filesystem")
+
+
+def _running(backend: Literal["memory", "filesystem"]) -> Iterator[FakeGcs]:
+    for server in running(backend):
+        if isinstance(server, str):
+            pytest.skip(server)
+        yield server
