@@ -22,7 +22,7 @@ from kopsversion.errors import UsageError, quoted
 from kopsversion.version import BuildVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 # --------------------------------------------------------------------------------------------------
 # What a bucket holds
@@ -187,8 +187,8 @@ def minor_key(minor: str) -> tuple[int, int]:
 class CommitPlace(Enum):
     """Where a build's commit is, seen from one branch of a clone."""
 
-    ELSEWHERE = "in the clone, but not on the first-parent line of the branch"
-    UNKNOWN = "not in the clone"
+    ELSEWHERE = "on another channel's line"
+    UNKNOWN = "on no line that the clone knows"
     AMBIGUOUS = "an abbreviation of several commits"
 
 
@@ -202,29 +202,30 @@ class GitCommit:
 
 @frozen
 class GitLine:
-    """The first-parent line of one branch of a kops clone, and which other commits the clone knows.
+    """A channel's first-parent line in a clone of kops, and which commits are surely another channel's.
 
     Attributes:
         ref: the ref that was read, as in ``origin/master``.
-        commits: the line, oldest first.
-        elsewhere: full ids of the commits that other refs or merges reach.
-        shallow: whether the clone's history is cut off.
+        commits: the line, oldest first; for a release branch from where it left master's, so there is none on
+            a branch that was only just cut.
+        elsewhere: full ids of commits on other channels' lines; where one is also in `commits`, that counts.
+        shallow: whether the clone's history is cut off, so that older commits are unknown.
     """
 
     ref: str
     commits: tuple[GitCommit, ...] = field(repr=False)
     elsewhere: frozenset[str] = field(default=frozenset(), repr=False)
     shallow: bool = False
-    _index: tuple[tuple[str, int], ...] = field(
+    _index: Sequence[tuple[str, int]] = field(
         init=False,
         repr=False,
         eq=False,
         default=Factory(
-            lambda self: tuple(
-                sorted(
-                    [(commit.id, position) for position, commit in enumerate(self.commits)]
-                    + [(commit, -1) for commit in self.elsewhere]
-                )
+            lambda self: sorted(
+                (
+                    dict.fromkeys(self.elsewhere, -1)
+                    | {commit.id: position for position, commit in enumerate(self.commits)}
+                ).items()
             ),
             takes_self=True,
         ),
@@ -240,10 +241,8 @@ class GitLine:
             Its position on the line (0 is the oldest), or where it is instead.
         """
         start = bisect_left(self._index, (commit, -1))
-        matches = []
-        for known, position in self._index[start : start + 2]:
-            if known.startswith(commit):
-                matches.append(position)
+        # In the order of full ids, those that begin alike lie side by side: two are enough to see.
+        matches = [position for known, position in self._index[start : start + 2] if known.startswith(commit)]
         if not matches:
             return CommitPlace.UNKNOWN
         if len(matches) > 1:
