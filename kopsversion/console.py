@@ -1,0 +1,240 @@
+"""Where a command meets its user: the two streams, how much is said, and the boundary for errors.
+
+The answer alone goes to standard output, everything else to standard error (DESIGN section 9). `Command`
+and `Group` are click's, with one difference: whatever a command raises leaves as ``ERROR`` and ``hint:``
+lines and an exit status, never as a traceback.
+
+This module must not know what any command does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from kopsversion.errors import KopsVersionError, ResolutionError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from kopsversion.model import Condition
+    from kopsversion.render.text import Table
+
+__all__ = ["BROKEN_PIPE", "DEGRADED", "INTERRUPTED", "UNFORESEEN", "Command", "Console", "Group", "printable"]
+
+DEGRADED = 3
+"""Answered, but ``--strict`` or ``check`` found something wrong (DESIGN section 9)."""
+UNFORESEEN = 70
+"""A defect of kopsversion itself: ``EX_SOFTWARE`` of sysexits.h."""
+INTERRUPTED = 130
+"""What a shell reports of a program that SIGINT ended."""
+BROKEN_PIPE = 141
+"""What a shell reports of a program that SIGPIPE ended."""
+
+
+def printable(text: str) -> str:
+    """Show text in one line that cannot steer a terminal: what is not printable is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+
+
+class Console:
+    """The streams of one run, and how much of what happens is said.
+
+    Attributes:
+        quiet: say nothing of conditions.
+        verbosity: 1 also says what is merely good to know, 2 shows the traceback of a defect.
+    """
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.verbosity = 0
+
+    def answer(self, text: str) -> None:
+        """Write the answer, as it is, to standard output.
+
+        Raises:
+            KopsVersionError: it cannot be written there.
+        """
+        if sys.stdout is None:
+            raise KopsVersionError("standard output is closed, so the answer has nowhere to go")
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except (OSError, UnicodeEncodeError) as error:
+            abandon(sys.stdout)
+            reason = error.strerror if isinstance(error, OSError) else f"not text in {error.encoding}"
+            raise KopsVersionError(
+                f"the answer could not be written to standard output: {reason}",
+                hint="check where standard output goes, and its encoding (PYTHONIOENCODING=utf-8)",
+            ) from error
+
+    def tell(self, line: str) -> None:
+        """Write a line to standard error."""
+        click.echo(printable(line), err=True)
+
+    def conditions(self, conditions: Iterable[Condition]) -> None:
+        """Tell each condition in a line: warnings and errors unless quiet, the rest when verbose."""
+        for condition in conditions:
+            if not self.quiet and (condition.severity != "info" or self.verbosity):
+                self.tell(f"{condition.severity.upper()} {condition.code}: {condition.message}")
+
+    def show(self, tables: Sequence[Table]) -> None:
+        """Write tables to standard error, with colour and lines on a terminal."""
+        from kopsversion.render.text import plain, rich
+
+        click.echo(rich(tables) if is_rich(sys.stderr) else plain(tables), err=True, nl=False)
+
+    def answer_tables(self, tables: Sequence[Table]) -> None:
+        """Write tables to standard output, with colour and lines on a terminal."""
+        from kopsversion.render.text import plain, rich
+
+        self.answer(rich(tables) if is_rich(sys.stdout) else plain(tables))
+
+
+def is_rich(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal that wants colour and lines."""
+    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in {"", "dumb"}:
+        return False
+    return stream.isatty()
+
+
+def abandon(stream: TextIO) -> None:
+    """Let what is left in a broken stream go nowhere, so that the interpreter's last flush does not fail."""
+    with suppress(OSError, ValueError):  # a stream without a descriptor, or closed
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
+
+
+# --------------------------------------------------------------------------------------------------
+# The boundary
+
+
+class _Boundary(click.Command):
+    """A command that turns every exception into lines on standard error and an exit status.
+
+    Parameters:
+        sections: titles and texts that end its help.
+    """
+
+    def __init__(self, *arguments: Any, sections: Sequence[tuple[str, str]] = (), **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.sections = tuple(sections)
+        # The prefix is set on every command: "kopsversion resolve" then reads the same variables as
+        # "resolve-latest" (KOPSVERSION_STORE, not KOPSVERSION_RESOLVE_STORE).
+        self.context_settings.setdefault("auto_envvar_prefix", "KOPSVERSION")
+        self.context_settings.setdefault("max_content_width", 110)
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command and exit; with ``standalone_mode=False`` return or raise what it does."""
+        console = extra.setdefault("obj", Console())
+        run: Callable[..., Any] = super().main  # its overloads do not take a tuple of unknown length
+        if not standalone_mode:
+            return run(*arguments, standalone_mode=False, **extra)
+        sys.exit(_guarded(lambda: run(*arguments, standalone_mode=False, **extra), console=console))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command's function; a reader that has gone away is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Before click sees it, whose exit status for this is 1: "no testable build".
+            return BROKEN_PIPE
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections, line by line as they are."""
+        super().format_epilog(ctx, formatter)
+        for title, text in self.sections:
+            with formatter.section(title):
+                for line in text.strip("\n").splitlines():
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}".rstrip() + "\n")
+
+
+class Command(_Boundary):
+    """A subcommand, or a script of its own."""
+
+
+class Group(_Boundary, click.Group):
+    """A toolbox of subcommands."""
+
+    command_class = Command
+
+
+def _guarded(run: Callable[[], Any], *, console: Console) -> int:
+    """Run, and tell what is raised; return the exit status."""
+    try:
+        try:
+            status = int(run() or 0)
+        except click.Abort:
+            status = INTERRUPTED
+        except click.ClickException as error:
+            status = error.exit_code
+            _tell_usage(error, console=console)
+        except KopsVersionError as error:
+            status = error.exit_code
+            _tell_error(error, console=console)
+        except Exception as error:
+            status = UNFORESEEN
+            _tell_unforeseen(error, console=console)
+    except BrokenPipeError:  # of standard error, while telling
+        status = BROKEN_PIPE
+    if status == BROKEN_PIPE:
+        abandon(sys.stdout)
+        abandon(sys.stderr)
+    return status
+
+
+def _tell_error(error: KopsVersionError, *, console: Console) -> None:
+    console.tell(f"ERROR {error}")
+    if isinstance(error, ResolutionError):
+        for reason in error.reasons:
+            console.tell(f"  - {reason}")
+    if error.hint:
+        console.tell(f"hint: {error.hint}")
+
+
+def _tell_usage(error: click.ClickException, *, console: Console) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return
+    console.tell(f"ERROR {error.format_message()}{_origin(error)}")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = getattr(error, "hint", "") or (f"see {context.command_path} --help" if context else "")
+    if hint:
+        console.tell(f"hint: {hint}")
+
+
+def _origin(error: click.ClickException) -> str:
+    """Name the environment variable that a bad value came from."""
+    if (
+        not isinstance(error, click.BadParameter)
+        or error.ctx is None
+        or not isinstance(error.param, click.Option)
+    ):
+        return ""
+    name = error.param.name or ""
+    if error.ctx.get_parameter_source(name) is not click.core.ParameterSource.ENVIRONMENT:
+        return ""
+    return f" (from {error.param.envvar or f'{error.ctx.auto_envvar_prefix}_{name.upper()}'})"
+
+
+def _tell_unforeseen(error: Exception, *, console: Console) -> None:
+    if console.verbosity > 1:
+        import traceback
+
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    said = f": {quoted(str(error))}" if str(error) else ""
+    console.tell(
+        f"ERROR kopsversion stopped at a defect of its own, {type(error).__name__}{said}; "
+        "please report it with the command that you ran"
+    )
+    if console.verbosity <= 1:
+        console.tell("hint: run the same command with -vv to add the traceback to the report")

@@ -1,0 +1,440 @@
+"""What the command line's options mean: parameter types, and the groups of options that commands share.
+
+The parsers are plain functions from text to a value, so that a configuration file can use them too; `Parsed`
+makes a click type of one. A group decorator (`store_options`, `policy_options`) adds options to a command and
+hands them to it as one value. Nothing heavier than click is imported until a command runs.
+
+This module must not know what any command does with a value, and prints nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import click
+
+from kopsversion.errors import UsageError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kopsversion.model import Policy
+    from kopsversion.version import BuildVersion
+
+__all__ = [
+    "DURATION",
+    "PLATFORM",
+    "STORE",
+    "TIME",
+    "VERSION",
+    "BadValue",
+    "Parsed",
+    "StoreQuestion",
+    "StoreText",
+    "build_options",
+    "option",
+    "parse_duration",
+    "parse_marker_name",
+    "parse_platform",
+    "parse_positive_duration",
+    "parse_time",
+    "parse_version",
+    "policy_options",
+    "store_options",
+]
+
+Callback = Callable[..., Any]
+
+# --------------------------------------------------------------------------------------------------
+# Text to value
+
+# Each unit at most once and in falling order: "1h30m". Nine digits keep hostile text away from int().
+_DURATION = re.compile(
+    r"(?:(?P<days>[0-9]{1,9})d)?(?:(?P<hours>[0-9]{1,9})h)?(?:(?P<minutes>[0-9]{1,9})m)?(?:(?P<seconds>[0-9]{1,9})s)?"
+)
+_LONGEST = timedelta(days=36500)
+_DURATION_FORM = "a duration is written 90s, 10m, 24h, 14d or 1h30m, and is at most 36500d"
+
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+# Room for any duration on either side, so that no sum of a time and a duration can overflow.
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+_TIME_FORM = (
+    "a time is written 2024-05-06T18:00:00Z, with an offset as in 2024-05-06T20:00:00+02:00, "
+    "or as a date, 2024-05-06, which is its first moment; without an offset it is UTC"
+)
+
+_PLATFORM = re.compile(r"(?:linux|darwin|windows)/[a-z0-9]{1,20}")
+_MARKER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read ``90s``, ``10m``, ``24h``, ``14d``, ``1h30m`` or ``0``.
+
+    Raises:
+        UsageError: `text` is anything else, a negative duration among it, or above 36500 days.
+    """
+    if text.strip() == "0":
+        return timedelta(0)
+    match = _DURATION.fullmatch(text.strip())
+    amounts = {unit: int(digits) for unit, digits in match.groupdict().items() if digits} if match else {}
+    if not amounts:
+        raise UsageError(f"{quoted(text)} is not a duration", hint=_DURATION_FORM)
+    duration = timedelta(**amounts)
+    if duration > _LONGEST:
+        raise UsageError(f"{quoted(text)} is too long a duration", hint=_DURATION_FORM)
+    return duration
+
+
+def parse_positive_duration(text: str) -> timedelta:
+    """Read a duration above 0.
+
+    Raises:
+        UsageError: `text` is not a duration, or is 0.
+    """
+    duration = parse_duration(text)
+    if not duration:
+        raise UsageError(f"{quoted(text)} is no time at all", hint="give a duration above 0, as in 60s")
+    return duration
+
+
+def parse_time(text: str) -> datetime:
+    """Read a moment as RFC 3339 writes it, or a date; what has no offset is UTC.
+
+    Returns:
+        The moment, in UTC.
+
+    Raises:
+        UsageError: `text` is no such moment, or lies outside the years 2000 to 2999.
+    """
+    stripped = text.strip()
+    match = _TIME.fullmatch(stripped)
+    if match is None:
+        raise UsageError(f"{quoted(text)} is not a time", hint=_TIME_FORM)
+    try:
+        moment = datetime.fromisoformat(stripped.upper())
+        moment = moment.astimezone(UTC) if match["zone"] else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # a month 13, an hour 25, the year 0
+        raise UsageError(f"{quoted(text)} is not a time that exists", hint=_TIME_FORM) from error
+    if not _EARLIEST <= moment < _LATEST:
+        raise UsageError(f"{quoted(text)} lies outside the years 2000 to 2999", hint=_TIME_FORM)
+    return moment
+
+
+def parse_platform(text: str) -> str:
+    """Read an operating system and an architecture, as in ``linux/arm64``.
+
+    Raises:
+        UsageError: `text` is anything else.
+    """
+    if _PLATFORM.fullmatch(text.strip()) is None:
+        raise UsageError(
+            f"{quoted(text)} is not a platform",
+            hint="a platform is linux, darwin or windows, a slash and an architecture, as in linux/arm64",
+        )
+    return text.strip()
+
+
+def parse_marker_name(text: str) -> str:
+    """Read the file name of a marker, as in ``latest-ci.txt``.
+
+    Raises:
+        UsageError: `text` is anything else, a path among it.
+    """
+    if _MARKER_NAME.fullmatch(text.strip()) is None:
+        raise UsageError(
+            f"{quoted(text)} is not a marker's name",
+            hint="a marker's name is a file name without its directory, as in latest-ci-updown-green.txt",
+        )
+    return text.strip()
+
+
+def parse_version(text: str) -> BuildVersion:
+    """Read a version.
+
+    Raises:
+        InvalidVersionError: `text` is none.
+    """
+    from kopsversion.version import BuildVersion
+
+    return BuildVersion.parse(text.strip())
+
+
+# --------------------------------------------------------------------------------------------------
+# Parameter types
+
+
+class BadValue(click.BadParameter):
+    """An option's value that cannot be meant, with a hint that shows the form expected."""
+
+    def __init__(
+        self, message: str, *, hint: str, ctx: click.Context | None, param: click.Parameter | None
+    ) -> None:
+        super().__init__(message, ctx=ctx, param=param)
+        self.hint = hint
+
+
+class Parsed(click.ParamType):  # type: ignore[type-arg] # takes a parameter only in newer releases of click
+    """A click type made of a parser. In an environment variable a repeated option is split on white space.
+
+    Parameters:
+        name: what the help calls a value.
+        parse: reads a text, or raises `UsageError`.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a text; a value that has been read already is left alone."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except UsageError as error:
+            raise BadValue(error.message, hint=error.hint, ctx=ctx, param=param) from error
+
+
+class StoreText(Parsed):
+    """A store's URL or path, as text.
+
+    In ``KOPSVERSION_STORE`` a value that is as a whole an existing path is one store, white space and all;
+    any other value is split on white space. A path with spaces among several stores is written as a
+    ``file://`` URL with ``%20``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("store", str)
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Apply the rule above."""
+        return (rv,) if Path(rv).exists() else rv.split()
+
+
+DURATION = Parsed("duration", parse_duration)
+POSITIVE_DURATION = Parsed("duration", parse_positive_duration)
+TIME = Parsed("time", parse_time)
+PLATFORM = Parsed("os/arch", parse_platform)
+MARKER_NAME = Parsed("name", parse_marker_name)
+VERSION = Parsed("version", parse_version)
+STORE = StoreText()
+
+# --------------------------------------------------------------------------------------------------
+# Groups of options
+
+
+option = partial(click.option, show_envvar=True)
+"""An option whose help names its environment variable."""
+
+
+class StoreQuestion(TypedDict):
+    """Where and when to look: keyword arguments of `kopsversion.latest.resolve_latest`."""
+
+    store: tuple[str, ...]
+    as_of: datetime | None
+    timeout: float
+    repo: Path | None
+    ref: str | None
+
+
+def _group(function: Callback, options: Sequence[Callable[[Callback], Callback]]) -> Callback:
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def store_options(function: Callback) -> Callback:
+    """Add ``--store``, ``--as-of``, ``--timeout``, ``--repo``, ``--ref``; the command gets ``question``."""
+
+    @wraps(function)
+    def command(
+        *arguments: Any,
+        store: tuple[str, ...],
+        as_of: datetime | None,
+        timeout: timedelta,
+        repo: Path | None,
+        ref: str | None,
+        **others: Any,
+    ) -> Any:
+        from kopsversion.latest import DEFAULT_STORE
+
+        question = StoreQuestion(
+            store=store or (DEFAULT_STORE,), as_of=as_of, timeout=timeout.total_seconds(), repo=repo, ref=ref
+        )
+        return function(*arguments, question=question, **others)
+
+    return _group(
+        command,
+        (
+            option(
+                "--store",
+                type=STORE,
+                multiple=True,
+                metavar="URL",
+                show_default="gs://k8s-staging-kops/kops/releases/",
+                help="Where builds are kept: gs://bucket/prefix/, a path, file:///dir, or "
+                "https://storage.googleapis.com/bucket/prefix/. Repeat it to name further stores, "
+                "each for when the one before cannot be reached.",
+            ),
+            option(
+                "--as-of",
+                type=TIME,
+                metavar="TIME",
+                help="Answer as of that moment: later uploads are ignored, and the clock is set to it. "
+                "Written 2024-05-06T18:00:00Z, or with another offset; without one it is UTC; "
+                "a date is its midnight.",
+            ),
+            option(
+                "--timeout",
+                type=POSITIVE_DURATION,
+                metavar="DURATION",
+                default="60s",
+                show_default=True,
+                help="How long everything together may take, repeated attempts among it.",
+            ),
+            option(
+                "--repo",
+                type=click.Path(path_type=Path),
+                metavar="DIR",
+                help="A clone of kops, to tell branches apart exactly.",
+            ),
+            option(
+                "--ref",
+                metavar="REF",
+                help="The branch in that clone, where it is not the channel's own name.",
+            ),
+        ),
+    )
+
+
+_BUILD_OPTIONS = (
+    option(
+        "--platform",
+        type=PLATFORM,
+        multiple=True,
+        metavar="OS/ARCH",
+        show_default="linux/amd64 linux/arm64",
+        help="A build must have this platform. Repeatable.",
+    ),
+    option(
+        "--settle",
+        type=DURATION,
+        metavar="DURATION",
+        show_default="10m",
+        help="How old a build's newest file must be for its upload to be over; not asked of a build that "
+        "its branch's latest-ci.txt names.",
+    ),
+    option(
+        "--exclude",
+        type=VERSION,
+        multiple=True,
+        metavar="VERSION",
+        help="Pass over this build, known to be bad. Repeatable.",
+    ),
+)
+
+_CHOICE_OPTIONS = (
+    option(
+        "--strategy",
+        type=click.Choice(["green", "newest"]),
+        show_default="green",
+        help="green: the build of the first marker that is fresh, else the newest testable build. "
+        "newest: the newest testable build, whatever the markers say.",
+    ),
+    option(
+        "--marker",
+        type=MARKER_NAME,
+        multiple=True,
+        metavar="NAME",
+        show_default="master: latest-ci-updown-green.txt, other channels: latest-ci.txt",
+        help="A marker to trust, by file name, best first. Repeatable.",
+    ),
+    option(
+        "--nth",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="1",
+        help="The N-th newest testable build; 1 is the newest.",
+    ),
+    option(
+        "--on-stale",
+        type=click.Choice(["newest", "refuse"]),
+        show_default="newest",
+        help="What to do when no marker can be used: take the newest testable build and say so, or fail.",
+    ),
+    option(
+        "--max-lag",
+        type=DURATION,
+        metavar="DURATION",
+        show_default="24h",
+        help="A marker is stale when a testable build newer than its own has been waiting longer than this.",
+    ),
+    option(
+        "--max-build-age",
+        type=DURATION,
+        metavar="DURATION",
+        show_default="14d",
+        help="Without a clone: warn when the newest build is older than this.",
+    ),
+    option(
+        "--build-sla",
+        type=DURATION,
+        metavar="DURATION",
+        show_default="6h",
+        help="With a clone: warn when a merge has been waiting for its build longer than this.",
+    ),
+)
+
+
+def build_options(function: Callback) -> Callback:
+    """Add the options that say which builds are testable; the command gets them as ``policy``."""
+    return _policy_command(function, options=_BUILD_OPTIONS)
+
+
+def policy_options(function: Callback) -> Callback:
+    """Add every option that a `kopsversion.model.Policy` is made of; the command gets ``policy``."""
+    return _policy_command(function, options=(*_CHOICE_OPTIONS, *_BUILD_OPTIONS))
+
+
+_POLICY_NAMES = (
+    *("strategy", "marker", "nth", "on_stale", "max_lag", "max_build_age", "build_sla"),
+    *("platform", "settle", "exclude"),
+)
+
+
+def _policy_command(function: Callback, *, options: Sequence[Callable[[Callback], Callback]]) -> Callback:
+    @wraps(function)
+    def command(*arguments: Any, **given: Any) -> Any:
+        values = {name: given.pop(name) for name in _POLICY_NAMES if name in given}
+        return function(*arguments, policy=_policy(values), **given)
+
+    return _group(command, options)
+
+
+def _policy(given: Mapping[str, Any]) -> Policy:
+    """Make a policy of the options that were given; the others keep the policy's own defaults."""
+    from attrs import evolve
+
+    from kopsversion.model import OnStale, Policy, Strategy
+
+    plural = {"platform": "platforms", "marker": "markers"}
+    makers: Mapping[str, Callable[[Any], object]] = {
+        "strategy": Strategy,
+        "on_stale": OnStale,
+        "exclude": frozenset,
+        "platform": lambda values: tuple(dict.fromkeys(values)),
+        "marker": lambda values: tuple(dict.fromkeys(values)),
+    }
+    chosen: dict[str, Any] = {}
+    for name, value in given.items():
+        if value not in (None, ()):
+            chosen[plural.get(name, name)] = makers[name](value) if name in makers else value
+    return evolve(Policy(), **chosen)
