@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -66,10 +65,11 @@ _KEPT = re.compile(
     r"|TEST_ASSUME_DIFFERENT_OWNER)"
 )
 """What the user may tell git: above all ``safe.directory``, which git reads from the user's own settings.
-The rest, such as the ``GIT_DIR`` that a git hook inherits, would point it at another repository."""
+The rest, such as the ``GIT_DIR`` that a git hook inherits, would point it at another repository. The last one
+makes git distrust every owner, and so shows what it says then."""
 
 _CHANNEL_BRANCH = re.compile(
-    r"refs/(?:heads|remotes/origin|remotes/upstream)/(?:master|release-[0-9]+\.[0-9]+)"
+    r"([0-9a-f]{40,64}) commit (refs/(?:heads|remotes/[a-z]+)/(?:master|release-[0-9]+\.[0-9]+))"
 )
 _OBJECT = re.compile(r"([0-9a-f]{40,64}) ([a-z]+) [0-9]+")
 _KOPS_URL = re.compile(r"[/:]kops(?:\.git)?/?$")
@@ -107,37 +107,30 @@ class _Git:
     @classmethod
     def find(cls, repo: Path, *, environ: Mapping[str, str], timeout: float) -> _Git:
         """Find git on the ``PATH`` of `environ`; relative entries would find one inside a hostile clone."""
-        folders = [
-            folder for folder in environ.get("PATH", "").split(os.pathsep) if folder.startswith(os.sep)
-        ]
+        folders = [folder for folder in environ.get("PATH", "").split(os.pathsep) if folder.startswith("/")]
         binary = shutil.which("git", path=os.pathsep.join(folders))
+        git = cls(binary or "git", repo, _clean(environ), time.monotonic() + timeout, timeout)
         if binary is None:
-            raise GitWitnessError(
-                f"git is not installed, so the clone {quoted(str(repo))} cannot be read",
-                kind=GitFault.NO_GIT,
-                repo=str(repo),
+            raise git.fault(
+                GitFault.NO_GIT,
+                f"git is not installed, so {quoted(str(repo))} cannot be read",
                 hint="install git, or put it on PATH",
             )
-        passed_on = {
-            name: value
-            for name, value in environ.items()
-            if (not name.startswith("GIT_") or _KEPT.fullmatch(name)) and name != "LANGUAGE"
-        }
-        return cls(binary, repo, passed_on | _ENVIRONMENT, time.monotonic() + timeout, timeout)
+        return git
 
     def ask(self, *arguments: str, lines: Iterable[str] = ()) -> _Answer:
         """Run git once, and let nothing of it live on.
 
         Parameters:
-            arguments: a plumbing command; no argument comes from outside but object ids.
+            arguments: a plumbing command, with no argument from outside.
             lines: what it reads from its standard input.
 
         Raises:
             GitWitnessError: git cannot be started, or its time is up.
         """
-        left = self.deadline - time.monotonic()
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         command = [self.binary, "-C", str(self.repo.absolute()), "--no-pager", *settings, *arguments]
+        given = os.fsencode("".join(f"{line}\n" for line in lines))
         try:
             process = subprocess.Popen(  # noqa: S603 - no shell, an absolute path, and arguments of our own
                 command,
@@ -148,22 +141,28 @@ class _Git:
                 start_new_session=True,  # a process group of its own, so that its children die with it
             )
         except OSError as error:
-            raise GitWitnessError(
+            raise self.fault(
+                GitFault.NO_GIT,
                 f"{quoted(self.binary)} cannot be started: {error.strerror}",
-                kind=GitFault.NO_GIT,
-                repo=str(self.repo),
-                hint="install git, or put a working one first on PATH",
+                hint="put a working git first on PATH",
             ) from error
         with process:
-            try:
-                given = os.fsencode("".join(f"{line}\n" for line in lines))
-                output, complaint = process.communicate(given, timeout=max(left, 0))
-            except BaseException as error:
-                os.killpg(process.pid, signal.SIGKILL)
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise self._late() from error
-                raise
+            output, complaint = self._wait(process, given)
         return _Answer(process.returncode, output, complaint.decode("utf-8", "replace"))
+
+    def _wait(self, process: subprocess.Popen[bytes], given: bytes) -> tuple[bytes, bytes]:
+        try:
+            return process.communicate(given, timeout=max(self.deadline - time.monotonic(), 0))
+        except BaseException as error:  # an interrupt too must leave no process behind
+            with suppress(ProcessLookupError, PermissionError):  # it may have ended just now
+                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise self.fault(
+                    GitFault.TIMEOUT,
+                    f"git did not answer within {self.timeout:g} seconds in {quoted(str(self.repo))}",
+                    hint="allow more time with --timeout, or leave the clone out",
+                ) from error
+            raise
 
     def read(self, *arguments: str, lines: Iterable[str] = ()) -> list[str]:
         """Run git once, and return the lines that it writes.
@@ -181,40 +180,37 @@ class _Git:
         repo = quoted(str(self.repo))
         if "safe.directory" in answer.complaint:
             advice = re.search(r"^\s*(git config .*safe\.directory.*)$", answer.complaint, re.MULTILINE)
-            command = advice[1] if advice and advice[1].isprintable() else _trust(self.repo)
-            return GitWitnessError(
+            command = advice[1] if advice and advice[1].isprintable() else "add it to safe.directory"
+            return self.fault(
+                GitFault.REFUSED,
                 f"git refuses to read {repo}, because it belongs to somebody else",
-                kind=GitFault.REFUSED,
-                repo=str(self.repo),
                 hint=f"if you trust it: {command}",
             )
         if "not a git repository" in answer.complaint:
             return self.fault(
-                GitFault.NOT_A_REPOSITORY,
-                f"{repo} is not a git repository",
-                hint=_NAME_A_CLONE,
+                GitFault.NOT_A_REPOSITORY, f"{repo} is not a git repository", hint=_NAME_A_CLONE
             )
         complaint = answer.complaint.strip().splitlines() or [f"exit status {answer.status}"]
-        return self.fault(
-            GitFault.FAILED,
-            f"git failed in {repo}: {quoted(complaint[0])}",
-            hint="git fsck in that directory says more",
-        )
+        return self.garbled(complaint[0])
+
+    def garbled(self, what: str) -> GitWitnessError:
+        """Say that git could not make sense of the directory, or we of git."""
+        message = f"git failed in {quoted(str(self.repo))}: {quoted(what)}"
+        return self.fault(GitFault.FAILED, message, hint="git fsck in that directory may say more")
 
     def fault(self, kind: GitFault, message: str, *, hint: str) -> GitWitnessError:
         """Make an error about this directory."""
         return GitWitnessError(message, kind=kind, repo=str(self.repo), hint=hint)
 
-    def _late(self) -> GitWitnessError:
-        return self.fault(
-            GitFault.TIMEOUT,
-            f"git did not answer within {self.timeout:g} seconds in {quoted(str(self.repo))}",
-            hint="allow more time with --timeout, or leave the clone out",
-        )
 
-
-def _trust(repo: Path) -> str:
-    return f"git config --global --add safe.directory {shlex.quote(ascii(str(repo.absolute()))[1:-1])}"
+def _clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what git is started with: the user's environment, without what would mislead it."""
+    passed_on = {
+        name: value
+        for name, value in environ.items()
+        if not name.startswith("GIT_") or _KEPT.fullmatch(name) is not None
+    }
+    return passed_on | _ENVIRONMENT
 
 
 # --------------------------------------------------------------------------------------------------
@@ -249,21 +245,16 @@ def _looks_like_kops(start: Path) -> bool:
 def _open(repo: Path, *, environ: Mapping[str, str], timeout: float) -> _Git:
     git = _Git.find(repo, environ=environ, timeout=timeout)
     if not repo.is_dir():
-        raise git.fault(
-            GitFault.NOT_A_REPOSITORY, f"{quoted(str(repo))} is not a directory", hint=_NAME_A_CLONE
-        )
+        message = f"{quoted(str(repo))} is not a directory"
+        raise git.fault(GitFault.NOT_A_REPOSITORY, message, hint=_NAME_A_CLONE)
     return git
 
 
 def _branches(git: _Git) -> dict[str, str]:
     """Read the tip of every branch that is a channel, by full ref name."""
     patterns = [f"{home}{branch}" for home in _HOMES for branch in (MASTER, "release-*")]
-    tips = {}
-    for line in git.read("for-each-ref", "--format=%(objectname) %(objecttype) %(refname)", *patterns):
-        tip, kind, name = line.split(" ", 2)
-        if kind == "commit" and _CHANNEL_BRANCH.fullmatch(name):
-            tips[name] = tip
-    return tips
+    lines = git.read("for-each-ref", "--format=%(objectname) %(objecttype) %(refname)", *patterns)
+    return {branch[2]: branch[1] for line in lines if (branch := _CHANNEL_BRANCH.fullmatch(line))}
 
 
 def _look_up(git: _Git, names: Sequence[str]) -> list[tuple[str, str] | None]:
@@ -327,7 +318,9 @@ def read_line(
     branches = _branches(git)
     chosen, tip = _choose(git, branches, channel_ref=channel_ref, ref=ref)
     if not _is_kops(git, [tip] if tip else ["HEAD", *branches]):
-        raise git.fault(GitFault.NOT_KOPS, f"{quoted(str(repo))} is not a clone of kops", hint=_NAME_A_CLONE)
+        where = f"{quoted(chosen)} has no cmd/kops" if tip else "no branch of it has a cmd/kops"
+        message = f"{quoted(str(repo))} is not a clone of kops: {where}"
+        raise git.fault(GitFault.NOT_KOPS, message, hint=_NAME_A_CLONE)
     if tip is None:
         raise _no_ref(git, chosen, channel_ref=channel_ref)
 
@@ -386,11 +379,14 @@ def _no_ref(git: _Git, ref: str, *, channel_ref: str) -> GitWitnessError:
 def _read_lines(git: _Git, tips: Iterable[str]) -> tuple[dict[str, str | None], dict[str, int]]:
     """Read first-parent lines: of every commit its first parent, and its time in seconds since the epoch."""
     parents: dict[str, str | None] = {}
-    times = {}
+    times: dict[str, int] = {}
     for line in git.read("rev-list", "--first-parent", "--parents", "--timestamp", "--stdin", lines=tips):
-        seconds, commit, *rest = line.split(" ", 3)
+        try:
+            seconds, commit, *rest = line.split(" ", 3)
+            times[commit] = int(seconds)
+        except ValueError as error:
+            raise git.garbled(f"a line of history is {line}") from error
         parents[commit] = rest[0] if rest else None
-        times[commit] = int(seconds)
     return parents, times
 
 
