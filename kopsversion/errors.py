@@ -44,14 +44,16 @@ class KopsVersionError(Exception):
     Parameters:
         message: one sentence that names the offending value.
         hint: what the reader can do next; may be empty.
+        reasons: one clause for each thing that stood in the way, most telling first.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", reasons: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.reasons = tuple(reasons)
 
     def __str__(self) -> str:
         return self.message
@@ -95,13 +97,11 @@ class ResolutionError(KopsVersionError):
 
     Parameters:
         channel: the channel or version that was asked for.
-        reasons: one sentence for each thing that stood in the way, most telling first.
     """
 
     def __init__(self, message: str, *, channel: str, reasons: Sequence[str] = (), hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, reasons=reasons)
         self.channel = channel
-        self.reasons = tuple(reasons)
 
 
 class NoTestableBuildError(ResolutionError):
@@ -185,8 +185,9 @@ class StoreError(KopsVersionError):
         transient: bool = False,
         retry_after: float | None = None,
         hint: str = "",
+        reasons: Sequence[str] = (),
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, reasons=reasons)
         self.url = url
         self.transient = transient
         self.retry_after = retry_after

@@ -51,11 +51,14 @@ class Build:
         version: the name of its directory.
         sampled: when one of its files was uploaded, UTC; ``None`` where only the name was listed.
         artifacts: every file, by path; ``None`` where its directory has not been listed.
+        checksums: paths of the ``.sha256`` files that were read because listing is denied; ``None`` where
+            that was not tried.
     """
 
     version: BuildVersion
     sampled: datetime | None = None
     artifacts: tuple[Artifact, ...] | None = None
+    checksums: tuple[str, ...] | None = None
 
     @property
     def uploaded(self) -> datetime | None:
@@ -163,6 +166,13 @@ class ListArtifacts:
 
 
 @frozen
+class ReadChecksums:
+    """The checksums of the binaries of one build, whose directory may not be listed."""
+
+    version: BuildVersion
+
+
+@frozen
 class ReadMarker:
     """The text of one marker."""
 
@@ -175,7 +185,20 @@ class ListMarkers:
     """Which markers exist, and so which refs have a directory below ``markers/``."""
 
 
-Need = ListMinors | ListBuilds | ListUploads | ListArtifacts | ReadMarker | ListMarkers
+Need = ListMinors | ListBuilds | ListUploads | ListArtifacts | ReadChecksums | ReadMarker | ListMarkers
+
+
+@frozen
+class Failure:
+    """Why something could not be learnt.
+
+    Attributes:
+        reason: one sentence.
+        denied: whether the store let us know that we may not, rather than that it cannot.
+    """
+
+    reason: str
+    denied: bool = False
 
 
 def minor_key(minor: str) -> tuple[int, int]:
@@ -256,6 +279,7 @@ class Snapshot:
 
     Attributes:
         store: the store's URL, for messages.
+        base_url: what a version is appended to, to give its base URL; ends in ``/``.
         builds: the builds known so far, in no particular order.
         minors: the minors that have builds; ``None`` where not asked.
         listed: the minors all of whose builds are in `builds`.
@@ -263,7 +287,7 @@ class Snapshot:
         markers: the markers that were asked for, also those that could not be read.
         marker_names: ref and name of every marker that exists; ``None`` where not asked.
         skipped: names in the listings that are no build, as kind and count.
-        failures: what could not be learnt, and why, in a sentence.
+        failures: what could not be learnt, and why.
         git: the channel's branch in a clone of kops, where there is one.
         as_of: the moment that the snapshot pretends to be from, UTC; ``None`` for the present.
         requests: requests made to learn all this.
@@ -271,6 +295,7 @@ class Snapshot:
     """
 
     store: str
+    base_url: str = ""
     builds: tuple[Build, ...] = ()
     minors: frozenset[str] | None = None
     listed: frozenset[str] = frozenset()
@@ -278,7 +303,7 @@ class Snapshot:
     markers: tuple[Marker, ...] = ()
     marker_names: frozenset[tuple[str, str]] | None = None
     skipped: Mapping[str, int] = Factory(dict)
-    failures: Mapping[Need, str] = Factory(dict)
+    failures: Mapping[Need, Failure] = Factory(dict)
     git: GitLine | None = None
     as_of: datetime | None = None
     requests: int = 0
@@ -299,6 +324,7 @@ class Snapshot:
         read = tuple(markers)
         return cls(
             store=store,
+            base_url=store,
             builds=held,
             minors=minors,
             listed=minors,
@@ -414,6 +440,8 @@ class Policy:
         platforms: operating system and architecture pairs that must be there.
         exclude: builds known to be bad.
         nth: which of the newest testable builds is wanted; 1 is the newest.
+        reported: names of markers that are judged and reported but decide nothing.
+        compare_artifacts: also list the build before the chosen one, to tell what it had and this one lacks.
     """
 
     strategy: Strategy = Strategy.GREEN
@@ -426,6 +454,8 @@ class Policy:
     platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
     exclude: frozenset[BuildVersion] = frozenset()
     nth: int = 1
+    reported: tuple[str, ...] = ()
+    compare_artifacts: bool = False
 
 
 # --------------------------------------------------------------------------------------------------
@@ -508,9 +538,11 @@ class Verdict(StrEnum):
     MALFORMED = "malformed"
     MISSING = "missing"
     UNREACHABLE = "unreachable"
+    UNVERIFIED = "unverified"
+    """Names a testable build, but the builds could not be listed, so whether it is old is not known."""
 
 
-USABLE = frozenset({Verdict.CURRENT, Verdict.LAGGING})
+USABLE = frozenset({Verdict.CURRENT, Verdict.LAGGING, Verdict.UNVERIFIED})
 
 
 @frozen
@@ -530,12 +562,22 @@ class MarkerReport:
     lag: timedelta | None = None
 
 
+class RefusalKind(StrEnum):
+    """Why a build was passed over."""
+
+    INCOMPLETE = "incomplete"
+    UNSETTLED = "unsettled"
+    EXCLUDED = "excluded"
+    UNREADABLE = "unreadable"
+
+
 @frozen
 class Refusal:
     """A build that was passed over, and every reason."""
 
     version: BuildVersion
     reasons: tuple[str, ...]
+    kind: RefusalKind = RefusalKind.INCOMPLETE
 
 
 class Source(StrEnum):

@@ -1,0 +1,349 @@
+"""What a decision asks a snapshot, and what it finds that the snapshot does not know yet.
+
+A snapshot may be partial, because listing a whole bucket to name one build is a waste. The decision is written
+as if everything were known and asks an `Inquiry`; what is not known is noted as a `Need`, so that
+`kopsversion.snapshot` can fetch all that is needed at once and ask for the decision again. Pure: same snapshot, same
+needs. It attributes, ranks and examines through `channels`, `ranking` and `testable`, and decides nothing.
+"""
+
+from __future__ import annotations
+
+from itertools import dropwhile, takewhile
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from kopsversion import channels
+from kopsversion.channels import BranchEvidence
+from kopsversion.model import (
+    BRANCH_MARKER,
+    MASTER,
+    Attribution,
+    Build,
+    Channel,
+    ListArtifacts,
+    ListBuilds,
+    ListMarkers,
+    ListMinors,
+    ListUploads,
+    Marker,
+    Missing,
+    Need,
+    Policy,
+    ReadChecksums,
+    ReadMarker,
+    Refusal,
+    RefusalKind,
+    Snapshot,
+    Unreachable,
+    minor_key,
+)
+from kopsversion.ranking import rank
+from kopsversion.testable import examine, examine_checksums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from kopsversion.version import BuildVersion
+
+
+@frozen
+class Candidate:
+    """A build of the channel, with what attributes it."""
+
+    build: Build
+    attribution: Attribution
+
+    @property
+    def version(self) -> BuildVersion:
+        """The build's name."""
+        return self.build.version
+
+
+@frozen
+class Unknown:
+    """Stands where the answer needs something that the snapshot does not know; the need is noted."""
+
+
+UNKNOWN = Unknown()
+
+
+@define
+class Inquiry:
+    """A snapshot seen from one channel, with the needs found so far.
+
+    Attributes:
+        snapshot: what is known.
+        channel: the channel that is asked about.
+        policy: what counts as testable.
+        now: the moment of the decision, UTC.
+        needs: what was asked for and is not known.
+    """
+
+    snapshot: Snapshot
+    channel: Channel
+    policy: Policy
+    now: datetime
+    needs: set[Need] = field(factory=set, init=False)
+    listing_failure: str | None = field(default=None, init=False)
+    """Why the builds could not be listed to the end, where that was tried and failed."""
+    _segments: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
+    _attributions: dict[str, Mapping[BuildVersion, Attribution]] = field(factory=dict, init=False)
+
+    def need(self, need: Need) -> Unknown:
+        """Note that something must be fetched."""
+        self.needs.add(need)
+        return UNKNOWN
+
+    def failed(self, need: Need) -> str | None:
+        """Return why something could not be learnt, if that was tried."""
+        failure = self.snapshot.failures.get(need)
+        return failure.reason if failure else None
+
+    # ---------------------------------------------------------------------------------- markers
+
+    def marker(self, ref: str, name: str) -> Marker | Unknown:
+        """Return a marker as it was read; one that could not be read is `Unreachable`."""
+        marker = self.snapshot.marker(ref, name)
+        if marker is not None:
+            return marker
+        need = ReadMarker(ref, name)
+        reason = self.failed(need)
+        return self.need(need) if reason is None else Marker(ref, name, Unreachable(reason))
+
+    # ----------------------------------------------------------------------------------- builds
+
+    def minors(self) -> tuple[str, ...] | Unknown:
+        """Return the minors in which the channel may have builds, newest first."""
+        if self.channel.minor is not None:
+            return (self.channel.minor,)
+        if self.snapshot.minors is not None:
+            return tuple(sorted(self.snapshot.minors, key=minor_key, reverse=True))
+        self.listing_failure = self.failed(ListMinors())
+        return () if self.listing_failure else self.need(ListMinors())
+
+    def builds(self, minor: str) -> tuple[Build, ...] | None | Unknown:
+        """Return every build of a minor, tag builds too, in no order; ``None`` where they cannot be listed."""
+        if minor not in self.snapshot.listed:
+            reason = self.failed(ListBuilds(minor))
+            self.listing_failure = self.listing_failure or reason
+            return None if reason else self.need(ListBuilds(minor))
+        # A build that was looked for by itself and not found is held with no artifacts.
+        return tuple(
+            build for build in self.snapshot.builds if build.version.minor == minor and build.artifacts != ()
+        )
+
+    def candidates(self) -> Iterator[Candidate | Unknown]:
+        """Yield the channel's builds, newest first, as far as they are known.
+
+        Asks for the next minor, and for what the shared window of a branch cut needs, only when it gets
+        there. Ends with `UNKNOWN` where it needs to know more to go on, and silently, with
+        `listing_failure` set, where the store would not tell: a part is never taken for the whole.
+        """
+        minors = self.minors()
+        if isinstance(minors, Unknown):
+            yield UNKNOWN
+            return
+        for minor in minors:
+            builds = self.builds(minor)
+            if isinstance(builds, Unknown):
+                yield UNKNOWN
+            if isinstance(builds, Unknown) or builds is None:
+                return
+            branch = [build for build in builds if not build.version.is_tag_build]
+            certain = [build for build in branch if not channels.is_shared(build.version)]
+            # On a release branch a final release part or a patch is later than any shared one, so the
+            # shared window matters only when nothing after it will do.
+            for segment in (certain, branch):
+                found = self._line(minor, segment, shared=segment is branch)
+                if isinstance(found, Unknown):
+                    yield UNKNOWN
+                    return
+                yield from found
+
+    def known_candidates(self) -> Iterator[Candidate]:
+        """Yield the channel's builds, newest first, as far as they are known, and ask for nothing."""
+        noted = set(self.needs)
+        for candidate in self.candidates():
+            if isinstance(candidate, Candidate):
+                yield candidate
+        self.needs = noted
+
+    def _line(self, minor: str, builds: list[Build], *, shared: bool) -> tuple[Candidate, ...] | Unknown:
+        """Attribute and rank the channel's builds of one minor; newest first.
+
+        Parameters:
+            minor: the minor.
+            builds: its builds: all, or those whose name leaves no doubt.
+            shared: whether only the others are wanted.
+        """
+        key = f"{minor} {'shared' if shared else 'certain'}"
+        if key in self._segments:
+            return self._segments[key]
+        evidence = self._evidence(minor, builds)
+        if isinstance(evidence, Unknown):
+            return UNKNOWN
+        attributions = channels.attribute(
+            builds, minor=minor, evidence=evidence, git=self.snapshot.git, git_ref=self.channel.ref
+        )
+        own = [
+            build
+            for build in builds
+            if channels.is_shared(build.version) is shared and self._is_own(attributions.get(build.version))
+        ]
+        uncounted = any(build.version.distance is None and build.uploaded is None for build in own)
+        if uncounted and self._uploads_wanted(minor):
+            return self.need(ListUploads(minor))
+        ordered = self._by_position(rank(own))
+        self._attributions[minor] = attributions
+        self._segments[key] = tuple(
+            Candidate(build, attributions[build.version]) for build in reversed(ordered)
+        )
+        return self._segments[key]
+
+    def _is_own(self, attribution: Attribution | None) -> bool:
+        return attribution is not None and attribution.ref == self.channel.ref
+
+    def _uploads_wanted(self, minor: str) -> bool:
+        return minor not in self.snapshot.timed and self.failed(ListUploads(minor)) is None
+
+    def _by_position(self, ranked: list[Build]) -> list[Build]:
+        """Put the builds that git locates in git's order, each in a place that one of them had."""
+        git = self.snapshot.git
+        if git is None:
+            return ranked
+        located = {
+            build.version: position
+            for build in ranked
+            if build.version.commit and isinstance(position := git.locate(build.version.commit), int)
+        }
+        in_order = iter(
+            sorted((b for b in ranked if b.version in located), key=lambda build: located[build.version])
+        )
+        return [next(in_order) if build.version in located else build for build in ranked]
+
+    def _evidence(self, minor: str, builds: list[Build]) -> BranchEvidence | Unknown:
+        """Gather what tells the lines of a shared window apart, if these builds need telling apart."""
+        if not channels.needs_evidence(builds, git=self.snapshot.git):
+            return BranchEvidence()
+        release = self.marker(f"release-{minor}", BRANCH_MARKER)
+        master = self.marker(MASTER, BRANCH_MARKER)
+        if self._uploads_wanted(minor):
+            self.need(ListUploads(minor))
+        if isinstance(release, Unknown) or isinstance(master, Unknown) or self._uploads_wanted(minor):
+            return UNKNOWN
+        named = [marker.version for marker in self.snapshot.markers if marker.ref == MASTER]
+        return BranchEvidence(
+            release_named=release.version,
+            release_exists=self._release_exists(release),
+            master_named=tuple(version for version in named if version is not None),
+            master_left=self._master_left(minor),
+        )
+
+    def _release_exists(self, release: Marker) -> bool | None:
+        if isinstance(release.reading, Unreachable):
+            return None
+        if isinstance(release.reading, Missing):
+            return None if self.snapshot.refs is None else release.ref in self.snapshot.refs
+        return True
+
+    def _master_left(self, minor: str) -> datetime | None:
+        later = [
+            build.uploaded
+            for build in self.snapshot.builds
+            if minor_key(build.version.minor) > minor_key(minor)
+            and build.uploaded is not None
+            and channels.is_shared(build.version)
+        ]
+        return min(later, default=None)
+
+    # -------------------------------------------------------------------------------- testability
+
+    def refusal(self, build: Build) -> Refusal | None | Unknown:
+        """Judge a build: ``None`` if it is testable, why not, or `UNKNOWN`."""
+        if build.artifacts is None and build.version not in self.policy.exclude:
+            return self._refusal_unlisted(build)
+        refusal = examine(build, policy=self.policy, now=self.now)
+        if refusal is None or refusal.kind is not RefusalKind.UNSETTLED:
+            return refusal
+        marked = self._named_by_own_branch(build)
+        if isinstance(marked, Unknown):
+            return UNKNOWN
+        return examine(build, policy=self.policy, now=self.now, marked=marked)
+
+    def _refusal_unlisted(self, build: Build) -> Refusal | None | Unknown:
+        """Judge a build whose files are not known: ask for them, or, where that is denied, for checksums."""
+        need = ListArtifacts(build.version)
+        failure = self.snapshot.failures.get(need)
+        if failure is None:
+            return self.need(need)
+        if build.checksums is not None:
+            return examine_checksums(build, policy=self.policy)
+        proof = ReadChecksums(build.version)
+        if failure.denied and self.failed(proof) is None:
+            return self.need(proof)
+        reason = f"its files could not be listed: {self.failed(proof) or failure.reason}"
+        return Refusal(build.version, (reason,), RefusalKind.UNREADABLE)
+
+    def _named_by_own_branch(self, build: Build) -> bool | Unknown:
+        """Tell whether the branch's marker, written after every other file, names the build."""
+        marker = self.marker(self.channel.ref, BRANCH_MARKER)
+        return marker if isinstance(marker, Unknown) else marker.version == build.version
+
+    def first_testable(self, candidates: Iterable[Candidate | Unknown]) -> Candidate | None | Unknown:
+        """Find the first testable one, asking for no more than the first that is not known."""
+        for candidate in candidates:
+            refusal = UNKNOWN if isinstance(candidate, Unknown) else self.refusal(candidate.build)
+            if isinstance(candidate, Unknown) or isinstance(refusal, Unknown):
+                return UNKNOWN
+            if refusal is None:
+                return candidate
+        return None
+
+    def previous_testable(self, chosen: Candidate) -> Candidate | None | Unknown:
+        """Find the channel's testable build before the chosen one."""
+        older = list(dropwhile(lambda candidate: candidate != chosen, self.candidates()))
+        return self.first_testable(older[1:])
+
+    def is_known_testable(self, build: Build) -> bool:
+        """Tell whether a build is testable by what is known, and ask for nothing."""
+        noted = set(self.needs)
+        refusal = self.refusal(build)
+        self.needs = noted
+        return refusal is None
+
+    def known_previous(self, chosen: Candidate) -> Candidate | None:
+        """Find a testable build of the channel before the chosen one, if one is known."""
+        older = list(dropwhile(lambda candidate: candidate != chosen, self.known_candidates()))
+        return next((candidate for candidate in older[1:] if self.is_known_testable(candidate.build)), None)
+
+    def known_refusals(self, chosen: Candidate) -> tuple[Refusal, ...]:
+        """Return why builds newer than the chosen one were passed over, as far as that is known."""
+        newer = takewhile(lambda candidate: candidate.version != chosen.version, self.known_candidates())
+        noted = set(self.needs)
+        refusals = [self.refusal(candidate.build) for candidate in newer]
+        self.needs = noted
+        return tuple(refusal for refusal in refusals if isinstance(refusal, Refusal))
+
+    def rivals(self, pick: BuildVersion) -> tuple[BuildVersion, ...]:
+        """Return the builds that may be the channel's too, and newer than the pick."""
+        attributions = self._attributions.get(pick.minor)
+        return channels.rivals(attributions, pick) if attributions and pick in attributions else ()
+
+    # ----------------------------------------------------------------------------------- channels
+
+    def knows_all_channels(self) -> bool:
+        """Tell whether the channels that exist are known, or cannot be; if not, ask for them."""
+        if self.snapshot.marker_names is None and self.failed(ListMarkers()) is None:
+            self.need(ListMarkers())
+        if self.snapshot.minors is None and self.failed(ListMinors()) is None:
+            self.need(ListMinors())
+        return not self.needs
+
+    def existing_channels(self) -> tuple[str, ...]:
+        """Return the channels that have markers or builds: master first, then the newest."""
+        with_markers = {ref for ref in self.snapshot.refs or () if ref.startswith("release-")}
+        refs = with_markers or {f"release-{minor}" for minor in self.snapshot.minors or ()}
+        ordered = sorted(map(Channel, refs), key=lambda channel: minor_key(channel.minor or ""), reverse=True)
+        return (*([MASTER] if ordered or MASTER in (self.snapshot.refs or ()) else []), *map(str, ordered))

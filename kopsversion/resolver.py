@@ -1,0 +1,322 @@
+"""The decision: which build is the answer, and why (DESIGN section 7).
+
+Pure: `resolve` is a function of a snapshot, a channel, a policy and a moment. The order of trust is fixed: what the
+bucket holds, then what git says, then what a marker claims. `decide` is the same for a snapshot that may be
+partial: it answers with the needs that stand in the way. Who fetches them is `kopsversion.snapshot`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from kopsversion import channels
+from kopsversion.conditions import Choice, Evidence, gather_conditions
+from kopsversion.errors import (
+    KopsVersionError,
+    MarkerRefusedError,
+    NoTestableBuildError,
+    StoreUnavailableError,
+)
+from kopsversion.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
+from kopsversion.model import (
+    MASTER,
+    USABLE,
+    Attribution,
+    Build,
+    Certainty,
+    Channel,
+    MarkerReport,
+    Need,
+    OnStale,
+    Policy,
+    Refusal,
+    RefusalKind,
+    Resolution,
+    Snapshot,
+    Source,
+    Strategy,
+    Verdict,
+    Witness,
+)
+from kopsversion.verdicts import judge
+from kopsversion.wording import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from kopsversion.version import BuildVersion
+
+
+@frozen
+class Undecided:
+    """The decision needs to know more.
+
+    Attributes:
+        needs: what to fetch, all of it independent of each other.
+    """
+
+    needs: frozenset[Need]
+
+
+class SnapshotIncompleteError(KopsVersionError):
+    """`resolve` was given a snapshot that does not hold what the decision needs."""
+
+    def __init__(self, needs: frozenset[Need]) -> None:
+        super().__init__(
+            f"the snapshot does not tell {', '.join(sorted(map(repr, needs)))}",
+            hint="make it with Snapshot.complete, or let kopsversion.snapshot.gather fetch what is missing",
+        )
+        self.needs = needs
+
+
+def resolve(snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy, now: datetime) -> Resolution:
+    """Name the build to test.
+
+    Parameters:
+        snapshot: what the store holds.
+        channel: the channel whose newest testable build is wanted, or one version, which is only checked.
+        policy: what counts as an answer.
+        now: the moment of the decision, UTC.
+
+    Returns:
+        The answer with all the evidence for it.
+
+    Raises:
+        NoTestableBuildError: there is none, with the reasons.
+        MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
+        StoreUnavailableError: what the store failed to tell leaves no answer.
+        SnapshotIncompleteError: the snapshot is partial; see `decide`.
+    """
+    decision = decide(snapshot, channel, policy, now)
+    if isinstance(decision, Undecided):
+        raise SnapshotIncompleteError(decision.needs)
+    return decision
+
+
+def decide(
+    snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy, now: datetime
+) -> Resolution | Undecided:
+    """Name the build to test, or say what must be known first.
+
+    Parameters and errors are those of `resolve`. Fetching the needs and asking again ends after a few rounds,
+    because every need, once met or failed, is not asked for again.
+    """
+    if not isinstance(channel, Channel):
+        return _check_version(snapshot, channel, policy, now)
+    inquiry = Inquiry(snapshot, channel, policy, now)
+    deciding = _judge(policy.markers or channel.default_markers, inquiry)
+    reported = _judge(policy.reported, inquiry)
+    if deciding is None or reported is None:
+        # A marker that is not current will need the newest build too: ask for it in the same round trip.
+        top = next(inquiry.candidates(), None)
+        if isinstance(top, Candidate):
+            inquiry.refusal(top.build)
+        return Undecided(frozenset(inquiry.needs))
+    usable = next((report for report in deciding if report.verdict in USABLE), None)
+    if policy.strategy is Strategy.GREEN and policy.nth == 1:
+        if usable is not None:
+            return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)
+        if policy.on_stale is OnStale.REFUSE:
+            raise _marker_refused(channel, deciding)
+    choice = _newest(inquiry)
+    if isinstance(choice, Unknown):
+        return Undecided(frozenset(inquiry.needs))
+    if choice is None:
+        return _without_listing(inquiry, usable, deciding=deciding, reported=reported)
+    return _answer(inquiry, choice, deciding=deciding, reported=reported)
+
+
+def _judge(names: Iterable[str], inquiry: Inquiry) -> tuple[MarkerReport, ...] | None:
+    """Judge markers by name, all of them, so that what they need is fetched at once."""
+    markers = [inquiry.marker(inquiry.channel.ref, name) for name in dict.fromkeys(names)]
+    reports = [marker if isinstance(marker, Unknown) else judge(marker, inquiry) for marker in markers]
+    known = tuple(report for report in reports if isinstance(report, MarkerReport))
+    if len(known) < len(reports):
+        # The builds are looked for beside the markers, not after them.
+        next(inquiry.candidates(), None)
+        return None
+    return known
+
+
+def _by_marker(report: MarkerReport, inquiry: Inquiry) -> Choice:
+    """Choose the build that a usable marker names."""
+    version = report.marker.version
+    newest = version if report.verdict is Verdict.CURRENT else None
+    for candidate in inquiry.known_candidates():
+        if candidate.version == version:
+            return Choice(candidate=candidate, source=Source.MARKER, newest=newest)
+    build = next(build for build in inquiry.snapshot.builds if build.version == version)
+    # No witness gives it to the channel, and none takes it away: the channel's own marker names it.
+    attribution = Attribution(inquiry.channel.ref, Witness.LINEAGE, Certainty.LIKELY)
+    return Choice(candidate=Candidate(build, attribution), source=Source.MARKER, newest=newest)
+
+
+def _newest(inquiry: Inquiry) -> Choice | None | Unknown:
+    """Choose the newest testable build, or the N-th newest.
+
+    Returns:
+        The choice; ``None`` where the listing failed before one was found; `UNKNOWN` with the needs noted.
+
+    Raises:
+        NoTestableBuildError: everything was looked at, and there is none.
+    """
+    testable: list[Candidate] = []
+    refused: list[Refusal] = []
+    for candidate in inquiry.candidates():
+        refusal = UNKNOWN if isinstance(candidate, Unknown) else inquiry.refusal(candidate.build)
+        if isinstance(candidate, Unknown) or isinstance(refusal, Unknown):
+            return _look_ahead(inquiry, passed_over=len(refused))
+        if refusal is None:
+            testable.append(candidate)
+        else:
+            refused.append(refusal)
+        if len(testable) == inquiry.policy.nth:
+            newest = testable[0].version
+            return Choice(candidate=candidate, source=Source.NEWEST, newest=newest, refused=tuple(refused))
+    if inquiry.listing_failure is not None:
+        return None
+    if not refused and not testable and not inquiry.knows_all_channels():
+        return UNKNOWN
+    raise _no_testable_build(inquiry, testable=testable, refused=refused)
+
+
+def _look_ahead(inquiry: Inquiry, *, passed_over: int) -> Unknown:
+    """Ask for more builds at once the more were refused, so that a long bad stretch stays cheap in time.
+
+    One at a time while that is likely to do, then half as many as were passed over, at most eight.
+    """
+    ahead = min(max(passed_over // 2, 1), 8)
+    for candidate in inquiry.candidates():
+        if ahead == 0 or isinstance(candidate, Unknown):
+            break
+        if isinstance(inquiry.refusal(candidate.build), Unknown):
+            ahead -= 1
+    return UNKNOWN
+
+
+def _without_listing(
+    inquiry: Inquiry,
+    usable: MarkerReport | None,
+    *,
+    deciding: tuple[MarkerReport, ...],
+    reported: tuple[MarkerReport, ...],
+) -> Resolution:
+    """Answer from a marker where the builds could not be listed, whatever the strategy (DESIGN section 7)."""
+    if usable is not None:
+        return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)
+    reasons = [f"builds: {inquiry.listing_failure}"]
+    reasons += [f"{report.marker.path} {report.message}" for report in deciding]
+    raise StoreUnavailableError(
+        f"the builds of {inquiry.channel} could not be listed, and no marker can stand in",
+        url=inquiry.snapshot.store,
+        reasons=reasons,
+        hint="see whether the store can be reached, or allow the last good answer with --state and --allow-cached",
+    )
+
+
+def _answer(
+    inquiry: Inquiry,
+    choice: Choice,
+    *,
+    deciding: tuple[MarkerReport, ...],
+    reported: tuple[MarkerReport, ...],
+) -> Resolution | Undecided:
+    """Put the answer together with all that supports it."""
+    snapshot, policy = inquiry.snapshot, inquiry.policy
+    previous = inquiry.previous_testable(choice.candidate) if policy.compare_artifacts else None
+    if isinstance(previous, Unknown):
+        return Undecided(frozenset(inquiry.needs))
+    evidence = Evidence(choice=choice, deciding=deciding, reported=reported, previous=previous)
+    build = choice.candidate.build
+    return Resolution(
+        channel=str(inquiry.channel),
+        version=build.version,
+        base_url=f"{snapshot.base_url}{build.version}",
+        attribution=choice.candidate.attribution,
+        uploaded=build.uploaded,
+        source=choice.source,
+        rung=evidence.rung(inquiry),
+        conditions=gather_conditions(inquiry, evidence),
+        markers=deciding + reported,
+        refused=choice.refused or inquiry.known_refusals(choice.candidate),
+        skipped=snapshot.skipped,
+        newest=choice.newest,
+        store=snapshot.store,
+        policy=policy,
+        now=inquiry.now,
+        requests=snapshot.requests,
+        round_trips=snapshot.round_trips,
+    )
+
+
+def _check_version(
+    snapshot: Snapshot, version: BuildVersion, policy: Policy, now: datetime
+) -> Resolution | Undecided:
+    """Check one version that was asked for by name: there is nothing to choose."""
+    ref = channels.by_version(version) or MASTER
+    inquiry = Inquiry(snapshot, Channel(ref), policy, now)
+    build = snapshot.build(version) or Build(version)
+    refusal = inquiry.refusal(build)
+    if isinstance(refusal, Unknown):
+        return Undecided(frozenset(inquiry.needs))
+    if refusal is not None and refusal.kind is RefusalKind.UNREADABLE:
+        raise StoreUnavailableError(
+            f"whether {version} is testable could not be learnt",
+            url=snapshot.store,
+            reasons=refusal.reasons,
+            hint="see whether the store can be reached",
+        )
+    if refusal is not None:
+        absent = not build.artifacts and refusal.kind is RefusalKind.INCOMPLETE
+        raise NoTestableBuildError(
+            f"{version} is not in {snapshot.store}" if absent else f"{version} is not testable",
+            channel=str(version),
+            reasons=() if absent else refusal.reasons,
+            hint="`kopsversion list` shows the builds that are there",
+        )
+    attribution = Attribution(ref, Witness.REQUEST, Certainty.EXACT)
+    choice = Choice(candidate=Candidate(build, attribution), source=Source.REQUEST)
+    resolution = _answer(inquiry, choice, deciding=(), reported=())
+    return resolution if isinstance(resolution, Undecided) else evolve(resolution, channel=str(version))
+
+
+# --------------------------------------------------------------------------------------------------
+# No answer
+
+
+def _marker_refused(channel: Channel, deciding: tuple[MarkerReport, ...]) -> MarkerRefusedError:
+    return MarkerRefusedError(
+        f"no marker of {channel} can be used, and falling back to the newest build is refused",
+        channel=str(channel),
+        reasons=[f"{report.marker.path} is {report.verdict}: it {report.message}" for report in deciding],
+        hint="promote a tested build, raise --max-lag, or allow the newest testable build with --on-stale newest",
+    )
+
+
+def _no_testable_build(
+    inquiry: Inquiry, *, testable: list[Candidate], refused: list[Refusal]
+) -> NoTestableBuildError:
+    channel, store = inquiry.channel, inquiry.snapshot.store
+    reasons = [f"{refusal.version}: {refusal.reasons[0]}" for refusal in refused]
+    if testable:
+        message = f"{channel} has only {count(len(testable), 'testable build')}, and the {inquiry.policy.nth}. was wanted"
+        return NoTestableBuildError(
+            message, channel=str(channel), reasons=reasons, hint="ask for a smaller --nth"
+        )
+    if refused:
+        message = f"none of the {count(len(refused), 'build')} of {channel} in {store} is testable"
+        hint = "see the reasons; `kopsversion list` shows every build"
+        return NoTestableBuildError(message, channel=str(channel), reasons=reasons, hint=hint)
+    skipped = [f"{number} {kind} were skipped" for kind, number in sorted(inquiry.snapshot.skipped.items())]
+    existing = inquiry.existing_channels()
+    return NoTestableBuildError(
+        f"there is no build of {channel} in {store}",
+        channel=str(channel),
+        reasons=skipped,
+        hint=f"channels that exist there: {', '.join(existing)}"
+        if existing
+        else "there are no builds at all",
+    )
