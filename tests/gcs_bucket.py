@@ -137,31 +137,34 @@ def parse_fields(text: str) -> Mask:
 
 
 def _parse_selection(tokens: list[str], text: str) -> tuple[Mask, list[str]]:
+    """Read ``path[(selection)]{,path[(selection)]}``; return it and the tokens after it."""
     mask: dict[str, Mask | None] = {}
     while True:
-        if not tokens or not re.fullmatch(r"[A-Za-z0-9_*]+", tokens[0]):
-            raise BadRequestError(f"Invalid field selection {text}")
-        name, tokens = tokens[0], tokens[1:]
+        path, tokens = _parse_path(tokens, text)
         inner: Mask | None = None
         if tokens[:1] == ["("]:
             inner, tokens = _parse_selection(tokens[1:], text)
             if tokens[:1] != [")"]:
                 raise BadRequestError(f"Invalid field selection {text}")
             tokens = tokens[1:]
-        elif tokens[:1] == ["/"]:
-            path = []
-            while tokens[:1] == ["/"]:
-                path.append(tokens[1] if len(tokens) > 1 else "")
-                tokens = tokens[2:]
-            if tokens[:1] == ["("]:
-                inner, tokens = _parse_selection(tokens[1:], text)
-                tokens = tokens[1:]
-            for step in reversed(path):
-                inner = {step: inner}
-        mask[name] = _merged(mask[name], inner) if name in mask else inner
+        for step in reversed(path[1:]):
+            inner = {step: inner}
+        mask[path[0]] = _merged(mask[path[0]], inner) if path[0] in mask else inner
         if tokens[:1] != [","]:
             return mask, tokens
         tokens = tokens[1:]
+
+
+def _parse_path(tokens: list[str], text: str) -> tuple[list[str], list[str]]:
+    """Read ``name{/name}``."""
+    path: list[str] = []
+    while True:
+        if not tokens or not re.fullmatch(r"[A-Za-z0-9_*]+", tokens[0]):
+            raise BadRequestError(f"Invalid field selection {text}")
+        path.append(tokens[0])
+        if tokens[1:2] != ["/"]:
+            return path, tokens[1:]
+        tokens = tokens[2:]
 
 
 def _merged(one: Mask | None, other: Mask | None) -> Mask | None:

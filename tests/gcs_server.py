@@ -303,7 +303,7 @@ class GcsServer:
         self._together: _Meeting | None = None
         self._open: set[socket.socket] = set()
         self._http = _Http(self)
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.005,), daemon=True)
 
     # ---- life
 
