@@ -58,17 +58,12 @@ def _expression(token: re.Match[str]) -> str:
 def _escaped_set(members: str) -> str:
     """Keep ranges, and only ranges that are in order; all else is literal."""
     parts = []
-    position = 0
-    while position < len(members):
-        first, dash, last = (
-            members[position],
-            members[position + 1 : position + 2],
-            members[position + 2 : position + 3],
-        )
-        if dash == "-" and last and first <= last:
-            parts.append(f"{re.escape(first)}-{re.escape(last)}")
-            position += 3
+    rest = members
+    while rest:
+        if rest[1:2] == "-" and rest[2:3] >= rest[0]:
+            parts.append(f"{re.escape(rest[0])}-{re.escape(rest[2])}")
+            rest = rest[3:]
         else:
-            parts.append(re.escape(first))
-            position += 1
+            parts.append(re.escape(rest[0]))
+            rest = rest[1:]
     return "".join(parts)

@@ -5,8 +5,8 @@ size and inode. The listing is that of a bucket, with two differences: a directo
 common prefix is not looked into, so an empty one counts as a prefix as well; and names that begin with
 ``.kopsversion-`` are ours and are not listed.
 
-A directory serves no headers, so `write` keeps no ``Cache-Control``. Metadata is kept, for people, in a hidden
-JSON file beside the object, and only if there is any: it holds the reason of a rollback.
+A directory serves no headers, so `write` keeps no ``Cache-Control``. Metadata is kept, for people, in a
+hidden JSON file beside the object, and only if there is any: it holds the reason of a rollback.
 
 Nothing outside the directory is ever read or written: a symlink counts as what it leads to if that
 lies within, and does not exist otherwise. This module knows nothing of versions, markers or channels.
@@ -23,6 +23,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -50,7 +51,6 @@ from kopsversion.stores.globs import glob_matcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from kopsversion.stores.deadline import Deadline
 
@@ -80,7 +80,7 @@ class DirectoryStore(Store):
         sleep: Callable[[float], None] = time.sleep,
         now_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        self._given = os.path.abspath(root)
+        self._given = str(root.absolute())
         self._root = os.path.realpath(root)
         self._url = _file_url(self._given)
         self._deadline = deadline
@@ -115,10 +115,10 @@ class DirectoryStore(Store):
         matches = glob_matcher(match_glob)
         objects: list[StoredObject] = []
         prefixes: set[str] = set()
-        with self._translated(self._url + quote(prefix)):
-            if not modes.S_ISDIR(os.stat(self._root).st_mode):
+        with self._translated(self._url + quote(prefix, errors="replace")):
+            if not modes.S_ISDIR(Path(self._root).stat().st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-            pending = self._start(prefix)
+            pending = [*self._start(prefix)]
             while pending:
                 directory = pending.pop()
                 for entry in _entries(directory, root=self._root):
@@ -177,11 +177,11 @@ class DirectoryStore(Store):
         check_name(name, url=self._url)
         url = self._url + quote(name)
         with self._translated(url):
-            parent, base = os.path.split(os.path.join(self._root, name))
-            parent = os.path.realpath(parent)
-            if not self._contains(parent):
+            path = self._root / Path(name)
+            parent = Path(os.path.realpath(path.parent))
+            if not self._contains(str(parent)):
                 raise self._absent(url)
-            os.makedirs(parent, exist_ok=True)
+            parent.mkdir(parents=True, exist_ok=True)
             with self._locked(parent, url=url) as directory:
                 current = self._status(name)
                 if (current and _generation(current)) != if_generation:
@@ -192,31 +192,35 @@ class DirectoryStore(Store):
                     )
                 # A clock's tick is longer than a write: without this, two writes could look the same.
                 written_ns = max(self._now_ns(), current.st_mtime_ns + 1 if current else 0)
-                generation = _replace(os.path.join(parent, base), data, mtime_ns=written_ns)
-                _keep_metadata(parent, base, metadata)
+                generation = _replace(parent / path.name, data, mtime_ns=written_ns)
+                _keep_metadata(parent / path.name, metadata)
                 os.fsync(directory)
         return generation
 
     # ----------------------------------------------------------------------------------------------
 
-    def _start(self, prefix: str) -> list[_Directory]:
+    def _start(self, prefix: str) -> tuple[_Directory, ...]:
         """Return where a listing of `prefix` begins: the deepest directory that `prefix` names whole."""
         above = prefix.rpartition("/")[0]
         if not above:
-            return [] if prefix.startswith("/") else [_Directory("", self._root, (self._root,))]
+            return () if prefix.startswith("/") else (_Directory("", self._root, (self._root,)),)
         try:
             check_name(above, url=self._url)
             real = self._resolved(above)
-        except (StoreError, FileNotFoundError, NotADirectoryError):
-            return []
-        return [_Directory(f"{above}/", real, (real,))] if os.path.isdir(real) else []
+        except StoreError:
+            return ()
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return ()
+            raise
+        return (_Directory(f"{above}/", real, (real,)),)
 
     def _contains(self, real: str) -> bool:
         return _is_within(real, self._root)
 
     def _resolved(self, name: str) -> str:
         """Return where `name` really is, if that is inside the directory."""
-        real = os.path.realpath(os.path.join(self._root, name), strict=True)
+        real = os.path.realpath(self._root / Path(name), strict=True)
         if not self._contains(real):
             raise self._absent(self._url + quote(name))
         return real
@@ -228,9 +232,7 @@ class DirectoryStore(Store):
         url = self._url + quote(name)
         with self._translated(url):
             # Not blocking, because opening a pipe would wait for its writer.
-            descriptor = os.open(
-                self._resolved(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            )
+            descriptor = os.open(self._resolved(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 if not modes.S_ISREG(os.fstat(descriptor).st_mode):
                     raise self._absent(url)
@@ -246,9 +248,9 @@ class DirectoryStore(Store):
             return None
 
     @contextmanager
-    def _locked(self, directory: str, *, url: str) -> Iterator[int]:
+    def _locked(self, directory: Path, *, url: str) -> Iterator[int]:
         """Hold the lock of `directory`, as far as the deadline lets us wait for it."""
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             while True:
                 self._deadline.check(url)
@@ -262,9 +264,8 @@ class DirectoryStore(Store):
             os.close(descriptor)
 
     def _absent(self, url: str) -> ObjectNotFoundError:
-        return ObjectNotFoundError(
-            f"{quoted(url)} does not exist", url=url, hint=f"look into {quoted(self._given)}"
-        )
+        hint = f"look into {quoted(self._given)}"
+        return ObjectNotFoundError(f"{quoted(url)} does not exist", url=url, hint=hint)
 
     @contextmanager
     def _translated(self, url: str) -> Iterator[None]:
@@ -276,11 +277,8 @@ class DirectoryStore(Store):
             if error.errno in _ABSENT:
                 raise self._absent(url) from error
             if error.errno in _DENIED:
-                raise AccessDeniedError(
-                    f"{quoted(url)}: {reason}",
-                    url=url,
-                    hint="check the owner and mode of the file and its directories",
-                ) from error
+                hint = "check the owner and mode of the file and its directories"
+                raise AccessDeniedError(f"{quoted(url)}: {reason}", url=url, hint=hint) from error
             raise StoreUnavailableError(f"{quoted(url)}: {reason}", url=url) from error
 
 
@@ -384,9 +382,10 @@ def _read_exactly(descriptor: int, size: int) -> bytes:
     return bytes(data)
 
 
-def _replace(path: str, data: bytes, *, mtime_ns: int | None = None) -> str:
+def _replace(path: Path, data: bytes, *, mtime_ns: int | None = None) -> str:
     """Put a new file in the place of `path` in one step, and return its generation."""
-    descriptor, temporary = tempfile.mkstemp(prefix=HIDDEN, dir=os.path.dirname(path))
+    descriptor, name = tempfile.mkstemp(prefix=HIDDEN, dir=path.parent)  # readable to nobody else
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -396,20 +395,17 @@ def _replace(path: str, data: bytes, *, mtime_ns: int | None = None) -> str:
                 os.utime(descriptor, ns=(mtime_ns, mtime_ns))
             os.fsync(descriptor)
             status = os.fstat(descriptor)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink()
         raise
     return _generation(status)
 
 
-def _keep_metadata(parent: str, base: str, metadata: Mapping[str, str]) -> None:
-    """Leave `metadata` beside the object that it belongs to, or take away that of the object before."""
-    path = os.path.join(parent, f"{HIDDEN}metadata-{base}.json")
+def _keep_metadata(path: Path, metadata: Mapping[str, str]) -> None:
+    """Leave `metadata` beside the object `path`, or take away that of the object before."""
+    beside = path.with_name(f"{HIDDEN}metadata-{path.name}.json")
     if metadata:
-        _replace(path, json.dumps(dict(metadata), indent=2, sort_keys=True).encode() + b"\n")
-        return
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
+        _replace(beside, json.dumps(dict(metadata), indent=2, sort_keys=True).encode() + b"\n")
+    else:
+        beside.unlink(missing_ok=True)
