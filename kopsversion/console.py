@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kopsversion.model import Condition
     from kopsversion.render.text import Table
 
-__all__ = ["BROKEN_PIPE", "DEGRADED", "INTERRUPTED", "UNFORESEEN", "Command", "Console", "Group", "printable"]
+__all__ = ["BROKEN_PIPE", "DEGRADED", "INTERRUPTED", "UNFORESEEN", "Command", "Console", "Group", "command"]
 
 DEGRADED = 3
 """Answered, but ``--strict`` or ``check`` found something wrong (DESIGN section 9)."""
@@ -34,13 +34,6 @@ INTERRUPTED = 130
 """What a shell reports of a program that SIGINT ended."""
 BROKEN_PIPE = 141
 """What a shell reports of a program that SIGPIPE ended."""
-
-
-def printable(text: str) -> str:
-    """Show text in one line that cannot steer a terminal: what is not printable is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
 class Console:
@@ -78,6 +71,8 @@ class Console:
 
     def tell(self, line: str) -> None:
         """Write a line to standard error."""
+        from kopsversion.render.text import printable
+
         click.echo(printable(line), err=True)
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
@@ -88,15 +83,15 @@ class Console:
 
     def show(self, tables: Sequence[Table]) -> None:
         """Write tables to standard error, with colour and lines on a terminal."""
-        from kopsversion.render.text import plain, rich
+        from kopsversion.render.text import decorated, plain
 
-        click.echo(rich(tables) if is_rich(sys.stderr) else plain(tables), err=True, nl=False)
+        click.echo(decorated(tables) if is_rich(sys.stderr) else plain(tables), err=True, nl=False)
 
     def answer_tables(self, tables: Sequence[Table]) -> None:
         """Write tables to standard output, with colour and lines on a terminal."""
-        from kopsversion.render.text import plain, rich
+        from kopsversion.render.text import decorated, plain
 
-        self.answer(rich(tables) if is_rich(sys.stdout) else plain(tables))
+        self.answer(decorated(tables) if is_rich(sys.stdout) else plain(tables))
 
 
 def is_rich(stream: TextIO | None) -> bool:
@@ -166,6 +161,108 @@ class Group(_Boundary, click.Group):
     """A toolbox of subcommands."""
 
     command_class = Command
+
+
+def command(
+    name: str, *, sections: Sequence[tuple[str, str]] = (), **settings: Any
+) -> Callable[[Callable[..., int | None]], Command]:
+    """Make a command of a function, which returns its exit status, or ``None`` for 0.
+
+    The function is called with the run's `Console`, and with every option by keyword. The command has
+    ``--help``, ``--version``, ``--quiet`` and ``--verbose`` beside its own options.
+
+    Parameters:
+        name: what it is called in the toolbox.
+        sections: titles and texts that end its help.
+        settings: passed on to click.
+    """
+
+    def decorate(function: Callable[..., int | None]) -> Command:
+        make = click.command(name, cls=Command, sections=sections, add_help_option=False, **settings)
+        made: Command = make(click.pass_obj(function))
+        for add in (*_HOW_MUCH, *_ABOUT):
+            add(made)
+        return made
+
+    return decorate
+
+
+def toolbox(name: str, *, sections: Sequence[tuple[str, str]] = ()) -> Callable[[Callable[[], None]], Group]:
+    """Make a group of a function, whose docstring is the group's help."""
+
+    def decorate(function: Callable[[], None]) -> Group:
+        made: Group = click.group(name, cls=Group, sections=sections, add_help_option=False)(function)
+        for add in _ABOUT:
+            add(made)
+        return made
+
+    return decorate
+
+
+def _set_quiet(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 # click's call
+    context.ensure_object(Console).quiet = value
+
+
+def _set_verbosity(context: click.Context, _: click.Parameter, value: int) -> None:
+    context.ensure_object(Console).verbosity = value
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 # click's call
+    if wanted and not context.resilient_parsing:
+        context.ensure_object(Console).answer(_version_text())
+        context.exit()
+
+
+def _version_text() -> str:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    def installed(name: str) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return "not installed"
+
+    return (
+        f"kopsversion {installed('kopsversion')}\n"
+        f"Python {platform.python_version()}, {platform.platform()}\n"
+        f"google-cloud-storage {installed('google-cloud-storage')}\n"
+    )
+
+
+# KOPSVERSION_VERSION and KOPSVERSION_HELP are not read: who sets such a variable means something else by it.
+_ABOUT = (
+    click.option(
+        "--version",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        allow_from_autoenv=False,
+        callback=_show_version,
+        help="Show the version, and what it runs on, and exit.",
+    ),
+    click.help_option("-h", "--help", allow_from_autoenv=False, help="Show this message and exit."),
+)
+_HOW_MUCH = (
+    click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_verbosity,
+        help="Also say what is merely good to know. -vv: show the traceback of a defect.",
+    ),
+    click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_quiet,
+        help="Say nothing of conditions on standard error.",
+    ),
+)
 
 
 def _guarded(run: Callable[[], Any], *, console: Console) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -37,7 +37,6 @@ __all__ = [
     "StoreQuestion",
     "StoreText",
     "build_options",
-    "option",
     "parse_duration",
     "parse_marker_name",
     "parse_platform",
@@ -231,10 +230,6 @@ STORE = StoreText()
 # Groups of options
 
 
-option = partial(click.option, show_envvar=True)
-"""An option whose help names its environment variable."""
-
-
 class StoreQuestion(TypedDict):
     """Where and when to look: keyword arguments of `kopsversion.latest.resolve_latest`."""
 
@@ -264,7 +259,7 @@ def store_options(function: Callback) -> Callback:
         ref: str | None,
         **others: Any,
     ) -> Any:
-        from kopsversion.latest import DEFAULT_STORE
+        from kopsversion.stores.base import DEFAULT_STORE
 
         question = StoreQuestion(
             store=store or (DEFAULT_STORE,), as_of=as_of, timeout=timeout.total_seconds(), repo=repo, ref=ref
@@ -274,17 +269,15 @@ def store_options(function: Callback) -> Callback:
     return _group(
         command,
         (
-            option(
+            click.option(
                 "--store",
                 type=STORE,
                 multiple=True,
                 metavar="URL",
-                show_default="gs://k8s-staging-kops/kops/releases/",
-                help="Where builds are kept: gs://bucket/prefix/, a path, file:///dir, or "
-                "https://storage.googleapis.com/bucket/prefix/. Repeat it to name further stores, "
-                "each for when the one before cannot be reached.",
+                help="Where builds are kept, see below. Repeat it to name further stores, each for when the "
+                "one before cannot be reached.",
             ),
-            option(
+            click.option(
                 "--as-of",
                 type=TIME,
                 metavar="TIME",
@@ -292,7 +285,7 @@ def store_options(function: Callback) -> Callback:
                 "Written 2024-05-06T18:00:00Z, or with another offset; without one it is UTC; "
                 "a date is its midnight.",
             ),
-            option(
+            click.option(
                 "--timeout",
                 type=POSITIVE_DURATION,
                 metavar="DURATION",
@@ -300,13 +293,13 @@ def store_options(function: Callback) -> Callback:
                 show_default=True,
                 help="How long everything together may take, repeated attempts among it.",
             ),
-            option(
+            click.option(
                 "--repo",
                 type=click.Path(path_type=Path),
                 metavar="DIR",
                 help="A clone of kops, to tell branches apart exactly.",
             ),
-            option(
+            click.option(
                 "--ref",
                 metavar="REF",
                 help="The branch in that clone, where it is not the channel's own name.",
@@ -316,23 +309,21 @@ def store_options(function: Callback) -> Callback:
 
 
 _BUILD_OPTIONS = (
-    option(
+    click.option(
         "--platform",
         type=PLATFORM,
         multiple=True,
         metavar="OS/ARCH",
-        show_default="linux/amd64 linux/arm64",
-        help="A build must have this platform. Repeatable.",
+        help="A build must have this platform. Repeatable. [default: linux/amd64 linux/arm64]",
     ),
-    option(
+    click.option(
         "--settle",
         type=DURATION,
         metavar="DURATION",
-        show_default="10m",
         help="How old a build's newest file must be for its upload to be over; not asked of a build that "
-        "its branch's latest-ci.txt names.",
+        "its branch's latest-ci.txt names. [default: 10m]",
     ),
-    option(
+    click.option(
         "--exclude",
         type=VERSION,
         multiple=True,
@@ -342,54 +333,50 @@ _BUILD_OPTIONS = (
 )
 
 _CHOICE_OPTIONS = (
-    option(
+    click.option(
         "--strategy",
         type=click.Choice(["green", "newest"]),
-        show_default="green",
         help="green: the build of the first marker that is fresh, else the newest testable build. "
-        "newest: the newest testable build, whatever the markers say.",
+        "newest: the newest testable build, whatever the markers say. [default: green]",
     ),
-    option(
+    click.option(
         "--marker",
         type=MARKER_NAME,
         multiple=True,
         metavar="NAME",
-        show_default="master: latest-ci-updown-green.txt, other channels: latest-ci.txt",
-        help="A marker to trust, by file name, best first. Repeatable.",
+        help="A marker to trust, by file name, best first. Repeatable. "
+        "[default: latest-ci-updown-green.txt for master, latest-ci.txt for other channels]",
     ),
-    option(
+    click.option(
         "--nth",
         type=click.IntRange(min=1),
         metavar="N",
-        show_default="1",
-        help="The N-th newest testable build; 1 is the newest.",
+        help="The N-th newest testable build; 1 is the newest. [default: 1]",
     ),
-    option(
+    click.option(
         "--on-stale",
         type=click.Choice(["newest", "refuse"]),
-        show_default="newest",
-        help="What to do when no marker can be used: take the newest testable build and say so, or fail.",
+        help="What to do when no marker can be used: take the newest testable build and say so, or fail. "
+        "[default: newest]",
     ),
-    option(
+    click.option(
         "--max-lag",
         type=DURATION,
         metavar="DURATION",
-        show_default="24h",
-        help="A marker is stale when a testable build newer than its own has been waiting longer than this.",
+        help="A marker is stale when a testable build newer than its own has been waiting longer than this. "
+        "[default: 24h]",
     ),
-    option(
+    click.option(
         "--max-build-age",
         type=DURATION,
         metavar="DURATION",
-        show_default="14d",
-        help="Without a clone: warn when the newest build is older than this.",
+        help="Without a clone: warn when the newest build is older than this. [default: 14d]",
     ),
-    option(
+    click.option(
         "--build-sla",
         type=DURATION,
         metavar="DURATION",
-        show_default="6h",
-        help="With a clone: warn when a merge has been waiting for its build longer than this.",
+        help="With a clone: warn when a merge has been waiting for its build longer than this. [default: 6h]",
     ),
 )
 

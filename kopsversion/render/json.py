@@ -82,8 +82,8 @@ def from_json(text: str) -> Resolution:
     return resolution
 
 
-def listing_to_json(listing: ChannelListing) -> str:
-    """Write a channel's builds as JSON of schema 1, newest first.
+def listing_to_json(listing: ChannelListing, *, limit: int | None = None) -> str:
+    """Write a channel's builds as JSON of schema 1, newest first, at most `limit` of them.
 
     ``testable`` is ``null`` for a build that was not examined, whose ``refusals`` are then ``null`` too.
     """
@@ -98,7 +98,7 @@ def listing_to_json(listing: ChannelListing) -> str:
             "testable": None if row.refusals is None else not row.refusals,
             "refusals": None if row.refusals is None else list(row.refusals),
         }
-        for row in listing.rows
+        for row in listing.rows[:limit]
     ]
     return _dump(
         {

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+    from rich.table import Table as RichTable
+
     from kopsversion.latest import ChannelListing, ListedBuild
     from kopsversion.model import Attribution, Resolution
 
@@ -37,7 +39,7 @@ class Table:
     Attributes:
         title: what it is about.
         columns: headings; empty where the first column says what the second is.
-        rows: cells, as many in each row; only the last column may be wrapped.
+        rows: cells, as many in each row; only a last column with a heading may be wrapped.
     """
 
     title: str
@@ -89,19 +91,19 @@ def explanation(resolution: Resolution) -> tuple[Table, ...]:
 
 
 def _answer_rows(resolution: Resolution) -> tuple[tuple[str, str], ...]:
+    asked = (
+        f"{resolution.rung}, {count(resolution.requests, 'request')} "
+        f"in {count(resolution.round_trips, 'round trip')}"
+    )
     rows = [
         ("build", str(resolution.version)),
         ("base url", resolution.base_url),
         ("channel", _channel(resolution.channel, resolution.attribution)),
         ("taken from", _source(resolution)),
         ("uploaded", _ago(resolution.uploaded, now=resolution.now)),
-        ("asked on", moment(resolution.now)),
+        ("decided", moment(resolution.now)),
         ("store", resolution.store),
-        (
-            "asked for",
-            f"{resolution.rung}, {count(resolution.requests, 'request')} "
-            f"in {count(resolution.round_trips, 'round trip')}",
-        ),
+        ("read", asked),
     ]
     if resolution.newest is not None and resolution.newest != resolution.version:
         rows.insert(2, ("newest", f"{resolution.newest} is the newest testable build"))
@@ -177,7 +179,9 @@ def plain(tables: Iterable[Table]) -> str:
 
 
 def _plain(table: Table) -> str:
-    rows = [tuple(map(printable, row)) for row in ((table.columns, *table.rows) if table.columns else table.rows)]
+    rows = [
+        tuple(map(printable, row)) for row in ((table.columns, *table.rows) if table.columns else table.rows)
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
     return "".join(f"{line}\n" for line in (table.title, *(f"  {line}".rstrip() for line in lines)))
@@ -197,10 +201,39 @@ def decorated(tables: Iterable[Table]) -> str:
     from io import StringIO
 
     from rich.console import Console
+    from rich.text import Text
 
     out = StringIO()
     console = Console(file=out, force_terminal=True, highlight=False)
-    for table in tables:
-        console.width = max(console.width, _needed(table))
+    terminal = console.width
+    for position, table in enumerate(tables):
+        # A terminal that is too narrow for a version breaks the line itself, and copying it still works.
+        console.width = max(terminal, _needed(table))
+        console.print(Text(f"{'' if position == 0 else chr(10)}{table.title}", style="bold"))
         console.print(_decorated(table), crop=False)
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def _decorated(table: Table) -> RichTable:
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    shown = RichTable(box=None, show_header=bool(table.columns), padding=(0, 0, 0, 2), header_style="dim")
+    headings = table.columns or ("",) * len(table.rows[0])
+    for position, heading in enumerate(headings, start=1):
+        wraps = bool(table.columns) and position == len(headings)
+        shown.add_column(heading, no_wrap=not wraps, overflow="fold")
+    for row in table.rows:
+        # Text and not str, so that nothing in a cell is read as rich's markup.
+        shown.add_row(*(Text(printable(cell), style=_STYLES.get(cell, "")) for cell in row))
+    return shown
+
+
+def _needed(table: Table) -> int:
+    """Return the width below which a version or a short column would have to be broken."""
+    *columns, last = zip(*(table.columns, *table.rows) if table.columns else table.rows, strict=True)
+    longest = max(len(printable(cell)) for cell in last)
+    if table.columns:
+        longest_word = max(len(printable(word)) for cell in last for word in ("", *cell.split()))
+        longest = max(longest_word, min(_NARROWEST, longest))
+    return sum(2 + max(len(printable(cell)) for cell in column) for column in columns) + 2 + longest
