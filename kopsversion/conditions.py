@@ -29,7 +29,7 @@ from kopsversion.testable import lacking
 from kopsversion.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from kopsversion.inquiry import Inquiry
     from kopsversion.model import Refusal
@@ -93,6 +93,11 @@ def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, 
         *_about_artifacts(inquiry, evidence),
         *_about_names(inquiry),
     ]
+    return worst_first(conditions)
+
+
+def worst_first(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Order conditions by severity; those of the same keep their order."""
     return tuple(sorted(conditions, key=lambda condition: -condition.severity.rank))
 
 

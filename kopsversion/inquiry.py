@@ -123,7 +123,7 @@ class Inquiry:
         self.listing_failure = self.failed(ListMinors())
         return () if self.listing_failure else self.need(ListMinors())
 
-    def builds(self, minor: str) -> tuple[Build, ...] | None | Unknown:
+    def builds(self, minor: str) -> tuple[Build, ...] | Unknown | None:
         """Return every build of a minor, tag builds too, in no order; ``None`` where they cannot be listed."""
         if minor not in self.snapshot.listed:
             reason = self.failed(ListBuilds(minor))
@@ -260,7 +260,7 @@ class Inquiry:
 
     # -------------------------------------------------------------------------------- testability
 
-    def refusal(self, build: Build) -> Refusal | None | Unknown:
+    def refusal(self, build: Build) -> Refusal | Unknown | None:
         """Judge a build: ``None`` if it is testable, why not, or `UNKNOWN`."""
         if build.artifacts is None and build.version not in self.policy.exclude:
             return self._refusal_unlisted(build)
@@ -272,7 +272,7 @@ class Inquiry:
             return UNKNOWN
         return examine(build, policy=self.policy, now=self.now, marked=marked)
 
-    def _refusal_unlisted(self, build: Build) -> Refusal | None | Unknown:
+    def _refusal_unlisted(self, build: Build) -> Refusal | Unknown | None:
         """Judge a build whose files are not known: ask for them, or, where that is denied, for checksums."""
         need = ListArtifacts(build.version)
         failure = self.snapshot.failures.get(need)
@@ -291,7 +291,7 @@ class Inquiry:
         marker = self.marker(self.channel.ref, BRANCH_MARKER)
         return marker if isinstance(marker, Unknown) else marker.version == build.version
 
-    def first_testable(self, candidates: Iterable[Candidate | Unknown]) -> Candidate | None | Unknown:
+    def first_testable(self, candidates: Iterable[Candidate | Unknown]) -> Candidate | Unknown | None:
         """Find the first testable one, asking for no more than the first that is not known."""
         for candidate in candidates:
             refusal = UNKNOWN if isinstance(candidate, Unknown) else self.refusal(candidate.build)
@@ -301,7 +301,7 @@ class Inquiry:
                 return candidate
         return None
 
-    def previous_testable(self, chosen: Candidate) -> Candidate | None | Unknown:
+    def previous_testable(self, chosen: Candidate) -> Candidate | Unknown | None:
         """Find the channel's testable build before the chosen one."""
         older = list(dropwhile(lambda candidate: candidate != chosen, self.candidates()))
         return self.first_testable(older[1:])

@@ -154,7 +154,7 @@ def _by_marker(report: MarkerReport, inquiry: Inquiry) -> Choice:
     return Choice(candidate=Candidate(build, attribution), source=Source.MARKER, newest=newest)
 
 
-def _newest(inquiry: Inquiry) -> Choice | None | Unknown:
+def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
     """Choose the newest testable build, or the N-th newest.
 
     Returns:
@@ -302,7 +302,8 @@ def _no_testable_build(
     channel, store = inquiry.channel, inquiry.snapshot.store
     reasons = [f"{refusal.version}: {refusal.reasons[0]}" for refusal in refused]
     if testable:
-        message = f"{channel} has only {count(len(testable), 'testable build')}, and the {inquiry.policy.nth}. was wanted"
+        only = count(len(testable), "testable build")
+        message = f"{channel} has only {only}, and number {inquiry.policy.nth} was wanted"
         return NoTestableBuildError(
             message, channel=str(channel), reasons=reasons, hint="ask for a smaller --nth"
         )

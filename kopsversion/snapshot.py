@@ -87,7 +87,9 @@ def start(store: Store, *, git: GitLine | None = None, as_of: datetime | None = 
         as_of: the moment to pretend, UTC: what was uploaded or written after it is left out.
     """
     sample = "0.0.0"
-    return Snapshot(store=store.url, base_url=store.base_url(sample).removesuffix(sample), git=git, as_of=as_of)
+    return Snapshot(
+        store=store.url, base_url=store.base_url(sample).removesuffix(sample), git=git, as_of=as_of
+    )
 
 
 def gather(
@@ -270,7 +272,10 @@ class Fetcher:
         if self._as_of is None:
             return _read_builds(self._store.list(prefix, delimiter="/"))
         names, sampled = self._all(
-            [lambda: _read_builds(self._store.list(prefix, delimiter="/")), lambda: self.fetch(ListUploads(minor))]
+            [
+                lambda: _read_builds(self._store.list(prefix, delimiter="/")),
+                lambda: self.fetch(ListUploads(minor)),
+            ]
         )
         times = {build.version: build.sampled for build in sampled.builds}
         builds = [evolve(build, sampled=times.get(build.version)) for build in names.builds]

@@ -199,7 +199,7 @@ def _fault(text: str) -> InvalidVersionError:
     if text[release.end() : release.end() + 1] != "+":
         return InvalidVersionError(text, position=release.end(), expected="'+' or the end")
     position = _end(_DESCRIBE_PREFIXES, text, release.end() + 1)
-    expected = "a commit of 7 to 40 hex digits, or a tag, a distance and a commit such as v1.30.0-beta.1-182-g99b3ad7643"
+    expected = "a commit of 7 to 40 hex digits, or a describe such as v1.30.0-beta.1-182-g99b3ad7643"
     return InvalidVersionError(text, position=position, expected=expected)
 
 

@@ -1,0 +1,300 @@
+"""The library's face: ask a store, get an answer (DESIGN sections 7 and 9).
+
+The shell around the pure core: it opens stores, reads the clock where no moment is given, reads a clone of kops, and
+goes from one store to the next. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from kopsversion.conditions import worst_first
+from kopsversion.errors import GitWitnessError, StoreError, StoreUnavailableError, UsageError
+from kopsversion.gitwitness import find_clone, read_line
+from kopsversion.layout import check_marker_name, read_selector
+from kopsversion.listing import ChannelListing, ListedBuild, list_builds, list_channels
+from kopsversion.model import MASTER, Channel, Condition, Policy, Severity
+from kopsversion.snapshot import gather, start
+from kopsversion.stores.base import DEFAULT_STORE
+from kopsversion.stores.deadline import Deadline
+from kopsversion.stores.opening import open_store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kopsversion.layout import Selector
+    from kopsversion.model import GitLine, Resolution
+    from kopsversion.stores.base import Store
+
+__all__ = ["DEFAULT_STORE", "ChannelListing", "ListedBuild", "list_channel", "resolve_latest"]
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds that a question may take altogether (issue 4, item 2)."""
+
+_GIT_TIMEOUT = 10.0
+"""Seconds that the clone may take of it: it is a witness, not the question."""
+
+
+@frozen(kw_only=True)
+class _Question:
+    """What is asked, and under which circumstances; the same for every store that is tried."""
+
+    selector: Selector
+    policy: Policy
+    now: datetime
+    as_of: datetime | None
+    git: GitLine | None
+    git_conditions: tuple[Condition, ...]
+    deadline: Deadline
+
+
+def resolve_latest(
+    selector: str = "master",
+    *,
+    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    policy: Policy = Policy(),  # noqa: B008 # frozen, and the defaults are what the help shows
+    now: datetime | None = None,
+    as_of: datetime | None = None,
+    repo: Path | None = None,
+    nearby: Path | None = None,
+    ref: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Resolution:
+    """Name the latest testable build of kOps on a branch, and say why.
+
+    Lists the store, orders the builds, keeps those that are complete, cross-checks the markers, and falls back
+    when a marker is stale. What the answer rests on is in it: see `Resolution.conditions`, and
+    `Resolution.explain()` for all of it in words.
+
+    >>> resolve_latest("release-1.30").base_url  # doctest: +SKIP
+    'https://storage.googleapis.com/k8s-staging-kops/kops/releases/1.30.1+v1.30.0-4-g5b8e06d54a'
+
+    Parameters:
+        selector: a channel (``master``, ``latest``, ``release-1.30``, ``1.30``), a version, which is only
+            checked, or the URL of a marker, which names the channel and the marker to cross-check.
+        store: where builds are kept: ``gs://…``, ``https://storage.googleapis.com/…``, ``file:///…``, a path, or an
+            object that implements `kopsversion.stores.base.Store`. Of several, each is tried when the one
+            before cannot be reached.
+        policy: what counts as an answer; adjust the default with `attrs.evolve`.
+        now: the moment of the decision; a datetime with a time zone. Default: the clock, or `as_of`.
+        as_of: answer as of that moment: what was uploaded or written later is left out, and `now` is set to it.
+        repo: a directory in a clone of kops, which tells branches apart exactly.
+        nearby: a directory that is used like `repo` if it turns out to be in a clone of kops.
+        ref: the branch in that clone, where it is not the channel's own name.
+        timeout: seconds that all of this may take.
+
+    Returns:
+        The answer, with every condition that a reader should know.
+
+    Raises:
+        UsageError: an argument cannot be meant.
+        NoTestableBuildError: there is no testable build, with the reasons.
+        MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
+        StoreError: no store could be asked.
+
+    Source: DESIGN sections 7 and 9.
+    """
+    deadline = Deadline(timeout)
+    question = _ask(
+        selector, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
+    )
+    failures: list[StoreError] = []
+    for place in _stores(store):
+        try:
+            return _resolve_in(_open(place, deadline=deadline), question, failures=failures)
+        except StoreError as error:
+            failures.append(error)
+    raise _unreachable(failures)
+
+
+def list_channel(
+    selector: str | None = None,
+    *,
+    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    policy: Policy = Policy(),  # noqa: B008 # frozen
+    now: datetime | None = None,
+    as_of: datetime | None = None,
+    repo: Path | None = None,
+    nearby: Path | None = None,
+    ref: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    limit: int | None = 30,
+) -> ChannelListing:
+    """List the newest builds of a channel, each with whether it is testable.
+
+    Parameters:
+        selector: a channel, or ``None`` for every channel that exists.
+        limit: how many builds of each channel at most; ``None`` for all. Each costs a request.
+
+    The other parameters and the errors are those of `resolve_latest`.
+    """
+    deadline = Deadline(timeout)
+    question = _ask(
+        selector or MASTER, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
+    )
+    if question.selector.channel is None:
+        raise UsageError(
+            f"{selector} is a version, and a version has no list of builds",
+            hint="ask for a channel such as master or release-1.30",
+        )
+    failures: list[StoreError] = []
+    for place in _stores(store):
+        try:
+            opened = _open(place, deadline=deadline)
+            return _list_in(opened, question, limit=limit, every=selector is None)
+        except StoreError as error:
+            failures.append(error)
+    raise _unreachable(failures)
+
+
+# --------------------------------------------------------------------------------------------------
+# The question
+
+
+def _ask(
+    selector: str,
+    policy: Policy,
+    *,
+    now: datetime | None,
+    as_of: datetime | None,
+    repo: Path | None,
+    nearby: Path | None,
+    ref: str | None,
+    deadline: Deadline,
+) -> _Question:
+    wanted = read_selector(selector)
+    for name in (*policy.markers, *policy.reported):
+        check_marker_name(name)
+    if wanted.marker is not None and not policy.markers:
+        policy = evolve(policy, markers=(wanted.marker,))
+    git, conditions = _read_clone(wanted, repo=repo, nearby=nearby, ref=ref, deadline=deadline)
+    moment = _in_utc("as_of", as_of) or _in_utc("now", now) or datetime.now(UTC)
+    return _Question(
+        selector=wanted,
+        policy=policy,
+        now=moment,
+        as_of=_in_utc("as_of", as_of),
+        git=git,
+        git_conditions=conditions,
+        deadline=deadline,
+    )
+
+
+def _in_utc(name: str, moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise UsageError(
+            f"{name} is {moment}, which has no time zone", hint="give a datetime with tzinfo=UTC"
+        )
+    return moment.astimezone(UTC)
+
+
+def _read_clone(
+    selector: Selector, *, repo: Path | None, nearby: Path | None, ref: str | None, deadline: Deadline
+) -> tuple[GitLine | None, tuple[Condition, ...]]:
+    """Read the channel's branch from a clone; where it has none, say so, and go on without."""
+    if selector.channel is None:
+        return None, ()
+    timeout = min(_GIT_TIMEOUT, deadline.remaining())
+    where = repo
+    try:
+        if where is None and nearby is not None:
+            where = find_clone(nearby, environ=os.environ, timeout=timeout)
+        if where is None:
+            return None, ()
+        channel = selector.channel.ref
+        return read_line(where, channel_ref=channel, ref=ref, environ=os.environ, timeout=timeout), ()
+    except GitWitnessError as error:
+        if repo is not None and (error.is_wrong_repo or ref is not None):
+            raise
+        message = f"git cannot tell which builds are of {selector.channel}: {error}"
+        return None, (Condition("git-unavailable", Severity.INFO, message),)
+
+
+# --------------------------------------------------------------------------------------------------
+# The stores
+
+
+def _stores(store: str | Store | Sequence[str | Store]) -> Sequence[str | Store]:
+    if isinstance(store, str) or not isinstance(store, Sequence):
+        return (store,)
+    if not store:
+        raise UsageError("no store is named", hint="leave the argument out for kops' own bucket")
+    return store
+
+
+def _open(place: str | Store, *, deadline: Deadline) -> Store:
+    return open_store(place, deadline=deadline, environ=os.environ) if isinstance(place, str) else place
+
+
+def _resolve_in(store: Store, question: _Question, *, failures: Sequence[StoreError]) -> Resolution:
+    target = question.selector.version or question.selector.channel
+    snapshot = start(store, git=question.git, as_of=question.as_of)
+    resolution, _ = gather(
+        store,
+        target or Channel(MASTER),
+        question.policy,
+        now=question.now,
+        deadline=question.deadline,
+        snapshot=snapshot,
+    )
+    passed_over = [_passed_over(failure, used=store.url) for failure in failures]
+    conditions = [*passed_over, *question.git_conditions, *resolution.conditions]
+    return evolve(resolution, conditions=worst_first(conditions))
+
+
+def _passed_over(failure: StoreError, *, used: str) -> Condition:
+    return Condition(
+        "store-unreachable",
+        Severity.WARNING,
+        f"{failure}; the answer is from {used}",
+        {"store": failure.url, "used": used},
+    )
+
+
+def _unreachable(failures: Sequence[StoreError]) -> StoreError:
+    if len(failures) == 1:
+        return failures[0]
+    return StoreUnavailableError(
+        f"none of {len(failures)} stores could be asked",
+        url=failures[0].url,
+        reasons=[reason for failure in failures for reason in (str(failure), *failure.reasons)],
+        hint="see whether they can be reached from here",
+    )
+
+
+def _list_in(store: Store, question: _Question, *, limit: int | None, every: bool) -> ChannelListing:
+    snapshot = start(store, git=question.git, as_of=question.as_of)
+    channels = [question.selector.channel or Channel(MASTER)]
+    if every:
+        channels, snapshot = list_channels(
+            store, question.policy, snapshot=snapshot, now=question.now, deadline=question.deadline
+        )
+    rows: list[ListedBuild] = []
+    for channel in channels:
+        # The clone was read for one branch; of the others it knows nothing.
+        known = snapshot if channel == question.selector.channel else evolve(snapshot, git=None)
+        found, snapshot = list_builds(
+            store,
+            channel,
+            question.policy,
+            snapshot=known,
+            now=question.now,
+            deadline=question.deadline,
+            limit=limit,
+        )
+        rows.extend(found)
+    return ChannelListing(
+        channel=None if every else str(channels[0]),
+        rows=tuple(rows),
+        conditions=question.git_conditions,
+        skipped=snapshot.skipped,
+        store=store.url,
+        now=question.now,
+    )
