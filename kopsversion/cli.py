@@ -43,9 +43,10 @@ https://storage.googleapis.com/BUCKET/PREFIX/markers/master/latest-ci.txt
 """
 
 _STORES = """
-gs://BUCKET/PREFIX/  a bucket; https://storage.googleapis.com/BUCKET/PREFIX/ is the same
+https://storage.googleapis.com/BUCKET/PREFIX/, gs://BUCKET/PREFIX/
+                     a bucket
 file:///DIR, DIR     a directory
-Without --store it is gs://k8s-staging-kops/kops/releases/
+Without --store it is https://storage.googleapis.com/k8s-staging-kops/kops/releases/
 """
 
 _ENVIRONMENT = """
@@ -277,7 +278,7 @@ def sort_versions(console: Console, *, reverse: bool, skip_invalid: bool) -> Non
     """
     if sys.stdin is None:
         raise UsageError("standard input is closed", hint="give versions on standard input, one a line")
-    versions, faults = _read_versions(click.get_binary_stream("stdin").read())
+    versions, faults = _read_versions(sys.stdin.buffer.read())
     if faults and not skip_invalid:
         others = f" (and {len(faults) - 1} more such lines)" if len(faults) > 1 else ""
         raise UsageError(f"{faults[0]}{others}", hint="--skip-invalid leaves such lines out")

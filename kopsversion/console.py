@@ -101,8 +101,10 @@ def is_rich(stream: TextIO | None) -> bool:
     return stream.isatty()
 
 
-def abandon(stream: TextIO) -> None:
+def abandon(stream: TextIO | None) -> None:
     """Let what is left in a broken stream go nowhere, so that the interpreter's last flush does not fail."""
+    if stream is None:
+        return
     with suppress(OSError, ValueError):  # a stream without a descriptor, or closed
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, stream.fileno())
