@@ -18,7 +18,10 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -27,8 +30,7 @@ from kopsversion.errors import GitFault, GitWitnessError, UsageError, quoted
 from kopsversion.model import MASTER, GitCommit, GitLine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["find_clone", "read_line"]
 
@@ -68,9 +70,7 @@ _KEPT = re.compile(
 The rest, such as the ``GIT_DIR`` that a git hook inherits, would point it at another repository. The last one
 makes git distrust every owner, and so shows what it says then."""
 
-_CHANNEL_BRANCH = re.compile(
-    r"([0-9a-f]{40,64}) commit (refs/(?:heads|remotes/[a-z]+)/(?:master|release-[0-9]+\.[0-9]+))"
-)
+_CHANNEL_BRANCH = re.compile(r"refs/(?:heads|remotes/[a-z]+)/(?:master|release-[0-9]+\.[0-9]+)")
 _OBJECT = re.compile(r"([0-9a-f]{40,64}) ([a-z]+) [0-9]+")
 _KOPS_URL = re.compile(r"[/:]kops(?:\.git)?/?$")
 _NAME_A_CLONE = "name a clone of https://github.com/kubernetes/kops with --repo"
@@ -253,8 +253,14 @@ def _open(repo: Path, *, environ: Mapping[str, str], timeout: float) -> _Git:
 def _branches(git: _Git) -> dict[str, str]:
     """Read the tip of every branch that is a channel, by full ref name."""
     patterns = [f"{home}{branch}" for home in _HOMES for branch in (MASTER, "release-*")]
-    lines = git.read("for-each-ref", "--format=%(objectname) %(objecttype) %(refname)", *patterns)
-    return {branch[2]: branch[1] for line in lines if (branch := _CHANNEL_BRANCH.fullmatch(line))}
+    names = [
+        name
+        for name in git.read("for-each-ref", "--format=%(refname)", *patterns)
+        if _CHANNEL_BRANCH.fullmatch(name)
+    ]
+    # A damaged branch must not cost the others, so their commits are looked up one by one.
+    found = _look_up(git, [f"{name}^{{commit}}" for name in names])
+    return {name: tip[0] for name, tip in zip(names, found, strict=True) if tip is not None}
 
 
 def _look_up(git: _Git, names: Sequence[str]) -> list[tuple[str, str] | None]:
@@ -297,8 +303,8 @@ def read_line(
 ) -> GitLine:
     """Read a channel's line, and which commits are known to be on another channel's.
 
-    The line of a release branch begins where it leaves master's; the commits before that were built as
-    master's (the published history of 2019 to 2024 knows no build of one that a release branch made).
+    The line of a release branch begins where it leaves master's: what lies before was built as master's.
+    (history) No commit is on the lines of two branches, of the 7,042 published from 2019 to 2024.
 
     Parameters:
         repo: a directory in a clone of kops, bare or not.

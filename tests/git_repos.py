@@ -11,13 +11,13 @@ import hashlib
 import os
 import subprocess
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
 ISOLATED = {
     "PATH": os.environ["PATH"],
@@ -85,7 +85,8 @@ class GitRepository:
             when: its time: UTC, seconds since the epoch, or any text to stand in its place.
             sides: how many commits its pull request has; with 0 it is no merge, nor is a branch's first.
             merged: a commit that it merges, instead.
-            claimed_id: its full id, instead of the one that its content has.
+            claimed_id: its full id, instead of the one that its content has; never on the last of a branch,
+                which git does check.
             files: the empty files of its tree.
 
         Returns:
@@ -95,12 +96,12 @@ class GitRepository:
         tip = self.tip(ref)
         parents = [tip] if tip else []
         tree = self._tree(files)
-        side = merged or tip
-        for number in range(sides):
-            side = self._write_commit(
-                tree, [side] if side else [], time=time, message=f"side {number} of {ref}"
-            )
-        if side and side != tip:
+        if merged is not None:
+            parents.append(merged)
+        elif tip is not None and sides:
+            side = tip
+            for number in range(sides):
+                side = self._write_commit(tree, [side], time=time, message=f"side {number} of {ref}")
             parents.append(side)
         commit = self._write_commit(tree, parents, time=time, message=f"on {ref}", claimed_id=claimed_id)
         self.branch(ref, at=commit)
