@@ -261,7 +261,7 @@ def read_selector(text: str) -> Selector:
     if "://" in text:
         return _read_marker_url(text)
     try:
-        return Selector(version=BuildVersion.parse(text))
+        return Selector(version=BuildVersion.parse(text.removeprefix("v")))
     except InvalidVersionError:
         pass
     try:

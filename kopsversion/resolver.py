@@ -203,7 +203,7 @@ def _without_listing(
     *,
     deciding: tuple[MarkerReport, ...],
     reported: tuple[MarkerReport, ...],
-) -> Resolution:
+) -> Resolution | Undecided:
     """Answer from a marker where the builds could not be listed, whatever the strategy (DESIGN section 7)."""
     if usable is not None:
         return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)

@@ -1,0 +1,63 @@
+# Two commands do everything on a fresh machine with Python 3.11 or later, pip and make:
+#   make demo   make test
+# The rest is for contributors: make help.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := .demo
+AS_OF := 2024-05-06T18:00:00Z
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types architecture tests fix bench fuzz wheel clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp is newer than what it was made from, so a second run installs nothing.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --constraint constraints.txt --editable '.[report,dev]'
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed  ## Lay out the bucket of 6 May 2024 and resolve master from it
+	$(BIN)/kopsversion demo $(DEMO)
+	$(BIN)/resolve-latest master --store $(DEMO) --as-of $(AS_OF) --explain
+
+test: lint types architecture tests  ## Everything: lint, types, architecture, tests, branch coverage
+
+lint: $(VENV)/.installed-dev  ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev  ## mypy, strict
+	$(BIN)/mypy
+
+architecture: $(VENV)/.installed-dev  ## import-linter: imports point down
+	$(BIN)/lint-imports
+
+tests: $(VENV)/.installed-dev  ## pytest with branch coverage
+	$(BIN)/pytest --numprocesses=auto --cov --cov-report=term
+
+fix: $(VENV)/.installed-dev  ## Format, and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest -m "not slow" -k "law or fuzz or stateful" --no-cov
+
+wheel: $(VENV)/.installed-dev  ## Build sdist and wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+clean:  ## Remove what was made
+	rm -rf $(VENV) $(DEMO) dist build .coverage* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
