@@ -236,10 +236,12 @@ def _open(place: str | Store, *, deadline: Deadline) -> Store:
 def _resolve_in(store: Store, question: _Question, *, failures: Sequence[StoreError]) -> Resolution:
     target = question.selector.version or question.selector.channel
     snapshot = start(store, git=question.git, as_of=question.as_of)
+    # Comparing with the build before costs one more listing; in a directory that costs nothing.
+    compare = question.policy.compare_artifacts or store.url.startswith("file:")
     resolution, _ = gather(
         store,
         target or Channel(MASTER),
-        question.policy,
+        evolve(question.policy, compare_artifacts=compare),
         now=question.now,
         deadline=question.deadline,
         snapshot=snapshot,

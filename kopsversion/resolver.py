@@ -107,8 +107,9 @@ def decide(
     if not isinstance(channel, Channel):
         return _check_version(snapshot, channel, policy, now)
     inquiry = Inquiry(snapshot, channel, policy, now)
-    deciding = _judge(policy.markers or channel.default_markers, inquiry)
-    reported = _judge(policy.reported, inquiry)
+    trusted = policy.markers or channel.default_markers
+    deciding = _judge(trusted, inquiry)
+    reported = _judge([name for name in policy.reported if name not in trusted], inquiry)
     if deciding is None or reported is None:
         # A marker that is not current will need the newest build too: ask for it in the same round trip.
         top = next(inquiry.candidates(), None)

@@ -24,7 +24,7 @@ import google.auth
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
-from kopsversion.errors import ObjectNotFoundError, PreconditionFailedError, StoreError
+from kopsversion.errors import ObjectNotFoundError, PreconditionFailedError, StoreError, quoted
 from kopsversion.stores.base import Content, Listing, Store, StoredObject, check_name, fold
 from kopsversion.stores.globs import glob_matcher, is_literal
 from kopsversion.stores.retrying import Retrying
@@ -59,6 +59,8 @@ MOST_IDLE_PAGES = 200
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _NO_BACKGROUND_REQUEST = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+_KIND = "storage#objects"
+_PAGE_KEYS = {"kind", "items", "prefixes", "nextPageToken"}
 _PLAIN = {"Accept-Encoding": "identity"}  # a compressed object is then decompressed by the server
 _READ = 1 << 18  # bytes of one piece of a download; each has the time of an attempt
 _TIME = re.compile(
@@ -239,7 +241,13 @@ class GcsStore(Store):
     ) -> str:
         """Write an object; see `Store.write`."""
         check_name(name, url=self._url)
-        expected = int(_decimal(if_generation or "0"))
+        expected = "0" if if_generation is None else if_generation  # 0 is that of an object that is not there
+        if not _NUMBER.fullmatch(expected):
+            raise PreconditionFailedError(
+                f"{quoted(expected)} cannot be the generation of {quoted(self._url + name)}",
+                url=self._url + name,
+                hint="read the object again, from this store",
+            )
         uncertain = False
 
         def attempt() -> str:
@@ -250,13 +258,13 @@ class GcsStore(Store):
                     blob.cache_control = cache_control or None
                     blob.metadata = dict(metadata) or None
                     blob.upload_from_string(
-                        data, content_type="text/plain", if_generation_match=expected, retry=None
+                        data, content_type="text/plain", if_generation_match=int(expected), retry=None
                     )
                     return _decimal(blob.generation)
             except PreconditionFailedError:
                 # An answer that got lost on the way looks like a failure; the object tells.
                 ours = self._written_already(name, data) if uncertain else None
-                if ours is None or ours == str(expected):
+                if ours is None or ours == expected:
                     raise
                 return ours
             except StoreError as error:
@@ -306,13 +314,16 @@ class _Gathering:
         Raises:
             AnswerError: the page is malformed, or there would be no end.
         """
+        if not _is_page(page):
+            raise AnswerError("something that is not a page of a listing")
         known = len(self._objects) + len(self._prefixes)
         for item in _list_of(page, "items", dict):
             self._add_item(item)
         for folded in _list_of(page, "prefixes", str):
             self._add_prefix(folded)
         self._idle = 0 if len(self._objects) + len(self._prefixes) > known else self._idle + 1
-        token = page.get("nextPageToken") or ""
+        token = page.get("nextPageToken")
+        token = "" if token is None else token
         if not isinstance(token, str):
             raise AnswerError("a page token that is not text")
         if token in self._tokens:
@@ -333,6 +344,8 @@ class _Gathering:
     def _add_item(self, item: dict[str, Any]) -> None:
         name = self._relative(item.get("name"))
         found = _stored(item, name=name)
+        if not name:  # some tools make an object that stands for the directory itself
+            return
         folded = fold(name, prefix=self._prefix, delimiter=self._delimiter)
         if folded is not None:
             self._prefixes.add(folded)
@@ -349,6 +362,12 @@ class _Gathering:
         if not isinstance(name, str) or not name.startswith(self._root + self._prefix):
             raise AnswerError("a name that does not begin as asked for")
         return name.removeprefix(self._root)
+
+
+def _is_page(page: dict[str, Any]) -> bool:
+    """Tell a page from any other JSON object; an empty one is what `LISTED_FIELDS` leaves of an empty page."""
+    kind = page.get("kind", _KIND)
+    return kind == _KIND and "error" not in page and (not page or not _PAGE_KEYS.isdisjoint(page))
 
 
 def _list_of(page: dict[str, Any], key: str, kind: type) -> list[Any]:
@@ -482,6 +501,6 @@ class _Stream:
             self._etag and etag and etag != self._etag
         ):
             raise PreconditionFailedError(
-                f"{self._url!r} was overwritten while it was read", url=self._url, hint="read it again"
+                f"{quoted(self._url)} was overwritten while it was read", url=self._url, hint="read it again"
             )
         self._generation, self._etag = generation or self._generation, etag or self._etag

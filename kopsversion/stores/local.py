@@ -18,6 +18,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import stat as modes
 import tempfile
 import time
@@ -204,16 +205,17 @@ class DirectoryStore(Store):
         above = prefix.rpartition("/")[0]
         if not above:
             return () if prefix.startswith("/") else (_Directory("", self._root, (self._root,)),)
+        ways = [self._root]
         try:
             check_name(above, url=self._url)
-            real = self._resolved(above)
+            ways += [self._resolved(above[: slash.start()]) for slash in re.finditer("/|$", above)]
         except StoreError:
             return ()
         except OSError as error:
             if error.errno in _ABSENT:
                 return ()
             raise
-        return (_Directory(f"{above}/", real, (real,)),)
+        return (_Directory(f"{above}/", ways[-1], tuple(ways)),) if len(ways) == len(set(ways)) else ()
 
     def _contains(self, real: str) -> bool:
         return _is_within(real, self._root)
@@ -298,7 +300,7 @@ class _Directory:
     Attributes:
         name: from the root on, with a trailing slash; empty for the root.
         path: where it really is.
-        ancestors: the real paths on the way to it, itself included, so that a symlink cannot lead in circles.
+        ancestors: the real paths on the way to it, itself included, so that symlinks cannot lead in circles.
     """
 
     name: str
@@ -320,14 +322,20 @@ def _entries(directory: _Directory, *, root: str) -> Iterator[_Entry]:
             if found.name.startswith(HIDDEN):
                 continue
             name = directory.name + _text(found.name)
-            if found.is_symlink():
-                target = _symlink_target(name, found.path, root=root)
-                if target and target.path not in directory.ancestors:
-                    yield target
-            elif found.is_dir(follow_symlinks=False):
-                yield _Entry(name, found.path, is_directory=True)
-            elif found.is_file(follow_symlinks=False):
-                yield _Entry(name, found.path, is_directory=False)
+            entry = _entry(found, name, root=root)
+            if entry and entry.path not in directory.ancestors:
+                yield entry
+
+
+def _entry(found: os.DirEntry[str], name: str, *, root: str) -> _Entry | None:
+    """Return what `found` is, if that can be or hold an object."""
+    if found.is_symlink():
+        return _symlink_target(name, found.path, root=root)
+    if found.is_dir(follow_symlinks=False):
+        return _Entry(name, found.path, is_directory=True)
+    if found.is_file(follow_symlinks=False):
+        return _Entry(name, found.path, is_directory=False)
+    return None
 
 
 def _symlink_target(name: str, path: str, *, root: str) -> _Entry | None:
