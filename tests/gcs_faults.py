@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, Protocol
 
 from attrs import define, evolve, field, frozen
 
 from tests.gcs_bucket import page_token
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 
 @frozen
@@ -52,6 +50,11 @@ class Exchange(Protocol):
     @property
     def query(self) -> Mapping[str, str]:
         """The query parameters."""
+        ...
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether a listing was asked for."""
         ...
 
     @property
@@ -275,7 +278,7 @@ class RepeatedPageToken(Fault):
 
     def __call__(self, exchange: Exchange) -> None:
         token = exchange.query.get("pageToken") or page_token("")
-        exchange.send(edited(exchange.answer(), lambda page: {**page, "nextPageToken": token}))
+        exchange.send(edited(exchange, lambda page: {**page, "nextPageToken": token}))
 
 
 @frozen
@@ -295,7 +298,7 @@ class EndlessPages(Fault):
             kept = {"kind": "storage#objects"} if self.empty else page
             return {**kept, "nextPageToken": fresh}
 
-        exchange.send(edited(exchange.answer(), edit))
+        exchange.send(edited(exchange, edit))
 
 
 @frozen
@@ -306,7 +309,7 @@ class RepeatedItems(Fault):
         def edit(page: dict[str, Any]) -> dict[str, Any]:
             return {key: page[key] * 2 if key in {"items", "prefixes"} else page[key] for key in page}
 
-        exchange.send(edited(exchange.answer(), edit))
+        exchange.send(edited(exchange, edit))
 
 
 @frozen
@@ -315,20 +318,15 @@ class EmptyPage(Fault):
 
     def __call__(self, exchange: Exchange) -> None:
         token = exchange.query.get("pageToken") or page_token("")
-        exchange.send(
-            edited(exchange.answer(), lambda _: {"kind": "storage#objects", "nextPageToken": token})
-        )
+        exchange.send(edited(exchange, lambda _: {"kind": "storage#objects", "nextPageToken": token}))
 
 
-def edited(response: Response, edit: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
-    """Change a listing page; any other response stays as it is."""
-    try:
-        page = json.loads(response.content)
-    except ValueError:
+def edited(exchange: Exchange, edit: Callable[[dict[str, Any]], dict[str, Any]]) -> Response:
+    """Change the page that would be the answer; what is no page stays as it is."""
+    response = exchange.answer()
+    if not exchange.is_listing or response.status != 200:
         return response
-    if not isinstance(page, dict) or response.status != 200:
-        return response
-    return evolve(response, body=json.dumps(edit(page)).encode())
+    return evolve(response, body=json.dumps(edit(json.loads(response.content))).encode())
 
 
 def evolve_headers(response: Response, headers: Mapping[str, str]) -> Response:

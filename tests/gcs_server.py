@@ -25,6 +25,7 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from email.utils import format_datetime
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -46,7 +47,7 @@ from tests.gcs_bucket import (
 from tests.gcs_faults import Fault, Response, Rule, error, evolve_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
 __all__ = [
@@ -827,6 +828,10 @@ class _Exchange:
     @property
     def query(self) -> Mapping[str, str]:
         return self._recorded.query
+
+    @property
+    def is_listing(self) -> bool:
+        return self._target.api == "list"
 
     @property
     def serial(self) -> int:

@@ -7,6 +7,7 @@ import gzip
 import http.client
 import json
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -54,7 +55,7 @@ from tests.gcs_server import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
 MOMENT = datetime(2024, 5, 6, 12, 0, 0, 123456, tzinfo=UTC)
@@ -938,8 +939,10 @@ class TestFaults:
 
     def test_page_faults_leave_other_answers_alone(self, filled: GcsServer) -> None:
         """A marker has no pages, an error neither, so the truth is told."""
-        filled.fail(EndlessPages(), times=2)
+        filled.fail(EndlessPages(), times=3)
         assert ask(filled, f"/{KOPS_BUCKET}/{quote(NAMES[8])}").body == f"content of {NAMES[8]}".encode()
+        stat = ask(filled, f"/storage/v1/b/{KOPS_BUCKET}/o/{quote(NAMES[8], safe='')}")
+        assert stat.json["name"] == NAMES[8]
         assert ask(filled, "/storage/v1/b/none/o").status == 404
 
 
