@@ -51,7 +51,7 @@ _SETTINGS = (
 
 _ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "none",  # unlike protocol.allow, the clone's own configuration cannot override it
-    "GIT_NO_LAZY_FETCH": "1",  # git 2.44 and later; older ones stop at GIT_ALLOW_PROTOCOL
+    "GIT_NO_LAZY_FETCH": "1",  # gits before 2024 do not know it, and stop at GIT_ALLOW_PROTOCOL
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_GRAFT_FILE": os.devnull,
     "GIT_OPTIONAL_LOCKS": "0",
@@ -269,7 +269,7 @@ def _look_up(git: _Git, names: Sequence[str]) -> list[tuple[str, str] | None]:
     The names are handed over on standard input, where none can be taken for an option.
     """
     answer = git.ask("cat-file", "--batch-check", lines=names)
-    # In git before 2.44, an object that a partial clone has left out ends the command.
+    # An object that a partial clone has left out may end the command.
     if answer.status != 0 and "promisor" not in answer.complaint:
         raise git.failure(answer)
     found: list[tuple[str, str] | None] = []

@@ -672,6 +672,21 @@ class TestGitItself:
         assert failure(lambda: read(kops.repo, environ={"PATH": path})).kind is GitFault.NO_GIT
         assert not (kops.repo.path / "canary").exists()
 
+    def test_what_git_is_started_with(self, kops: Kops, tmp_path: Path) -> None:
+        """Git speaks English, prompts for nothing, and may use no network, whatever the user's shell says."""
+        log = tmp_path / "log"
+        fake_git(tmp_path, f"env > '{log}'; exit 1")
+        mine = {
+            "LC_ALL": "de_DE.UTF-8",
+            "GIT_TERMINAL_PROMPT": "1",
+            "GIT_ALLOW_PROTOCOL": "ext",
+            "MINE": "kept",
+        }
+        failure(lambda: read(kops.repo, environ=mine | {"PATH": f"{tmp_path}:{ISOLATED['PATH']}"}))
+        given = set(log.read_text().splitlines())
+        expected = {"LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "GIT_ALLOW_PROTOCOL=none", "GIT_NO_LAZY_FETCH=1"}
+        assert expected | {"GIT_OPTIONAL_LOCKS=0", "MINE=kept"} <= given
+
     def test_a_git_that_cannot_be_started(self, kops: Kops, tmp_path: Path) -> None:
         """A file called git that is no program is told apart from a broken clone."""
         broken = tmp_path / "git"
@@ -787,7 +802,7 @@ class TestGitItself:
             log.unlink()
         assert calls[0] == calls[1]
         assert len(calls[0]) == 6
-        assert sum("rev-list" in call for call in calls[0]) == 2
+        assert sum("rev-list --first-parent" in call for call in calls[0]) == 2
 
 
 def fake_git(folder: Path, script: str) -> None:
