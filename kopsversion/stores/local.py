@@ -317,8 +317,8 @@ def _entries(directory: _Directory, *, root: str) -> Iterator[_Entry]:
         scanned = os.scandir(directory.path)
     except (FileNotFoundError, NotADirectoryError):
         return
-    with scanned:
-        for found in scanned:
+    with scanned as entries:
+        for found in entries:
             if found.name.startswith(HIDDEN):
                 continue
             name = directory.name + _text(found.name)
