@@ -193,7 +193,7 @@ def _answer(console: Console, resolution: Resolution, *, output: str) -> None:
             "Output",
             """
 table  newest first: build, upload time, age, distance from its tag, channel, who says so and how surely,
-       and whether it is testable or why not ("not examined" where that was not looked at)
+       and whether it is testable or why not
 json   the same, "schema": 1; age in seconds
 """,
         ),
@@ -215,7 +215,14 @@ json   the same, "schema": 1; age in seconds
     envvar="KOPSVERSION_LIST_OUTPUT",
     help="What to print.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Print only the N newest builds.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=30,
+    show_default=True,
+    help="The N newest builds of each channel; 0 for all. Each build costs a request.",
+)
 @store_options
 @build_options
 def list_builds(
@@ -225,21 +232,21 @@ def list_builds(
     question: StoreQuestion,
     policy: Policy,
     output: str,
-    limit: int | None,
+    limit: int,
 ) -> None:
     """List a channel's builds, newest first; without CHANNEL those of all channels."""
     from kopsversion.latest import list_channel
 
-    listing = list_channel(selector, policy=policy, now=None, **question)
+    listing = list_channel(selector, policy=policy, limit=limit or None, **question)
     console.conditions(listing.conditions)
     if output == "json":
         from kopsversion.render.json import listing_to_json
 
-        console.answer(listing_to_json(listing, limit=limit))
+        console.answer(listing_to_json(listing))
     else:
         from kopsversion.render.text import builds_table
 
-        console.answer_tables([builds_table(listing, limit=limit)])
+        console.answer_tables([builds_table(listing)])
 
 
 # --------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from kopsversion.errors import KopsVersionError, ResolutionError, quoted
+from kopsversion.errors import KopsVersionError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -293,9 +293,8 @@ def _guarded(run: Callable[[], Any], *, console: Console) -> int:
 
 def _tell_error(error: KopsVersionError, *, console: Console) -> None:
     console.tell(f"ERROR {error}")
-    if isinstance(error, ResolutionError):
-        for reason in error.reasons:
-            console.tell(f"  - {reason}")
+    for reason in error.reasons:
+        console.tell(f"  - {reason}")
     if error.hint:
         console.tell(f"hint: {error.hint}")
 

@@ -235,6 +235,7 @@ class StoreQuestion(TypedDict):
     as_of: datetime | None
     timeout: float
     repo: Path | None
+    nearby: Path
     ref: str | None
 
 
@@ -260,7 +261,12 @@ def store_options(function: Callback) -> Callback:
         from kopsversion.stores.base import DEFAULT_STORE
 
         question = StoreQuestion(
-            store=store or (DEFAULT_STORE,), as_of=as_of, timeout=timeout.total_seconds(), repo=repo, ref=ref
+            store=store or (DEFAULT_STORE,),
+            as_of=as_of,
+            timeout=timeout.total_seconds(),
+            repo=repo,
+            nearby=Path(),  # kops' CI jobs run in a clone
+            ref=ref,
         )
         return function(*arguments, question=question, **others)
 
@@ -295,7 +301,8 @@ def store_options(function: Callback) -> Callback:
                 "--repo",
                 type=click.Path(path_type=Path),
                 metavar="DIR",
-                help="A clone of kops, to tell branches apart exactly.",
+                help="A clone of kops, to tell branches apart exactly. "
+                "[default: the current directory, if it is in one]",
             ),
             click.option(
                 "--ref",

@@ -295,8 +295,16 @@ def test_help_tells_the_policys_defaults() -> None:
 
 def test_a_question_has_defaults() -> None:
     """Without options the question goes to kOps' own bucket, now, for a minute at most."""
-    question = {"store": (DEFAULT_STORE,), "as_of": None, "timeout": 60.0, "repo": None, "ref": None}
-    assert _called(options.store_options) == {"question": question}
+    assert _called(options.store_options) == {
+        "question": {
+            "store": (DEFAULT_STORE,),
+            "as_of": None,
+            "timeout": 60.0,
+            "repo": None,
+            "nearby": Path(),
+            "ref": None,
+        }
+    }
 
 
 def test_a_question_is_made_of_its_options() -> None:
@@ -315,6 +323,7 @@ def test_a_question_is_made_of_its_options() -> None:
             "as_of": datetime(2024, 5, 6, tzinfo=UTC),
             "timeout": 120.0,
             "repo": Path("kops"),
+            "nearby": Path(),
             "ref": "x",
         }
     }

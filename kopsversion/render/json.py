@@ -37,7 +37,7 @@ from kopsversion.version import BuildVersion
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kopsversion.latest import ChannelListing
+    from kopsversion.listing import ChannelListing
 
 __all__ = ["SCHEMA", "from_json", "listing_to_json", "to_json"]
 
@@ -82,11 +82,8 @@ def from_json(text: str) -> Resolution:
     return resolution
 
 
-def listing_to_json(listing: ChannelListing, *, limit: int | None = None) -> str:
-    """Write a channel's builds as JSON of schema 1, newest first, at most `limit` of them.
-
-    ``testable`` is ``null`` for a build that was not examined, whose ``refusals`` are then ``null`` too.
-    """
+def listing_to_json(listing: ChannelListing) -> str:
+    """Write a channel's builds as JSON of schema 1; ``channel`` is ``null`` where it is every channel."""
     convert = _converter().unstructure
     builds = [
         {
@@ -95,10 +92,12 @@ def listing_to_json(listing: ChannelListing, *, limit: int | None = None) -> str
             "age": _seconds(listing.now - row.uploaded) if row.uploaded else None,
             "distance": row.version.distance,
             "attribution": convert(row.attribution),
-            "testable": None if row.refusals is None else not row.refusals,
-            "refusals": None if row.refusals is None else list(row.refusals),
+            "testable": row.refusal is None,
+            "refusal": convert({"kind": row.refusal.kind, "reasons": row.refusal.reasons})
+            if row.refusal
+            else None,
         }
-        for row in listing.rows[:limit]
+        for row in listing.rows
     ]
     return _dump(
         {
@@ -107,7 +106,7 @@ def listing_to_json(listing: ChannelListing, *, limit: int | None = None) -> str
             "store": listing.store,
             "now": _time_text(listing.now),
             "builds": builds,
-            "conditions": [convert(condition, Condition) for condition in listing.conditions],
+            "conditions": [convert(condition) for condition in listing.conditions],
             "skipped": dict(sorted(listing.skipped.items())),
         }
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table as RichTable
 
-    from kopsversion.latest import ChannelListing, ListedBuild
+    from kopsversion.listing import ChannelListing, ListedBuild
     from kopsversion.model import Attribution, Resolution
 
 __all__ = ["Table", "builds_table", "decorated", "explain", "explanation", "plain", "printable"]
@@ -136,17 +136,12 @@ def _first_marked(reasons: Sequence[str]) -> Iterable[tuple[bool, str]]:
     return ((position == 0, reason) for position, reason in enumerate(reasons))
 
 
-def builds_table(listing: ChannelListing, *, limit: int | None = None) -> Table:
-    """Return a channel's builds, newest first.
-
-    Parameters:
-        listing: what was found.
-        limit: how many builds to show at most; ``None`` for all.
-    """
+def builds_table(listing: ChannelListing) -> Table:
+    """Return a channel's builds, newest first, or those of every channel, one channel after the other."""
     return Table(
-        title=f"Builds of {listing.channel} on {moment(listing.now)}",
+        title=f"Builds of {listing.channel or 'every channel'} on {moment(listing.now)}",
         columns=("build", "uploaded", "age", "distance", "channel", "by", "testable"),
-        rows=tuple(_build_row(row, now=listing.now) for row in listing.rows[:limit]),
+        rows=tuple(_build_row(row, now=listing.now) for row in listing.rows),
     )
 
 
@@ -157,16 +152,10 @@ def _build_row(row: ListedBuild, *, now: datetime) -> tuple[str, ...]:
         moment(row.uploaded) if row.uploaded else "?",
         duration(now - row.uploaded) if row.uploaded else "?",
         "?" if distance is None else str(distance),
-        row.attribution.ref if row.attribution else "?",
-        f"{row.attribution.witness} ({row.attribution.certainty})" if row.attribution else "?",
-        _testable(row.refusals),
+        row.attribution.ref,
+        f"{row.attribution.witness} ({row.attribution.certainty})",
+        f"no: {'; '.join(row.refusals)}" if row.refusals else "yes",
     )
-
-
-def _testable(refusals: tuple[str, ...] | None) -> str:
-    if refusals is None:
-        return "not examined"
-    return f"no: {'; '.join(refusals)}" if refusals else "yes"
 
 
 # --------------------------------------------------------------------------------------------------
@@ -189,7 +178,9 @@ def _plain(table: Table) -> str:
 
 _STYLES = {
     **dict.fromkeys(("error", "dangling", "incomplete", "malformed", "wrong-channel", "foreign"), "bold red"),
-    **dict.fromkeys(("warning", "stale", "lagging", "missing", "unreachable", "unsettled"), "yellow"),
+    **dict.fromkeys(
+        ("warning", "stale", "lagging", "missing", "unreachable", "unverified", "unsettled"), "yellow"
+    ),
     **dict.fromkeys(("current", "yes"), "green"),
 }
 _NARROWEST = 40
