@@ -129,10 +129,17 @@ class Inquiry:
             reason = self.failed(ListBuilds(minor))
             self.listing_failure = self.listing_failure or reason
             return None if reason else self.need(ListBuilds(minor))
+        held = [build for build in self.snapshot.builds if build.version.minor == minor]
         # A build that was looked for by itself and not found is held with no artifacts.
-        return tuple(
-            build for build in self.snapshot.builds if build.version.minor == minor and build.artifacts != ()
-        )
+        absent = any(build.artifacts == () for build in held)
+        if self.snapshot.as_of is not None and absent and self._uploads_wanted(minor):
+            # It was uploaded after the moment asked for, and so were others: their times tell which.
+            return self.need(ListUploads(minor))
+        return tuple(build for build in held if build.artifacts != () and not self._is_later(build))
+
+    def _is_later(self, build: Build) -> bool:
+        as_of = self.snapshot.as_of
+        return as_of is not None and build.sampled is not None and build.sampled > as_of
 
     def candidates(self) -> Iterator[Candidate | Unknown]:
         """Yield the channel's builds, newest first, as far as they are known.

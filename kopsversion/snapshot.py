@@ -170,8 +170,7 @@ def _add(snapshot: Snapshot, need: Need, learnt: Learnt) -> Snapshot:
         case ListMinors():
             return evolve(snapshot, minors=learnt.minors)
         case ListBuilds(minor):
-            timed = {minor} if snapshot.as_of is not None else set()
-            return evolve(snapshot, listed=snapshot.listed | {minor}, timed=snapshot.timed | timed)
+            return evolve(snapshot, listed=snapshot.listed | {minor})
         case ListUploads(minor):
             return evolve(snapshot, timed=snapshot.timed | {minor})
         case ListMarkers():
@@ -223,7 +222,7 @@ class Fetcher:
             case ListMinors():
                 return self._minors()
             case ListBuilds(minor):
-                return self._builds(minor)
+                return _read_builds(self._store.list(f"{minor}.", delimiter="/"))
             case ListUploads(minor):
                 return Learnt(builds=self._uploads(minor))
             case ListArtifacts(version):
@@ -265,22 +264,6 @@ class Fetcher:
         return Learnt(
             minors=frozenset(sorted(minors, key=minor_key)), skipped=skipped, round_trips=2 if more else 1
         )
-
-    def _builds(self, minor: str) -> Learnt:
-        """List the names of a minor's builds; with ``as_of`` also when they were uploaded."""
-        prefix = f"{minor}."
-        if self._as_of is None:
-            return _read_builds(self._store.list(prefix, delimiter="/"))
-        names, sampled = self._all(
-            [
-                lambda: _read_builds(self._store.list(prefix, delimiter="/")),
-                lambda: self.fetch(ListUploads(minor)),
-            ]
-        )
-        times = {build.version: build.sampled for build in sampled.builds}
-        builds = [evolve(build, sampled=times.get(build.version)) for build in names.builds]
-        kept = tuple(build for build in builds if not self._is_later(build.sampled))
-        return evolve(names, builds=kept)
 
     def _uploads(self, minor: str) -> tuple[Build, ...]:
         """Learn the upload time of every build of a minor from one file that each has."""

@@ -125,8 +125,6 @@ class DirectoryStore(Store):
                 for entry in _entries(directory, root=self._root):
                     name = f"{entry.name}/" if entry.is_directory else entry.name
                     if not name.startswith(prefix):
-                        if entry.is_directory and prefix.startswith(name):
-                            pending.append(directory.below(entry))
                         continue
                     folded = fold(name, prefix=prefix, delimiter=delimiter)
                     if folded is not None:
