@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from kopsversion.freshness import judge_freshness
-from kopsversion.inquiry import Candidate
 from kopsversion.model import (
     Certainty,
     CommitPlace,
@@ -31,7 +30,7 @@ from kopsversion.wording import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kopsversion.inquiry import Inquiry
+    from kopsversion.inquiry import Candidate, Inquiry
     from kopsversion.model import Refusal
     from kopsversion.version import BuildVersion
 
