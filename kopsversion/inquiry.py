@@ -125,7 +125,7 @@ class Inquiry:
 
     def builds(self, minor: str) -> tuple[Build, ...] | Unknown | None:
         """Return every build of a minor, tag builds too, in no order; ``None`` where they cannot be listed."""
-        if minor not in self.snapshot.listed:
+        if minor not in self.snapshot.listed and not self.snapshot.whole:
             reason = self.failed(ListBuilds(minor))
             self.listing_failure = self.listing_failure or reason
             return None if reason else self.need(ListBuilds(minor))

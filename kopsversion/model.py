@@ -288,6 +288,7 @@ class Snapshot:
         marker_names: ref and name of every marker that exists; ``None`` where not asked.
         skipped: names in the listings that are no build, as kind and count.
         failures: what could not be learnt, and why.
+        whole: whether nothing exists but what is here.
         git: the channel's branch in a clone of kops, where there is one.
         as_of: the moment that the snapshot pretends to be from, UTC; ``None`` for the present.
         requests: requests made to learn all this.
@@ -304,6 +305,7 @@ class Snapshot:
     marker_names: frozenset[tuple[str, str]] | None = None
     skipped: Mapping[str, int] = Factory(dict)
     failures: Mapping[Need, Failure] = Factory(dict)
+    whole: bool = False
     git: GitLine | None = None
     as_of: datetime | None = None
     requests: int = 0
@@ -331,6 +333,7 @@ class Snapshot:
             timed=minors,
             markers=read,
             marker_names=frozenset((marker.ref, marker.name) for marker in read),
+            whole=True,
             git=git,
         )
 

@@ -14,7 +14,6 @@ from kopsversion.model import (
     Build,
     Certainty,
     Foreign,
-    ListArtifacts,
     Malformed,
     Marker,
     MarkerReport,
@@ -70,16 +69,18 @@ def _judge_named(marker: Marker, version: BuildVersion, inquiry: Inquiry) -> Mar
         if candidate.version == version:
             break
         newer.append(candidate)
-    if inquiry.snapshot.build(version) is None:
+    held = inquiry.snapshot.build(version)
+    if held is None and not inquiry.snapshot.whole:
         # The listing may be older than the marker, so the build is looked up once more by itself.
         need = ListArtifacts(version)
-        reason = inquiry.failed(need)
-        if reason is None:
+        failure = inquiry.snapshot.failures.get(need)
+        if failure is None:
             return inquiry.need(need)
-        return _report(
-            marker, Verdict.UNREACHABLE, f"names {version}, which could not be looked up: {reason}"
-        )
-    held = inquiry.snapshot.build(version)
+        if not failure.denied:
+            message = f"names {version}, which could not be looked up: {failure.reason}"
+            return _report(marker, Verdict.UNREACHABLE, message)
+        # Its directory may not be listed; its checksums will be asked for instead.
+        return _judge_held(marker, Build(version), newer, inquiry)
     if held is None or held.artifacts == ():
         return _report(marker, Verdict.DANGLING, f"names {version}, which is not in the store")
     return _judge_held(marker, held, newer, inquiry)
