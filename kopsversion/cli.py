@@ -213,6 +213,7 @@ json   the same, "schema": 1; age in seconds
     show_default=True,
     # Not KOPSVERSION_OUTPUT: "env", say, means nothing here.
     envvar="KOPSVERSION_LIST_OUTPUT",
+    allow_from_autoenv=False,
     help="What to print.",
 )
 @click.option(

@@ -373,3 +373,8 @@ def test_a_bad_value_carries_its_hint() -> None:
         command.main(["--max-lag", "24x"], standalone_mode=False)
     assert caught.value.format_message() == "Invalid value for '--max-lag': '24x' is not a duration"
     assert "24h" in caught.value.hint
+
+
+def test_a_value_that_has_been_read_is_left_alone() -> None:
+    """A default that is a value already is not read again."""
+    assert options.DURATION.convert(timedelta(days=1), None, None) == timedelta(days=1)
