@@ -463,6 +463,7 @@ def test_empty_tables_are_left_out() -> None:
         ({"source": Source.CACHE}, "  taken from  the last good answer\n"),
         ({"version": BARE}, "  taken from  a marker\n"),
         ({"requests": 1, "round_trips": 2}, "  read        listing+markers, 1 request in 2 round trips\n"),
+        ({"requests": 0, "round_trips": 2}, "  read        listing+markers\n"),
         ({"store": "file:///a\x1b[2J\nb/"}, "  store       file:///a\\x1b[2J\\nb/\n"),
     ],
 )

@@ -91,10 +91,9 @@ def explanation(resolution: Resolution) -> tuple[Table, ...]:
 
 
 def _answer_rows(resolution: Resolution) -> tuple[tuple[str, str], ...]:
-    asked = (
-        f"{resolution.rung}, {count(resolution.requests, 'request')} "
-        f"in {count(resolution.round_trips, 'round trip')}"
-    )
+    read: str = resolution.rung
+    if resolution.requests:  # a directory is read without any
+        read += f", {count(resolution.requests, 'request')} in {count(resolution.round_trips, 'round trip')}"
     rows = [
         ("build", str(resolution.version)),
         ("base url", resolution.base_url),
@@ -103,7 +102,7 @@ def _answer_rows(resolution: Resolution) -> tuple[tuple[str, str], ...]:
         ("uploaded", _ago(resolution.uploaded, now=resolution.now)),
         ("decided", moment(resolution.now)),
         ("store", resolution.store),
-        ("read", asked),
+        ("read", read),
     ]
     if resolution.newest is not None and resolution.newest != resolution.version:
         rows.insert(2, ("newest", f"{resolution.newest} is the newest testable build"))
