@@ -176,9 +176,14 @@ def read_marker_body(data: bytes, *, roots: Iterable[str]) -> Named | Foreign | 
 def _read_version(text: str) -> Named | Malformed:
     repaired = re.sub(r"%2B| ", "+", text, count=1, flags=re.IGNORECASE)
     try:
-        return Named(BuildVersion.parse(repaired.removeprefix("v")))
+        return Named(_without_v(repaired))
     except InvalidVersionError:
         return Malformed("holds neither a version nor the URL of a build")
+
+
+def _without_v(text: str) -> BuildVersion:
+    """Read a version into the form that names a directory; a second ``v`` is no version."""
+    return BuildVersion.parse(str(BuildVersion.parse(text)).removeprefix("v"))
 
 
 def _read_url(text: str, *, roots: Iterable[str]) -> Named | Foreign | Malformed:
@@ -261,7 +266,7 @@ def read_selector(text: str) -> Selector:
     if "://" in text:
         return _read_marker_url(text)
     try:
-        return Selector(version=BuildVersion.parse(text.removeprefix("v")))
+        return Selector(version=_without_v(text))
     except InvalidVersionError:
         pass
     try:

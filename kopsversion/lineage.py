@@ -14,17 +14,16 @@ Pure arithmetic: it knows versions and seconds, and nothing of stores, markers o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 from math import inf, log
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from kopsversion.version import BuildVersion, ReleaseKey
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from kopsversion.version import BuildVersion, ReleaseKey
 
 
 __all__ = ["Line", "Sighting", "tell_apart"]
@@ -43,17 +42,16 @@ _IMPOSSIBLE = 60.0  # two builds of one line in one place
 # Releases. A new version begins with a commit of one line, is tagged there, and the next build counts from the tag.
 _NEW_RELEASE = 0.5
 _UNSEEN_BUMP = 1.5  # a new tag, but no build of the commit that was tagged
-_MASTER_TAGS_BETA = (
-    2.5  # after the cut betas are tagged on the release branch, and alphas of the next minor on master
+_LATE_TAG = (
+    2.0  # a new tag, but builds between the commit that was tagged and the first that counts from the tag
 )
+_MASTER_TAGS_BETA = 2.5  # after the cut betas are tagged on the release branch, and the next alpha on master
 
 # The release branch. It is cut once, so far always at the commit that became the first beta (1.22 to 1.29).
 _CUT = 4.0
 _NO_MARKERS = 1.0  # it has no marker yet, although its first build should have written one
 _CUT_AT_HEAD = 1.5  # it was cut at master's newest commit, not at the tag
-_CUT_AT_BUMP = (
-    1.0  # instead of `_CUT`: for a version bump, which may be the branch's first commit (1.22, 1.26)
-)
+_CUT_AT_BUMP = 1.0  # instead of `_CUT`: a version bump may be the branch's first commit (1.22, 1.26)
 
 # Time. An upload takes minutes to hours (history), and may be a sample of a build's files.
 _LATE = 6 * _HOUR
@@ -142,14 +140,16 @@ def tell_apart(
     """
     if not sightings:
         return {}
+    builds = tuple(
+        sorted(sightings, key=lambda s: (s.version.precedence, _or_last(s.uploaded), s.version.text))
+    )
     costs = _Costs(
-        builds=tuple(
-            sorted(sightings, key=lambda s: (s.version.precedence, _or_last(s.uploaded), s.version.text))
-        ),
+        builds=builds,
         before=last_of_master,
         release_exists=release_exists,
         master_left=master_left,
         has_master_left=has_master_left,
+        bumps={(s.release, s.tag): s.distance for s in reversed(builds)},
     )
     return _log_odds([costs.step(index) for index in range(len(costs.builds))], costs)
 
@@ -182,6 +182,7 @@ class _Costs:
         builds: in order of precedence.
         before: master's newest build before them.
         release_exists, master_left, has_master_left: as in `tell_apart`.
+        bumps: the least distance of each release part and tag: the commit that a later tag is of.
     """
 
     builds: tuple[Sighting, ...]
@@ -189,6 +190,7 @@ class _Costs:
     release_exists: bool
     master_left: float | None
     has_master_left: bool
+    bumps: Mapping[tuple[ReleaseKey, ReleaseKey], int]
 
     def step(self, index: int) -> _Step:
         """Return what it costs to put build number `index` on either line."""
@@ -197,8 +199,8 @@ class _Costs:
         on_master = build.claim(Line.MASTER) + self._after_leaving(build)
         on_release = build.claim(Line.RELEASE)
         heads = (None, *self.builds[: max(index - 1, 0)])
-        follow = [_follow(head, build) if head else 0.0 for head in heads]
-        stay = _follow(previous, build) if previous else self._start_master(build)
+        follow = [self._follow(head, build) if head else 0.0 for head in heads]
+        stay = self._follow(previous, build) if previous else self._start_master(build)
         return _Step(
             stay_master=(stay + on_master, stay + on_master + _tagging(previous, build)),
             stay_release=stay + on_release if previous else self._start_release(build, None) + on_release,
@@ -214,9 +216,24 @@ class _Costs:
             ],
         )
 
+    def _follow(self, head: Sighting, build: Sighting) -> float:
+        """Return what it costs that `build` comes next on the line that ends with `head`."""
+        is_new = head.release != build.release
+        commits = build.distance - head.distance if head.tag == build.tag else max(build.distance, 2)
+        cost = 0.0 if is_new and commits == 1 else _distance(commits)
+        if is_new:
+            cost += _NEW_RELEASE if head.tag == build.tag else _UNSEEN_BUMP
+        elif (
+            head.tag != build.tag and self.bumps.get((head.release, head.tag), head.distance) < head.distance
+        ):
+            cost += _LATE_TAG
+        if head.is_marked:
+            cost += _MARKER_STOPPED
+        return cost + _backwards(head.uploaded, build.uploaded)
+
     def _start_master(self, build: Sighting) -> float:
         """Return the cost of master's first build here: its older ones are alphas, or deleted."""
-        return _follow(self.before, build) if self.before else min(_OUTAGE, _distance(build.distance))
+        return self._follow(self.before, build) if self.before else min(_OUTAGE, _distance(build.distance))
 
     def _start_release(self, build: Sighting, head: Sighting | None) -> float:
         """Return the cost of a first build: the branch is cut at a tag or at master's head, and starts behind it."""
@@ -229,8 +246,9 @@ class _Costs:
             return cut + min(at_tag, _CUT_AT_HEAD + _distance(max(build.distance, 2)))
         gap = build.distance - head.distance
         overtaken = _silence(build.uploaded, head.uploaded) if head is not self.before else 0.0
-        if gap <= 1 and head.release != build.release:
-            return cut - _CUT + _CUT_AT_BUMP + overtaken
+        if head.release != build.release:
+            at_bump = cut - _CUT + _CUT_AT_BUMP + (0.0 if gap <= 1 else _distance(gap))
+            return at_bump + overtaken
         return cut + min(at_tag, _CUT_AT_HEAD + _distance(max(gap, 2))) + overtaken
 
     def _after_leaving(self, build: Sighting) -> float:
@@ -306,18 +324,6 @@ def _distance(commits: int) -> float:
     if commits == 1:
         return _LONE_COMMIT
     return min(_COMMIT * (commits - 2), _OUTAGE + log(commits))
-
-
-def _follow(head: Sighting, build: Sighting) -> float:
-    """Return what it costs that `build` comes next on the line that ends with `head`."""
-    is_new = head.release != build.release
-    commits = build.distance - head.distance if head.tag == build.tag else max(build.distance, 2)
-    cost = 0.0 if is_new and commits == 1 else _distance(commits)
-    if is_new:
-        cost += _NEW_RELEASE if head.tag == build.tag else _UNSEEN_BUMP
-    if head.is_marked:
-        cost += _MARKER_STOPPED
-    return cost + _backwards(head.uploaded, build.uploaded)
 
 
 def _backwards(earlier: float | None, later: float | None) -> float:

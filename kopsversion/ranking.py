@@ -51,7 +51,7 @@ def rank(builds: Iterable[Build]) -> list[Build]:
         running.append(latest)
     precedences = [build.version.precedence for build in counted]
     placed: list[list[Build]] = [[] for _ in range(len(counted) + 1)]
-    for build in sorted(uncounted, key=lambda build: (_time(build), build.version)):
+    for build in sorted(uncounted, key=lambda build: (_time(build), build.version, build.version.text)):
         if build.uploaded is None:
             place = bisect_right(precedences, build.version.precedence)
         else:

@@ -14,6 +14,7 @@ from kopsversion.model import (
     Build,
     Certainty,
     Foreign,
+    ListArtifacts,
     Malformed,
     Marker,
     MarkerReport,

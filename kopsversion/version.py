@@ -179,30 +179,35 @@ def _viable(*steps: str) -> str:
     return pattern
 
 
-_PRE_STEPS = ("[-.]", "(?:alpha|beta|rc)", r"\.", _NUMBER)
-_RELEASE_STEPS = (f"v?{_NUMBER}", r"\.", _NUMBER, r"\.", _NUMBER)
-_RELEASE_PREFIX = re.compile(_viable(*_RELEASE_STEPS, *_PRE_STEPS))
-_COMMIT_STEPS = (f"-{_NUMBER}", "-g", _HEX)
+# Each way a version can go on, one character a step, so that a fault is found to the character.
+_CORE_STEPS = ("v?", _NUMBER, r"\.", _NUMBER, r"\.", _NUMBER)
+_RELEASE_STEPS = (
+    _CORE_STEPS,
+    *((*_CORE_STEPS, "[-.]", *stage, r"\.", _NUMBER) for stage in ("alpha", "beta", "rc")),
+)
+_HEX_STEPS = ("[0-9a-f]",) * 40
+_RELEASE_PREFIXES = tuple(re.compile(_viable(*steps)) for steps in _RELEASE_STEPS)
 _DESCRIBE_PREFIXES = (
-    re.compile(_HEX),
-    re.compile(_viable(*_RELEASE_STEPS, *_COMMIT_STEPS)),
-    re.compile(_viable(*_RELEASE_STEPS, *_PRE_STEPS, *_COMMIT_STEPS)),
+    re.compile(_viable(*_HEX_STEPS)),
+    *(re.compile(_viable(*steps, "-", _NUMBER, "-", "g", *_HEX_STEPS)) for steps in _RELEASE_STEPS),
 )
 
 
 def _fault(text: str) -> InvalidVersionError:
     """Find the first character of `text` that no version could have there."""
-    release = re.compile(rf"v?{_RELEASE}").match(text)
-    if release is None or text[release.end() : release.end() + 1] in {"-", "."}:
-        position = _end((_RELEASE_PREFIX,), text, 0)
-        return InvalidVersionError(text, position=position, expected="a release such as 1.30.0-beta.2")
-    if text[release.end() : release.end() + 1] != "+":
-        return InvalidVersionError(text, position=release.end(), expected="'+' or the end")
-    position = _end(_DESCRIBE_PREFIXES, text, release.end() + 1)
-    expected = "a commit of 7 to 40 hex digits, or a describe such as v1.30.0-beta.1-182-g99b3ad7643"
+    position = _end(_RELEASE_PREFIXES, text, 0)
+    if not _VERSION.fullmatch(text, 0, position):
+        expected = "a release such as 1.30.0-beta.2"
+    elif text[position : position + 1] != "+":
+        expected = "'+' or the end"
+    else:
+        position = _end(_DESCRIBE_PREFIXES, text, position + 1)
+        expected = "a commit of 7 to 40 hex digits, or a describe such as v1.30.0-beta.1-182-g99b3ad7643"
+        if _VERSION.fullmatch(text, 0, position):
+            expected = "the end"
     return InvalidVersionError(text, position=position, expected=expected)
 
 
 def _end(patterns: Sequence[re.Pattern[str]], text: str, position: int) -> int:
     matches = (pattern.match(text, position) for pattern in patterns)
-    return max((match.end() for match in matches if match), default=position)
+    return max(match.end() for match in matches if match)
