@@ -111,7 +111,9 @@ def _unpaired(paths: set[str]) -> list[str]:
 
 
 def _missing_images(paths: set[str], *, architectures: set[str]) -> list[str]:
-    images = [match for match in map(_IMAGE.fullmatch, paths) if match]
+    # Not every word after a hyphen is an architecture: "images/some-tool.tar.gz" may come one day.
+    known = architectures | {path.split("/")[1] for path in paths if path.startswith("linux/")}
+    images = [match for match in map(_IMAGE.fullmatch, paths) if match and match["architecture"] in known]
     built_for = {match["architecture"] for match in images} & architectures
     return sorted(
         f"{path} is missing"
