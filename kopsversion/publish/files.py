@@ -1,0 +1,111 @@
+"""Local files, written whole or not at all.
+
+A file is written under a private temporary name beside its place, and put there in one step when everything
+about it is right. What was there before, a symlink too, is replaced and never written through. This module
+knows nothing of what the files hold.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as modes
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from kopsversion.errors import UsageError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMPORARY = ".kopsversion-"
+"""How the names of files that are being written begin."""
+
+READABLE = 0o644
+EXECUTABLE = 0o755
+
+
+def check_target(path: Path) -> None:
+    """Make sure, before anything is asked of a store, that a file can take the place `path`.
+
+    A file, or a symlink to one or to nothing, is replaced. A directory is not, nor is a device or a pipe: to put
+    a file in the place of ``/dev/null`` would break the machine.
+
+    Raises:
+        UsageError: `path` is none of these, or is not in a directory.
+    """
+    with _translated(path):
+        try:
+            mode = path.stat().st_mode
+        except FileNotFoundError:
+            mode = None
+    if mode is not None and not modes.S_ISREG(mode):
+        kind = "a directory" if modes.S_ISDIR(mode) else "no regular file"
+        raise UsageError(f"{quoted(str(path))} is {kind}", hint="name a file, new or to be replaced")
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"{quoted(str(path))} cannot be written: there is no directory {quoted(str(path.parent))}",
+            hint="make the directory first, or name another one",
+        )
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` when the block has ended without an error.
+
+    Until then nobody else can read it; whatever ends the block, Ctrl-C too, leaves nothing behind.
+
+    Parameters:
+        path: where it goes.
+        mode: its permissions when it is there.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    check_target(path)
+    with _translated(path):
+        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file
+                file.flush()
+                os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
+            Path(name).replace(path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                Path(name).unlink()
+            raise
+        _keep_entry(path.parent)
+
+
+def write_whole(path: Path, data: bytes, *, mode: int = READABLE) -> None:
+    """Put a file that holds `data` in the place of `path`.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    with replacing(path, mode=mode) as file:
+        file.write(data)
+
+
+def _keep_entry(directory: Path) -> None:
+    """See to it that a crash of the machine does not undo the replacing."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(
+            f"{quoted(str(path))} cannot be written: {reason}",
+            hint="name a file in a directory that you may write to, on a disk with room",
+        ) from error

@@ -1,0 +1,35 @@
+"""A pin: a one-line marker file of our own, for ``kubetest2 kops --kops-version-marker=file://FILE``.
+
+A marker in the bucket may move while a job runs; a pin does not. ``--publish-version-marker`` reads the source
+marker again after the test, so with a pin what it publishes is what was tested (FAILURES rows 4 and 17).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kopsversion.layout import marker_body
+from kopsversion.publish.files import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kopsversion.model import Resolution
+
+
+def write_pin(path: Path, resolution: Resolution) -> None:
+    """Write a marker file that names the answer's build, as kops writes markers.
+
+    The body is the base URL and never the version alone: kubetest2 looks for a version beside the marker.
+
+    Raises:
+        UsageError: it cannot be written there.
+
+    Source: DESIGN section 2; kubernetes/kops ``tests/e2e/pkg/kops/download.go``.
+    """
+    write_whole(path, marker_body(resolution.version, base_url=resolution.base_url))
+
+
+def pin_url(path: Path) -> str:
+    """Return the ``file://`` URL that names a pin to kubetest2, percent-encoded."""
+    return path.absolute().as_uri()
