@@ -484,18 +484,22 @@ class _Stream:
             # 416: the offset is at the end, or past it.
             accepted=frozenset({200, 206, 416} if self._offset else {200}),
         )
-        self._check_same(response)
+        try:
+            self._check(response)
+        except BaseException:
+            response.close()
+            raise
         self._skip = self._offset if response.status_code == 200 else 0  # a server may ignore the range
+        return response
+
+    def _check(self, response: Response) -> None:
+        """See to it that the answer is the bytes that were asked for, and of the generation begun with."""
         if response.headers.get("Content-Encoding", "identity") != "identity":
             raise AnswerError("a body in an encoding that was not asked for")
         if response.status_code == 206:
             found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
             if found is None or int(found[1]) != self._offset:
                 raise AnswerError("another range of bytes than the one asked for")
-        return response
-
-    def _check_same(self, response: Response) -> None:
-        """See to it that all pieces are of one generation."""
         generation, etag = _generation(response), response.headers.get("ETag")
         if (self._generation and generation and generation != self._generation) or (
             self._etag and etag and etag != self._etag

@@ -190,10 +190,13 @@ class Transport:
                 stream=True,
                 allow_redirects=False,
             )
-            if response.status_code not in accepted:
-                response.close()
-                raise StatusError(response.status_code, retry_after=_retry_after(response.headers))
-            return consume(response)
+            try:
+                if response.status_code not in accepted:
+                    raise StatusError(response.status_code, retry_after=_retry_after(response.headers))
+                return consume(response)
+            except BaseException:
+                response.close()  # what is left of its body would spoil the connection for others
+                raise
 
         return self.bounded(send, url=url)
 
