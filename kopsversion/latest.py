@@ -104,12 +104,12 @@ def resolve_latest(
         selector, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
     )
     failures: list[StoreError] = []
-    for place in _stores(store):
+    for place in stores_of(store):
         try:
-            return _resolve_in(_open(place, deadline=deadline), question, failures=failures)
+            return _resolve_in(opened(place, deadline=deadline), question, failures=failures)
         except StoreError as error:
             failures.append(error)
-    raise _unreachable(failures)
+    raise unreachable_error(failures)
 
 
 def list_channel(
@@ -143,13 +143,13 @@ def list_channel(
             hint="ask for a channel such as master or release-1.30",
         )
     failures: list[StoreError] = []
-    for place in _stores(store):
+    for place in stores_of(store):
         try:
-            opened = _open(place, deadline=deadline)
-            return _list_in(opened, question, limit=limit, every=selector is None)
+            store_here = opened(place, deadline=deadline)
+            return _list_in(store_here, question, limit=limit, every=selector is None)
         except StoreError as error:
             failures.append(error)
-    raise _unreachable(failures)
+    raise unreachable_error(failures)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -172,20 +172,21 @@ def _ask(
         check_marker_name(name)
     if wanted.marker is not None and not policy.markers:
         policy = evolve(policy, markers=(wanted.marker,))
-    git, conditions = _read_clone(wanted, repo=repo, nearby=nearby, ref=ref, deadline=deadline)
-    moment = _in_utc("as_of", as_of) or _in_utc("now", now) or datetime.now(UTC)
+    git, conditions = read_clone(wanted, repo=repo, nearby=nearby, ref=ref, deadline=deadline)
+    moment = in_utc("as_of", as_of) or in_utc("now", now) or datetime.now(UTC)
     return _Question(
         selector=wanted,
         policy=policy,
         now=moment,
-        as_of=_in_utc("as_of", as_of),
+        as_of=in_utc("as_of", as_of),
         git=git,
         git_conditions=conditions,
         deadline=deadline,
     )
 
 
-def _in_utc(name: str, moment: datetime | None) -> datetime | None:
+def in_utc(name: str, moment: datetime | None) -> datetime | None:
+    """Return a moment in UTC; one without a time zone is a `UsageError` that names the argument."""
     if moment is None:
         return None
     if moment.tzinfo is None:
@@ -195,7 +196,7 @@ def _in_utc(name: str, moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-def _read_clone(
+def read_clone(
     selector: Selector, *, repo: Path | None, nearby: Path | None, ref: str | None, deadline: Deadline
 ) -> tuple[GitLine | None, tuple[Condition, ...]]:
     """Read the channel's branch from a clone; where it has none, say so, and go on without."""
@@ -221,7 +222,8 @@ def _read_clone(
 # The stores
 
 
-def _stores(store: str | Store | Sequence[str | Store]) -> Sequence[str | Store]:
+def stores_of(store: str | Store | Sequence[str | Store]) -> Sequence[str | Store]:
+    """Return the stores to try, in their order; none at all is a `UsageError`."""
     if isinstance(store, str) or not isinstance(store, Sequence):
         return (store,)
     if not store:
@@ -229,7 +231,8 @@ def _stores(store: str | Store | Sequence[str | Store]) -> Sequence[str | Store]
     return store
 
 
-def _open(place: str | Store, *, deadline: Deadline) -> Store:
+def opened(place: str | Store, *, deadline: Deadline) -> Store:
+    """Open what is named by a URL or a path."""
     return open_store(place, deadline=deadline, environ=os.environ) if isinstance(place, str) else place
 
 
@@ -246,12 +249,13 @@ def _resolve_in(store: Store, question: _Question, *, failures: Sequence[StoreEr
         deadline=question.deadline,
         snapshot=snapshot,
     )
-    passed_over = [_passed_over(failure, used=store.url) for failure in failures]
+    passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
     conditions = [*passed_over, *question.git_conditions, *resolution.conditions]
     return evolve(resolution, conditions=worst_first(conditions))
 
 
-def _passed_over(failure: StoreError, *, used: str) -> Condition:
+def passed_over_condition(failure: StoreError, *, used: str) -> Condition:
+    """Say that another store than the first one answered."""
     return Condition(
         "store-unreachable",
         Severity.WARNING,
@@ -260,7 +264,8 @@ def _passed_over(failure: StoreError, *, used: str) -> Condition:
     )
 
 
-def _unreachable(failures: Sequence[StoreError]) -> StoreError:
+def unreachable_error(failures: Sequence[StoreError]) -> StoreError:
+    """Make one error of those of every store that was tried."""
     if len(failures) == 1:
         return failures[0]
     return StoreUnavailableError(
