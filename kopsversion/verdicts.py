@@ -146,7 +146,7 @@ def _other_channel(version: BuildVersion, inquiry: Inquiry) -> str | None:
     if version.is_tag_build:
         return "a tag's own build, which no branch has"
     git = inquiry.snapshot.git
-    by_git = channels.by_git(version, git) if git is not None else None
+    by_git = channels.by_git(version, git, ref=channel) if git is not None else None
     if by_git is not None and by_git.ref == channel and by_git.certainty is Certainty.EXACT:
         return None
     ref = channels.by_version(version)
