@@ -10,7 +10,6 @@ often it asks again.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from attrs import field, frozen
@@ -19,6 +18,7 @@ from kopsversion.errors import StoreError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
 T = TypeVar("T")
 

@@ -191,8 +191,7 @@ class Transport:
                 allow_redirects=False,
             )
             try:
-                if response.status_code not in accepted:
-                    raise StatusError(response.status_code, retry_after=_retry_after(response.headers))
+                _check_status(response, accepted)
                 return consume(response)
             except BaseException:
                 response.close()  # what is left of its body would spoil the connection for others
@@ -223,6 +222,11 @@ class _CountingAdapter(HTTPAdapter):
     def send(self, *args: Any, **kwargs: Any) -> Response:
         self._counted()
         return super().send(*args, **kwargs)
+
+
+def _check_status(response: Response, accepted: frozenset[int]) -> None:
+    if response.status_code not in accepted:
+        raise StatusError(response.status_code, retry_after=_retry_after(response.headers))
 
 
 def body_of(response: Response, *, limit: int) -> bytes:
