@@ -7,7 +7,8 @@
     │   └── InvalidVersionError         2   (also a ValueError) text that is not a kOps version
     ├── ResolutionError                 1   the question was understood and has no answer
     │   ├── NoTestableBuildError        1
-    │   └── MarkerRefusedError          1   on_stale=refuse, and no marker could be used
+    │   ├── MarkerRefusedError          1   on_stale=refuse, and no marker could be used
+    │   └── PromotionRefusedError       1   the marker may not be moved to that build
     ├── GitWitnessError                 2   a clone of kops could not be read
     ├── IntegrityError                  5   what is there is not what was promised
     └── StoreError                      4   the store could not be asked
@@ -110,6 +111,10 @@ class NoTestableBuildError(ResolutionError):
 
 class MarkerRefusedError(ResolutionError):
     """No marker could be used, and ``on_stale=refuse`` forbids the fallback (DESIGN section 7)."""
+
+
+class PromotionRefusedError(ResolutionError):
+    """A marker may not be moved to that build: it is not testable, of another channel, or older (issue 5)."""
 
 
 class GitFault(Enum):

@@ -60,7 +60,7 @@ def _report(marker: Marker, verdict: Verdict, message: str, lag: timedelta | Non
 
 
 def _judge_named(marker: Marker, version: BuildVersion, inquiry: Inquiry) -> MarkerReport | Unknown:
-    other = _other_channel(version, inquiry)
+    other = other_channel(version, inquiry)
     if other is not None:
         return _report(marker, Verdict.WRONG_CHANNEL, f"names {version}, {other}")
     newer: list[Candidate] = []
@@ -140,8 +140,12 @@ def _judge_held(
     return _report(marker, Verdict.LAGGING, f"names {version}; the next one has waited {duration(lag)}", lag)
 
 
-def _other_channel(version: BuildVersion, inquiry: Inquiry) -> str | None:
-    """Say whose build it is if that is certain and not the channel's (git and version witness only)."""
+def other_channel(version: BuildVersion, inquiry: Inquiry) -> str | None:
+    """Say whose build it is if that is certain and not the channel's (git and version witness only).
+
+    Returns:
+        What completes "names 1.28.5, …"; ``None`` where it may be the channel's.
+    """
     channel = inquiry.channel.ref
     if version.is_tag_build:
         return "a tag's own build, which no branch has"
