@@ -1,0 +1,340 @@
+"""Write a marker: only forward, only a testable build of its channel, only if nobody else wrote meanwhile.
+
+What kops' jobs do with ``gsutil cp`` lets a marker go backwards, name another branch's build, or name a build that
+was never tested (FAILURES rows 3, 4 and 7). Here the marker and the builds are read through the same snapshot
+as for an answer, the order is the channel's own, and the write holds only for the generation that was read: who
+loses the race reads again and decides again.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from kopsversion.errors import (
+    PreconditionFailedError,
+    PromotionRefusedError,
+    StoreUnavailableError,
+    UsageError,
+)
+from kopsversion.inquiry import Candidate, Inquiry, Unknown
+from kopsversion.layout import BodyFormat, check_marker_name, marker_body
+from kopsversion.model import (
+    Build,
+    Certainty,
+    Foreign,
+    Malformed,
+    Missing,
+    Named,
+    RefusalKind,
+    Unreachable,
+    minor_key,
+)
+from kopsversion.snapshot import learn, start
+from kopsversion.verdicts import other_channel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from kopsversion.model import Attribution, Channel, GitLine, Marker, Policy, Refusal
+    from kopsversion.stores.base import Store
+    from kopsversion.stores.deadline import Deadline
+    from kopsversion.version import BuildVersion
+
+CACHE_CONTROL = "private, max-age=0, no-transform"
+"""What kops sets on its markers, so that no cache keeps an old one (FAILURES row 14)."""
+
+REASON_KEY = "kopsversion-rollback-reason"
+"""The key of the object's metadata that holds why a marker went back."""
+
+_MOST_TRIES = 30
+"""How often the race for a marker may be lost. Each time somebody else has moved it forward."""
+
+_LONGEST_REASON = 500  # characters
+
+
+class Move(StrEnum):
+    """What a promotion does to its marker."""
+
+    FORWARD = "forward"
+    ROLLBACK = "rollback"
+    INITIAL = "initial"
+    """So far the marker named no build of the channel."""
+    NONE = "none"
+    """It names that build already."""
+
+
+@frozen(kw_only=True)
+class Promotion:
+    """What was done, or would be.
+
+    Attributes:
+        marker: as it was read.
+        version: the build that it is to name.
+        attribution: what says that this is a build of the channel.
+        move: what that does to the marker.
+        found: what the marker was, in a word or two: a version, ``missing``, ``malformed``.
+        generation: the object's after writing; ``None`` where nothing was written.
+    """
+
+    marker: Marker
+    version: BuildVersion
+    attribution: Attribution
+    move: Move
+    found: str
+    generation: str | None = None
+
+
+def promote(
+    store: Store,
+    version: BuildVersion,
+    *,
+    channel: Channel,
+    marker: str,
+    policy: Policy,
+    now: datetime,
+    deadline: Deadline,
+    git: GitLine | None = None,
+    body_format: BodyFormat = BodyFormat.URL,
+    rollback_reason: str | None = None,
+    dry_run: bool = False,
+) -> Promotion:
+    """Make a marker of a channel name a build.
+
+    Parameters:
+        store: where builds and markers are.
+        version: the build.
+        channel: whose marker, and whose build.
+        marker: the marker's file name, as in ``latest-ci-updown-green.txt``.
+        policy: what counts as testable.
+        now: the moment of the decision, UTC.
+        deadline: nothing waits longer.
+        git: the channel's branch in a clone of kops, where there is one.
+        body_format: how the marker is written.
+        rollback_reason: allows the marker to go back, and is kept with the object.
+        dry_run: decide, and write nothing.
+
+    Returns:
+        What was done, or with `dry_run` what would be.
+
+    Raises:
+        PromotionRefusedError: the build is not in the store, not testable, of another channel, perhaps of
+            another channel, or not newer than what the marker names.
+        PreconditionFailedError: others kept writing the marker.
+        StoreError: the store could not tell, or not be written.
+        UsageError: the marker's name or the reason cannot be meant.
+    """
+    check_marker_name(marker)
+    reason = _checked_reason(rollback_reason)
+    for _ in range(_MOST_TRIES):
+        promotion = _decide(
+            _Request(store, version, channel, marker, policy, now, reason), git=git, deadline=deadline
+        )
+        if dry_run or promotion.move is Move.NONE:
+            return promotion
+        try:
+            generation = store.write(
+                promotion.marker.path,
+                marker_body(version, base_url=store.base_url(str(version)), body_format=body_format),
+                if_generation=promotion.marker.generation,
+                cache_control=CACHE_CONTROL,
+                metadata=_metadata(promotion, reason),
+            )
+        except PreconditionFailedError as error:
+            lost = error
+        else:
+            return evolve(promotion, generation=generation)
+    raise PreconditionFailedError(
+        f"{promotion.marker.path} was written by somebody else {_MOST_TRIES} times in a row",
+        url=lost.url,
+        hint="find out who else promotes it; then try again",
+    ) from lost
+
+
+def _checked_reason(reason: str | None) -> str | None:
+    if reason is None:
+        return None
+    if not reason.strip() or not reason.isprintable() or len(reason) > _LONGEST_REASON:
+        raise UsageError(
+            f"the reason of a rollback must be one line of text, of at most {_LONGEST_REASON} characters",
+            hint="say why in a sentence; it is kept with the marker",
+        )
+    return reason
+
+
+def _metadata(promotion: Promotion, reason: str | None) -> Mapping[str, str]:
+    return {REASON_KEY: reason} if reason and promotion.move is Move.ROLLBACK else {}
+
+
+# --------------------------------------------------------------------------------------------------
+# The decision
+
+
+@frozen
+class _Request:
+    """What is to be done, and when that is allowed."""
+
+    store: Store
+    version: BuildVersion
+    channel: Channel
+    marker: str
+    policy: Policy
+    now: datetime
+    reason: str | None
+
+
+def _decide(request: _Request, *, git: GitLine | None, deadline: Deadline) -> Promotion:
+    """Ask the store, from the beginning, what the decision needs, and decide."""
+    snapshot = start(request.store, git=git)
+    while True:
+        inquiry = Inquiry(snapshot, request.channel, request.policy, request.now)
+        promotion = _judge(request, inquiry)
+        if not isinstance(promotion, Unknown):
+            return promotion
+        snapshot = learn(
+            snapshot, inquiry.needs, store=request.store, policy=request.policy, deadline=deadline
+        )
+
+
+def _judge(request: _Request, inquiry: Inquiry) -> Promotion | Unknown:
+    """Decide by what is known, or note what must be known first; all of it at once."""
+    version = request.version
+    marker = inquiry.marker(request.channel.ref, request.marker)
+    refusal = inquiry.refusal(inquiry.snapshot.build(version) or Build(version))
+    line = _line_down_to(version.minor, inquiry)
+    if isinstance(marker, Unknown):
+        return marker
+    if isinstance(refusal, Unknown):
+        return refusal
+    if isinstance(line, Unknown):
+        return line
+    _check_testable(version, refusal, inquiry)
+    candidate = _own_candidate(version, line, inquiry)
+    move, found = _move(marker, version, line, inquiry)
+    if move is Move.ROLLBACK and request.reason is None:
+        raise PromotionRefusedError(
+            f"{marker.path} names {found}, and {version} is not known to be newer",
+            channel=str(request.channel),
+            hint="a marker goes back only with --allow-rollback and a reason",
+        )
+    return Promotion(
+        marker=marker, version=version, attribution=candidate.attribution, move=move, found=found
+    )
+
+
+def _line_down_to(minor: str, inquiry: Inquiry) -> Sequence[Candidate] | Unknown:
+    """Return the channel's builds, newest first, down to the end of a minor.
+
+    Raises:
+        StoreUnavailableError: they could not be listed.
+    """
+    line = []
+    for candidate in inquiry.candidates():
+        if isinstance(candidate, Unknown):
+            return candidate
+        if minor_key(candidate.version.minor) < minor_key(minor):
+            break
+        line.append(candidate)
+    if inquiry.listing_failure is not None:
+        raise StoreUnavailableError(
+            f"the builds of {inquiry.channel} could not be listed, so nobody knows which is newer",
+            url=inquiry.snapshot.store,
+            reasons=(inquiry.listing_failure,),
+            hint="see whether the store can be reached and listed",
+        )
+    return line
+
+
+def _check_testable(version: BuildVersion, refusal: Refusal | None, inquiry: Inquiry) -> None:
+    if refusal is None:
+        return
+    if refusal.kind is RefusalKind.UNREADABLE:
+        raise StoreUnavailableError(
+            f"whether {version} is testable could not be learnt",
+            url=inquiry.snapshot.store,
+            reasons=refusal.reasons,
+            hint="see whether the store can be reached",
+        )
+    build = inquiry.snapshot.build(version)
+    absent = build is not None and build.artifacts == ()
+    raise PromotionRefusedError(
+        f"{version} is not in {inquiry.snapshot.store}" if absent else f"{version} is not testable",
+        channel=str(inquiry.channel),
+        reasons=() if absent else refusal.reasons,
+        hint="promote the build that was tested; `kopsversion list` shows the builds that are there",
+    )
+
+
+def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: Inquiry) -> Candidate:
+    """Find the build among the channel's own, surely enough for others to be told so."""
+    channel = inquiry.channel
+    own = next((candidate for candidate in line if candidate.version == version), None)
+    if own is None:
+        whose = other_channel(version, inquiry) or "which by its place among the builds is another branch's"
+        raise PromotionRefusedError(
+            f"{version} is no build of {channel}: it is a build {whose}",
+            channel=str(channel),
+            hint="promote it on its own channel; with a clone of kops, --repo, branches are told apart exactly",
+        )
+    if own.attribution.certainty is Certainty.DOUBTFUL:
+        raise PromotionRefusedError(
+            f"whether {version} is a build of {channel} is doubtful",
+            channel=str(channel),
+            hint="name a clone of kops with --repo, which tells branches apart exactly",
+        )
+    return own
+
+
+# --------------------------------------------------------------------------------------------------
+# Forward or back
+
+
+def _move(
+    marker: Marker, version: BuildVersion, line: Sequence[Candidate], inquiry: Inquiry
+) -> tuple[Move, str]:
+    """Say what naming `version` would do to the marker, and what it is now."""
+    match marker.reading:
+        case Unreachable(reason):
+            raise StoreUnavailableError(
+                f"{marker.path} could not be read: {reason}",
+                url=inquiry.snapshot.store,
+                hint="a marker that cannot be read is not overwritten; see whether the store can be reached",
+            )
+        case Missing():
+            return Move.INITIAL, "missing"
+        case Malformed():
+            return Move.INITIAL, "malformed"
+        case Foreign():
+            return Move.INITIAL, "foreign"
+        case Named(current):
+            if current == version:
+                return Move.NONE, str(current)
+            if other_channel(current, inquiry) is not None:
+                return Move.INITIAL, f"{current} of another channel"
+            is_newer = _is_newer(version, current, line=line, git=inquiry.snapshot.git)
+            return (Move.FORWARD if is_newer else Move.ROLLBACK), str(current)
+
+
+def _is_newer(
+    version: BuildVersion, current: BuildVersion, *, line: Sequence[Candidate], git: GitLine | None
+) -> bool:
+    """Tell whether `version` is surely newer than `current`, by the best witness that knows both.
+
+    Minors follow each other; then the channel's own line decides; then, where `current` is not in it any more,
+    git, and at last their names.
+    """
+    if version.minor != current.minor:
+        return minor_key(version.minor) > minor_key(current.minor)
+    places = {candidate.version: place for place, candidate in enumerate(line)}
+    if current in places:
+        return places[version] < places[current]
+    if git is not None and version.commit and current.commit:
+        place, current_place = git.locate(version.commit), git.locate(current.commit)
+        if isinstance(place, int) and isinstance(current_place, int):
+            return place > current_place
+    if version.distance is None or current.distance is None:
+        return False
+    return version.precedence > current.precedence
