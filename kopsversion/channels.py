@@ -11,17 +11,17 @@ Pure. It must not know whether a build is testable, what a marker is worth, or w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from kopsversion.lineage import Line, Sighting, tell_apart
 from kopsversion.model import MASTER, Attribution, Certainty, CommitPlace, Witness, minor_key
-from kopsversion.version import BuildVersion
 
 if TYPE_CHECKING:
+    from kopsversion.version import BuildVersion
+    from datetime import datetime
+    from collections.abc import Mapping
     from collections.abc import Iterable
 
     from kopsversion.model import Build, GitLine
@@ -238,7 +238,7 @@ class _Shared:
         counted = [build for build in builds if build.version.distance is not None]
         # Where a marker or a twin shows that the branch was cut before its beta, custom says nothing.
         named = self.evidence.release_named
-        early = (named is not None and _is_alpha(named)) or _have_twins(
+        early = (named is not None and self._is_built(named) and _is_alpha(named)) or _have_twins(
             build.version for build in counted if _is_alpha(build.version)
         )
         custom = [] if early else [build for build in counted if _is_alpha(build.version)]
@@ -278,14 +278,13 @@ class _Shared:
             found[build.version] = self._judged(build, odds[build.version])
         return found
 
+    def _is_built(self, version: BuildVersion) -> bool:
+        """Tell whether both branches of the minor may build such a name."""
+        return version.minor == self.minor and is_shared(version) and not version.is_tag_build
+
     def _is_contested(self, version: BuildVersion, before: list[Build]) -> bool:
-        return (
-            version.minor == self.minor
-            and is_shared(version)
-            and not version.is_tag_build
-            and version.distance is not None
-            and not (before and _is_alpha(version))
-        )
+        known = version.distance is not None and not (before and _is_alpha(version))
+        return known and self._is_built(version)
 
     def _judged(self, build: Build, odds: float) -> Attribution:
         ref = MASTER if odds > 0 else self.release

@@ -142,8 +142,14 @@ def resolve(
     Looks at the builds in the bucket, cross-checks the markers against them, chooses, and says why. Without
     CHANNEL it is master.
     """
-    from kopsversion.latest import resolve_latest
+    from attrs import evolve
 
+    from kopsversion.latest import resolve_latest
+    from kopsversion.model import BRANCH_MARKER
+
+    if explain or output == "table":
+        # A reader wants the other marker's verdict too, and what the build before had: a few requests more.
+        policy = evolve(policy, reported=(BRANCH_MARKER,), compare_artifacts=True)
     resolution = resolve_latest(selector, policy=policy, **question)
     if explain:
         from kopsversion.render.text import explanation

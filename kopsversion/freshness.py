@@ -24,10 +24,12 @@ class Unbuilt:
     """The merges after a channel's newest build.
 
     Attributes:
-        behind: how many there are.
+        built: when the newest build's own commit was made, UTC.
+        behind: how many merges there are after it.
         since: when the first of them was merged, UTC; ``None`` where there is none.
     """
 
+    built: datetime
     behind: int
     since: datetime | None
 
@@ -42,7 +44,7 @@ def unbuilt(line: GitLine, version: BuildVersion, *, now: datetime) -> Unbuilt |
     if not isinstance(position, int):
         return None
     after = [commit for commit in line.commits[position + 1 :] if commit.time <= now]
-    return Unbuilt(len(after), after[0].time if after else None)
+    return Unbuilt(line.commits[position].time, len(after), after[0].time if after else None)
 
 
 def judge_freshness(
@@ -73,7 +75,8 @@ def judge_freshness(
     if merges is not None:
         if merges.since is None or now - merges.since <= policy.build_sla:
             return ()
-        message = _no_build_since(channel, newest, uploaded=uploaded, now=now)
+        # The upload comes minutes to hours later; what was merged since the commit is what is missing.
+        message = _no_build_since(channel, merges.built, now=now)
         verb = "is" if merges.behind == 1 else "are"
         return (
             Condition(
@@ -94,16 +97,12 @@ def judge_freshness(
         Condition(
             "builds-old",
             Severity.WARNING,
-            f"{_no_build_since(channel, newest, uploaded=uploaded, now=now)}; either nothing was merged or the "
+            f"{_no_build_since(channel, uploaded, now=now)}; either nothing was merged or the "
             "postsubmit is red: look there, or give a clone of kops with --repo to tell which",
             {"newest": str(newest), "age_seconds": int((now - uploaded).total_seconds())},
         ),
     )
 
 
-def _no_build_since(
-    channel: Channel, newest: BuildVersion, *, uploaded: datetime | None, now: datetime
-) -> str:
-    if uploaded is None:
-        return f"{channel} has had no build since {newest}"
-    return f"{channel} has had no build since {moment(uploaded)} ({duration(now - uploaded)})"
+def _no_build_since(channel: Channel, since: datetime, *, now: datetime) -> str:
+    return f"{channel} has had no build since {moment(since)} ({duration(now - since)})"

@@ -18,10 +18,8 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -30,6 +28,8 @@ from kopsversion.errors import GitFault, GitWitnessError, UsageError, quoted
 from kopsversion.model import MASTER, GitCommit, GitLine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from collections.abc import Mapping
     from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["find_clone", "read_line"]

@@ -232,7 +232,7 @@ class Inquiry:
 
     def _evidence(self, minor: str, builds: list[Build]) -> BranchEvidence | Unknown:
         """Gather what tells the lines of a shared window apart, if these builds need telling apart."""
-        if not channels.needs_evidence(builds, git=self.snapshot.git):
+        if not channels.needs_evidence(builds, git=self.snapshot.git, git_ref=self.channel.ref):
             return BranchEvidence()
         release = self.marker(f"release-{minor}", BRANCH_MARKER)
         master = self.marker(MASTER, BRANCH_MARKER)

@@ -647,3 +647,10 @@ class Resolution:
     def is_degraded(self) -> bool:
         """Whether any condition is a warning or worse; what ``--strict`` fails on."""
         return any(condition.severity is not Severity.INFO for condition in self.conditions)
+
+    def explain(self) -> str:
+        """Say why this is the answer: everything above, as plain text for a person."""
+        # The one import that points up: a value that cannot explain itself is of little use to a harness.
+        from kopsversion.render.text import explain
+
+        return explain(self)
