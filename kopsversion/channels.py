@@ -19,12 +19,11 @@ from kopsversion.lineage import Line, Sighting, tell_apart
 from kopsversion.model import MASTER, Attribution, Certainty, CommitPlace, Witness, minor_key
 
 if TYPE_CHECKING:
-    from kopsversion.version import BuildVersion
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
-    from collections.abc import Mapping
-    from collections.abc import Iterable
 
     from kopsversion.model import Build, GitLine
+    from kopsversion.version import BuildVersion
 
 __all__ = ["BranchEvidence", "attribute", "by_git", "by_version", "is_shared", "needs_evidence", "rivals"]
 
@@ -166,6 +165,8 @@ def attribute(
             unsettled.append(build)
         else:
             attributions[version] = known
+    if len(unsettled) == len(located):
+        return attributions
     shared = _Shared(minor=minor, evidence=evidence, located=located)
     for version, attribution in shared.attribute(unsettled).items():
         attributions.setdefault(version, attribution)

@@ -42,9 +42,7 @@ _IMPOSSIBLE = 60.0  # two builds of one line in one place
 # Releases. A new version begins with a commit of one line, is tagged there, and the next build counts from the tag.
 _NEW_RELEASE = 0.5
 _UNSEEN_BUMP = 1.5  # a new tag, but no build of the commit that was tagged
-_LATE_TAG = (
-    2.0  # a new tag, but builds between the commit that was tagged and the first that counts from the tag
-)
+_LATE_TAG = 2.0  # a new tag, made when builds after the tagged commit were there already
 _MASTER_TAGS_BETA = 2.5  # after the cut betas are tagged on the release branch, and the next alpha on master
 
 # The release branch. It is cut once, so far always at the commit that became the first beta (1.22 to 1.29).
@@ -65,6 +63,7 @@ _CROSSING = 0.25  # and stays there
 # Markers. A line's own marker names a build of it, and moves on with it.
 _NAMED = 15.0
 _MARKER_STOPPED = 2.0
+_MARKER_LATE = 1.0  # instead: for a build so new that its marker may yet be written
 _LOCATED = 1000.0  # git is certain
 
 
@@ -149,6 +148,7 @@ def tell_apart(
         release_exists=release_exists,
         master_left=master_left,
         has_master_left=has_master_left,
+        newest=max((s.uploaded for s in builds if s.uploaded is not None), default=None),
         bumps={(s.release, s.tag): s.distance for s in reversed(builds)},
     )
     return _log_odds([costs.step(index) for index in range(len(costs.builds))], costs)
@@ -182,6 +182,7 @@ class _Costs:
         builds: in order of precedence.
         before: master's newest build before them.
         release_exists, master_left, has_master_left: as in `tell_apart`.
+        newest: when the newest of them was uploaded, seconds since the epoch.
         bumps: the least distance of each release part and tag: the commit that a later tag is of.
     """
 
@@ -190,6 +191,7 @@ class _Costs:
     release_exists: bool
     master_left: float | None
     has_master_left: bool
+    newest: float | None
     bumps: Mapping[tuple[ReleaseKey, ReleaseKey], int]
 
     def step(self, index: int) -> _Step:
@@ -228,7 +230,7 @@ class _Costs:
         ):
             cost += _LATE_TAG
         if head.is_marked:
-            cost += _MARKER_STOPPED
+            cost += self._marker_stopped(head, build)
         return cost + _backwards(head.uploaded, build.uploaded)
 
     def _start_master(self, build: Sighting) -> float:
@@ -246,7 +248,7 @@ class _Costs:
             return cut + min(at_tag, _CUT_AT_HEAD + _distance(max(build.distance, 2)))
         gap = build.distance - head.distance
         overtaken = _silence(build.uploaded, head.uploaded) if head is not self.before else 0.0
-        if head.release != build.release:
+        if head.release != build.release and build.tag[3] == _ALPHA_STAGE:
             at_bump = cut - _CUT + _CUT_AT_BUMP + (0.0 if gap <= 1 else _distance(gap))
             return at_bump + overtaken
         return cut + min(at_tag, _CUT_AT_HEAD + _distance(max(gap, 2))) + overtaken
@@ -257,15 +259,22 @@ class _Costs:
             return 0.0
         return _OVERTAKEN + _backwards(build.uploaded, self.master_left)
 
+    def _marker_stopped(self, head: Sighting, build: Sighting) -> float:
+        """Return what it costs that a line moved on from the build that its marker still names."""
+        if build.uploaded is None or head.uploaded is None or self.newest is None:
+            return _MARKER_STOPPED
+        if build.uploaded <= head.uploaded:
+            return 0.0  # uploaded out of order: the marker is the word of the later one
+        return _MARKER_LATE if self.newest - build.uploaded <= _LATE else _MARKER_STOPPED
+
     def silence(self, head: Sighting | None) -> float:
         """Return the cost of master having built nothing after `head` until the newest of the builds.
 
         A line that stopped where its marker stands is believed.
         """
-        known = [build.uploaded for build in self.builds if build.uploaded is not None]
-        if head is None or head.uploaded is None or head.is_marked or self.has_master_left or not known:
+        if head is None or head.uploaded is None or head.is_marked or self.has_master_left:
             return 0.0
-        return min(_SILENT, _SILENT_DAY * max(0.0, max(known) - head.uploaded) / _DAY)
+        return min(_SILENT, _SILENT_DAY * max(0.0, (self.newest or 0.0) - head.uploaded) / _DAY)
 
 
 def _log_odds(steps: Sequence[_Step], costs: _Costs) -> dict[BuildVersion, float]:
