@@ -519,8 +519,12 @@ class TestRead:
             "from pathlib import Path\n"
             "from kopsversion.stores.deadline import Deadline\n"
             "from kopsversion.stores.local import DirectoryStore\n"
-            "store = DirectoryStore(Path(sys.argv[1]), deadline=Deadline(60))\n"
-            "if os.getuid() == 0: os.setuid(65534)\n"
+            "root = Path(sys.argv[1])\n"
+            "if os.getuid() == 0:\n"
+            "    os.chroot(root.parent)\n"
+            "    os.setuid(65534)\n"
+            "    root = Path('/', root.name)\n"
+            "store = DirectoryStore(root, deadline=Deadline(60))\n"
             "for call in (store.list, lambda: store.read('file', limit=9), lambda: store.list('shut/y/'),\n"
             "             lambda: store.write('open/new', b'', if_generation=None, cache_control='',"
             " metadata={})):\n"
@@ -529,9 +533,8 @@ class TestRead:
             "    except Exception as error:\n"
             "        print(type(error).__name__)\n"
         )
-        for parent in (root, *root.parents):
-            if parent.stat().st_uid == os.getuid() and parent != Path("/"):
-                parent.chmod(0o755)
+        # Root is bound by no mode, so it becomes nobody; the directories above the test's are not nobody's.
+        tmp_path.chmod(0o755)
         with forbidden(root / "shut"), forbidden(root / "file"):
             (root / "open").chmod(0o555)
             ended = subprocess.run(
