@@ -54,6 +54,10 @@ _EXPECTED_MAJOR = "1"
 _MOST_MAJORS = 4
 """How many majors are looked into: debris such as ``2024.03/`` must not cost a request each."""
 
+_ROUND = 0.5
+"""The share of the remaining time that one round of questions may take: a listing or a marker that hangs must leave
+time for the next rung of the ladder (DESIGN section 7)."""
+
 _CHECKSUM_LIMIT = 256  # bytes: 64 digits, and a file name as sha256sum writes it
 
 
@@ -122,7 +126,8 @@ def gather(
         decision = decide(known, target, policy, now)
         if not isinstance(decision, Undecided):
             return decision, known
-        known = learn(known, decision.needs, store=store, policy=policy, deadline=deadline)
+        with deadline.stage(_ROUND):
+            known = learn(known, decision.needs, store=store, policy=policy, deadline=deadline)
 
 
 def learn(

@@ -253,6 +253,65 @@ class TestDeadline:
         assert Deadline(1e300).run(lambda: 7, url=URL) == 7
 
 
+class TestStage:
+    def test_takes_a_share_of_what_is_left(self) -> None:
+        """Within a stage its share is all there is; after it the rest of the whole deadline is."""
+        clock = Clock()
+        deadline = Deadline(60, clock)
+        clock.now += 20
+        with deadline.stage(0.5):
+            assert deadline.remaining() == 20
+            clock.now += 30
+            assert deadline.expired
+        assert deadline.remaining() == 10
+
+    def test_nests(self) -> None:
+        """A stage within a stage takes a share of that one, and gives back what it leaves."""
+        clock = Clock()
+        deadline = Deadline(60, clock)
+        with deadline.stage(0.5), deadline.stage(0.5):
+            assert deadline.remaining() == 15
+        with deadline.stage(0.5):
+            with deadline.stage(0.1):
+                clock.now += 10
+            assert deadline.remaining() == 20
+
+    def test_ends_with_its_block_whatever_ends_that(self) -> None:
+        """An error within leaves no limit behind."""
+        deadline = Deadline(60, Clock())
+        with pytest.raises(KeyError), deadline.stage(0.1):
+            raise KeyError
+        assert deadline.remaining() == 60
+
+    def test_is_named_in_the_error(self) -> None:
+        """The reader is not told of 60 seconds where only a share of them has passed."""
+        clock = Clock()
+        deadline = Deadline(60, clock)
+        with (
+            deadline.stage(0.5),
+            pytest.raises(StoreUnavailableError, match="its share of the deadline of 60 s"),
+        ):
+            clock.now += 30
+            deadline.check(URL)
+
+    def test_ends_the_attempts_of_a_call_that_was_left_behind(self) -> None:
+        """A call begun in a stage is not repeated in the time of the next one."""
+        clock = Clock()
+        deadline = Deadline(60, clock)
+        stage = deadline.stage(0.5)
+        retry = Retrying(POLICY, deadline=deadline, sleep=clock.sleep, jitter=longest)
+
+        def call() -> None:
+            clock.now += 31
+            stage.__exit__(None, None, None)
+            raise transient()
+
+        stage.__enter__()
+        with pytest.raises(StoreUnavailableError, match="busy"):
+            retry(call)
+        assert (deadline.remaining(), clock.slept) == (29, [])
+
+
 class TestSideBySide:
     def test_returns_outcomes_in_order(self) -> None:
         """Each call's result or StoreError stands in its place, whichever ended first."""

@@ -9,20 +9,25 @@ This module knows nothing of HTTP, files or retries.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kopsversion.errors import StoreError, StoreUnavailableError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 T = TypeVar("T")
 
 
 class Deadline:
     """A moment after which no answer is waited for any more.
+
+    What is done one after the other, such as two stores or the rungs of the ladder, shares it by `stage`, so
+    that the first that hangs leaves the others time.
 
     Parameters:
         seconds: from now on; at or below zero it has passed already.
@@ -33,15 +38,34 @@ class Deadline:
         self.seconds = seconds
         self._clock = clock
         self._end = clock() + seconds
+        self._stage_end = math.inf
 
     def remaining(self) -> float:
-        """Return the seconds that are left, never below zero."""
-        return max(0.0, self._end - self._clock())
+        """Return the seconds that are left, of the stage if there is one, never below zero."""
+        return max(0.0, min(self._end, self._stage_end) - self._clock())
 
     @property
     def expired(self) -> bool:
         """Whether it has passed."""
         return self.remaining() <= 0
+
+    @contextmanager
+    def stage(self, share: float) -> Iterator[None]:
+        """Let what is done within end when a share of the time that is left has passed. Stages nest.
+
+        Parameters:
+            share: the part of the remaining time, from 0 to 1.
+        """
+        outer = self._stage_end
+        self._stage_end = self._clock() + self.remaining() * share
+        try:
+            yield
+        finally:
+            self._stage_end = outer
+
+    def held(self) -> Deadline:
+        """Return a deadline at the moment at which the stage ends now: a call that was left behind keeps it."""
+        return Deadline(self.remaining(), self._clock)
 
     def check(self, url: str) -> None:
         """Raise the error of `error` if the deadline has passed."""
@@ -50,8 +74,9 @@ class Deadline:
 
     def error(self, url: str) -> StoreUnavailableError:
         """Make the error that says that `url` was not answered in time."""
+        share = "its share of " if self._stage_end < self._end else ""
         return StoreUnavailableError(
-            f"{quoted(url)} was not answered within the deadline of {self.seconds:g} s",
+            f"{quoted(url)} was not answered within {share}the deadline of {self.seconds:g} s",
             url=url,
             hint="allow more time with --timeout, or look at the network between here and the store",
         )

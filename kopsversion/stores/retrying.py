@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
@@ -51,27 +52,28 @@ class Retrying:
         self._deadline = deadline
         self._jitter = jitter
         self._retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_transient),
-            stop=self._stop,
-            wait=self._wait,
-            sleep=sleep,
-            reraise=True,
+            retry=tenacity.retry_if_exception(_is_transient), sleep=sleep, reraise=True
         )
 
     def __call__(self, function: Callable[[], T]) -> T:
         """Return what `function` returns, or raise the error of its last attempt."""
-        return self._retrying(function)
+        # A call that was left behind when its stage ended must not go on in the time of the next one.
+        deadline = self._deadline.held()
+        bounded = self._retrying.copy(
+            stop=partial(self._stop, deadline=deadline), wait=partial(self._wait, deadline=deadline)
+        )
+        return bounded(function)
 
-    def _stop(self, state: tenacity.RetryCallState) -> bool:
-        return state.attempt_number >= self._policy.max_attempts or self._deadline.expired
+    def _stop(self, state: tenacity.RetryCallState, *, deadline: Deadline) -> bool:
+        return state.attempt_number >= self._policy.max_attempts or deadline.expired
 
-    def _wait(self, state: tenacity.RetryCallState) -> float:
+    def _wait(self, state: tenacity.RetryCallState, *, deadline: Deadline) -> float:
         doubled = self._policy.initial * 2.0 ** min(state.attempt_number - 1, 64)
         seconds = self._jitter(0.0, min(doubled, self._policy.maximum))
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, StoreError) and error.retry_after is not None:
             seconds = max(seconds, error.retry_after)
-        return min(seconds, self._deadline.remaining() / 2)
+        return min(seconds, deadline.remaining() / 2)
 
 
 def _is_transient(error: BaseException) -> bool:
