@@ -184,7 +184,7 @@ class ChannelHealth:
         markers: every marker of it.
         findings: worst first.
         builds: its builds of the timeline, newest first, as far as their upload times are known.
-        refused: builds newer than `testable`, or all, that were passed over, newest first.
+        refused: its builds that were looked into and cannot be tested, or not yet, newest first.
         unreadable: why it could not be judged; ``None`` if it could.
     """
 
@@ -196,7 +196,7 @@ class ChannelHealth:
     markers: tuple[MarkerHealth, ...] = ()
     findings: tuple[Finding, ...] = ()
     builds: tuple[SeenBuild, ...] = ()
-    refused: tuple[Refusal, ...] = ()
+    refused: tuple[SeenBuild, ...] = ()
     unreadable: str | None = None
 
     @property
@@ -400,6 +400,12 @@ def unreadable(channel: Channel, policy: Policy, error: KopsVersionError) -> Cha
     )
 
 
+def with_conditions(health: ChannelHealth, conditions: Iterable[Condition]) -> ChannelHealth:
+    """Add what was noticed besides, such as that a clone could not be read."""
+    merged = (*(finding.condition for finding in health.findings), *conditions)
+    return evolve(health, findings=findings_of(merged))
+
+
 def _marker_names(snapshot: Snapshot, channel: Channel) -> tuple[str, ...]:
     """Name the markers that a channel must have, and all others that it has."""
     held = sorted(name for ref, name in snapshot.marker_names or () if ref == channel.ref)
@@ -409,12 +415,12 @@ def _marker_names(snapshot: Snapshot, channel: Channel) -> tuple[str, ...]:
 def _with_build(
     inquiry: Inquiry, resolution: Resolution, *, policy: Policy, ignored: frozenset[str]
 ) -> ChannelHealth:
-    markers = tuple(_marker_health(report, inquiry, ignored=ignored) for report in resolution.markers)
+    seen = _seen_builds(inquiry)
+    markers = tuple(_marker_health(report, seen, ignored=ignored) for report in resolution.markers)
     # The decision does not care about markers when it takes the newest build; the watcher does.
     conditions = [_weighed(condition, markers) for condition in resolution.conditions]
     git = inquiry.snapshot.git
     merges = unbuilt(git, resolution.version, now=inquiry.now) if git is not None else None
-    candidates = list(inquiry.known_candidates())
     testable = SeenBuild(
         version=resolution.version,
         uploaded=resolution.uploaded,
@@ -424,13 +430,13 @@ def _with_build(
     return ChannelHealth(
         channel=str(inquiry.channel),
         policy=policy,
-        newest=_seen(candidates[0], inquiry) if candidates else testable,
+        newest=seen[0] if seen else testable,
         testable=testable,
         commits_behind=merges.behind if merges is not None else None,
         markers=markers,
         findings=findings_of([*conditions, *_about_old_markers(markers, inquiry)]),
-        builds=tuple(_timeline(candidates, inquiry)),
-        refused=resolution.refused,
+        builds=_timeline(seen, now=inquiry.now),
+        refused=_refused(seen),
     )
 
 
@@ -443,39 +449,39 @@ def _without_build(
         if not isinstance(marker := inquiry.marker(inquiry.channel.ref, name), Unknown)
     ]
     reports = [report for report in judged if isinstance(report, MarkerReport)]
-    markers = tuple(_marker_health(report, inquiry, ignored=ignored) for report in reports)
-    candidates = list(inquiry.known_candidates())
+    seen = _seen_builds(inquiry)
+    markers = tuple(_marker_health(report, seen, ignored=ignored) for report in reports)
     first = f"; {error.reasons[0]}" if error.reasons else ""
     conditions = [
         Condition("no-testable-build", Severity.ERROR, f"{error.message}{first}"),
         *(_about_marker(marker) for marker in markers if marker.verdict is not Verdict.CURRENT),
     ]
-    refusals = [inquiry.refusal(candidate.build) for candidate in candidates]
     return ChannelHealth(
         channel=str(inquiry.channel),
         policy=policy,
-        newest=_seen(candidates[0], inquiry) if candidates else None,
+        newest=seen[0] if seen else None,
         markers=markers,
         findings=findings_of(conditions),
-        builds=tuple(_timeline(candidates, inquiry)),
-        refused=tuple(refusal for refusal in refusals if isinstance(refusal, Refusal)),
+        builds=_timeline(seen, now=inquiry.now),
+        refused=_refused(seen),
     )
 
 
-def _marker_health(report: MarkerReport, inquiry: Inquiry, *, ignored: frozenset[str]) -> MarkerHealth:
+def _marker_health(
+    report: MarkerReport, seen: Sequence[SeenBuild], *, ignored: frozenset[str]
+) -> MarkerHealth:
     return MarkerHealth(
         report=report,
-        builds_behind=_builds_behind(report.marker.version, inquiry),
+        builds_behind=_builds_behind(report.marker.version, seen),
         ignored=report.marker.name in ignored,
     )
 
 
-def _builds_behind(version: BuildVersion | None, inquiry: Inquiry) -> int | None:
-    candidates = list(inquiry.known_candidates())
-    if version not in {candidate.version for candidate in candidates}:
+def _builds_behind(version: BuildVersion | None, seen: Sequence[SeenBuild]) -> int | None:
+    if version not in {build.version for build in seen}:
         return None
-    newer = takewhile(lambda candidate: candidate.version != version, candidates)
-    return sum(_seen(each, inquiry).state in {BuildState.TESTABLE, BuildState.UNEXAMINED} for each in newer)
+    newer = takewhile(lambda build: build.version != version, seen)
+    return sum(build.state in {BuildState.TESTABLE, BuildState.UNEXAMINED} for build in newer)
 
 
 def _about_marker(marker: MarkerHealth) -> Condition:
@@ -522,6 +528,11 @@ def _about_old_markers(markers: Iterable[MarkerHealth], inquiry: Inquiry) -> Ite
 # Builds
 
 
+def _seen_builds(inquiry: Inquiry) -> tuple[SeenBuild, ...]:
+    """Describe the channel's builds, newest first, as far as they are known."""
+    return tuple(_seen(candidate, inquiry) for candidate in inquiry.known_candidates())
+
+
 def _seen(candidate: Candidate, inquiry: Inquiry) -> SeenBuild:
     refusal = _known_refusal(candidate.build, inquiry)
     return SeenBuild(
@@ -548,12 +559,16 @@ def _known_refusal(build: Build, inquiry: Inquiry) -> Refusal | Unknown | None:
     return refusal
 
 
-def _timeline(candidates: Iterable[Candidate], inquiry: Inquiry) -> Iterator[SeenBuild]:
-    return (_seen(each, inquiry) for each in candidates if _is_in_timeline(each.build, now=inquiry.now))
+def _timeline(seen: Iterable[SeenBuild], *, now: datetime) -> tuple[SeenBuild, ...]:
+    return tuple(build for build in seen if _is_in_timeline(build.uploaded, now=now))
 
 
-def _is_in_timeline(build: Build, *, now: datetime) -> bool:
-    return build.uploaded is not None and now - TIMELINE <= build.uploaded <= now
+def _is_in_timeline(uploaded: datetime | None, *, now: datetime) -> bool:
+    return uploaded is not None and now - TIMELINE <= uploaded <= now
+
+
+def _refused(seen: Iterable[SeenBuild]) -> tuple[SeenBuild, ...]:
+    return tuple(build for build in seen if build.state in {BuildState.REFUSED, BuildState.UNSETTLED})
 
 
 def worth_examining(
@@ -573,7 +588,7 @@ def worth_examining(
     """
     candidates = list(Inquiry(snapshot, channel, policy, now).known_candidates())
     if limit is None:
-        wanted = [each for each in candidates if _is_in_timeline(each.build, now=now)]
+        wanted = [each for each in candidates if _is_in_timeline(each.build.uploaded, now=now)]
     else:
         wanted = candidates[:limit]
     needs = {ListArtifacts(each.version) for each in wanted if each.build.artifacts is None}

@@ -88,6 +88,7 @@ class Inquiry:
     needs: set[Need] = field(factory=set, init=False)
     listing_failure: str | None = field(default=None, init=False)
     """Why the builds could not be listed to the end, where that was tried and failed."""
+    _by_minor: dict[str, list[Build]] | None = field(default=None, init=False)
     _segments: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
     _attributions: dict[str, Mapping[BuildVersion, Attribution]] = field(factory=dict, init=False)
 
@@ -129,7 +130,12 @@ class Inquiry:
             reason = self.failed(ListBuilds(minor))
             self.listing_failure = self.listing_failure or reason
             return None if reason else self.need(ListBuilds(minor))
-        held = [build for build in self.snapshot.builds if build.version.minor == minor]
+        if self._by_minor is None:
+            # Once for all minors: a bucket of 8,000 builds is asked for by minor some hundred times.
+            self._by_minor = {}
+            for build in self.snapshot.builds:
+                self._by_minor.setdefault(build.version.minor, []).append(build)
+        held = self._by_minor.get(minor, [])
         # A build that was looked for by itself and not found is held with no artifacts.
         absent = any(build.artifacts == () for build in held)
         if self.snapshot.as_of is not None and absent and self._uploads_wanted(minor):
