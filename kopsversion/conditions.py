@@ -13,9 +13,11 @@ from attrs import frozen
 
 from kopsversion.freshness import judge_freshness
 from kopsversion.model import (
+    USABLE,
     Certainty,
     CommitPlace,
     Condition,
+    ListUploads,
     MarkerReport,
     RefusalKind,
     Rung,
@@ -68,10 +70,13 @@ class Evidence:
     reported: tuple[MarkerReport, ...]
     previous: Candidate | None = None
 
-    def rung(self, inquiry: Inquiry) -> Rung:
+    @property
+    def rung(self) -> Rung:
         """Tell how much of the store could be asked (DESIGN section 7, degradation ladder)."""
-        if inquiry.listing_failure is not None:
-            return Rung.MARKER
+        if self.choice.source is Source.MARKER:
+            used = next(report for report in self.deciding if report.verdict in USABLE)
+            if used.verdict is Verdict.UNVERIFIED:
+                return Rung.MARKER
         unreadable = [report for report in self.deciding if report.verdict is Verdict.UNREACHABLE]
         return Rung.LISTING if unreadable and len(unreadable) == len(self.deciding) else Rung.FULL
 
@@ -84,8 +89,9 @@ def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, 
         evidence: what it found.
     """
     conditions = [
-        *_about_listing(inquiry),
+        *_about_listing(inquiry, evidence),
         *_about_markers(inquiry, evidence),
+        *_about_gaps(inquiry, evidence),
         *_about_builds(inquiry, evidence),
         *_about_attribution(inquiry, evidence),
         *_about_refusals(inquiry, evidence),
@@ -100,13 +106,28 @@ def worst_first(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     return tuple(sorted(conditions, key=lambda condition: -condition.severity.rank))
 
 
-def _about_listing(inquiry: Inquiry) -> Iterator[Condition]:
-    if inquiry.listing_failure is not None:
+def _about_listing(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
+    if inquiry.listing_failure is not None and evidence.rung is Rung.MARKER:
         yield Condition(
             "listing-unavailable",
             Severity.WARNING,
             f"the builds could not be listed, so nothing but a marker says that this one is the newest: "
             f"{inquiry.listing_failure}",
+        )
+    elif inquiry.listing_failure is not None:
+        yield Condition(
+            "listing-unavailable",
+            Severity.INFO,
+            f"older builds could not be listed, which changes nothing: {inquiry.listing_failure}",
+        )
+    chosen = evidence.choice.candidate.build
+    if chosen.artifacts is None:
+        yield Condition(
+            "listing-unavailable",
+            Severity.WARNING,
+            f"the files of {chosen.version} may not be listed, so only the checksums of its binaries were "
+            "looked for; whether its images are there is not known",
+            {"version": str(chosen.version)},
         )
 
 
@@ -126,6 +147,27 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
         yield from _about_marker(report, Severity.INFO)
 
 
+def _about_gaps(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
+    """Name the evidence that could not be had: the full bucket might have led to another build."""
+    judged = {report.marker.path for report in (*evidence.deciding, *evidence.reported)}
+    for need, reason in sorted(inquiry.gaps.items(), key=repr):
+        if isinstance(need, ListUploads):
+            yield Condition(
+                "listing-unavailable",
+                Severity.WARNING,
+                f"when the builds of {need.minor} were uploaded could not be learnt, so their order and their "
+                f"branches are less sure: {reason}",
+                {"minor": need.minor},
+            )
+        elif (path := f"markers/{need.ref}/{need.name}") not in judged:
+            yield Condition(
+                "marker-unreachable",
+                Severity.WARNING,
+                f"{path} could not be read, so what it says of the builds is not known: {reason}",
+                {"marker": path, "verdict": Verdict.UNREACHABLE},
+            )
+
+
 def _about_marker(report: MarkerReport, severity: Severity) -> Iterator[Condition]:
     if report.verdict is not Verdict.CURRENT:
         data: dict[str, str | int] = {"marker": report.marker.path, "verdict": report.verdict}
@@ -139,7 +181,7 @@ def _about_marker(report: MarkerReport, severity: Severity) -> Iterator[Conditio
 def _about_builds(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     """Judge freshness by the newest testable build that is known; a lagging marker shows that there is one."""
     choice = evidence.choice
-    if choice.source is Source.REQUEST or inquiry.listing_failure is not None:
+    if choice.source is Source.REQUEST or evidence.rung is Rung.MARKER:
         return
     newest = next(
         (
@@ -216,7 +258,10 @@ def _about_refusals(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]
             Severity.WARNING if lasting or unreadable else Severity.INFO,
             f"{count(len(faulty), 'newer build')} of {inquiry.channel} cannot be tested; {faulty[0].version}: "
             f"{faulty[0].reasons[0]}",
-            {"versions": tuple(str(refusal.version) for refusal in faulty)},
+            {
+                "versions": tuple(str(refusal.version) for refusal in faulty),
+                "unreadable": tuple(str(r.version) for r in faulty if r.kind is RefusalKind.UNREADABLE),
+            },
         )
     unsettled = [refusal for refusal in refused if refusal.kind is RefusalKind.UNSETTLED]
     if unsettled:

@@ -88,6 +88,8 @@ class Inquiry:
     needs: set[Need] = field(factory=set, init=False)
     listing_failure: str | None = field(default=None, init=False)
     """Why the builds could not be listed to the end, where that was tried and failed."""
+    gaps: dict[ReadMarker | ListUploads, str] = field(factory=dict, init=False)
+    """Evidence that was looked for and could not be had, and why: the decision goes on without it, and says so."""
     _by_minor: dict[str, list[Build]] | None = field(default=None, init=False)
     _segments: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
     _attributions: dict[str, Mapping[BuildVersion, Attribution]] = field(factory=dict, init=False)
@@ -111,7 +113,10 @@ class Inquiry:
             return marker
         need = ReadMarker(ref, name)
         reason = self.failed(need)
-        return self.need(need) if reason is None else Marker(ref, name, Unreachable(reason))
+        if reason is None:
+            return self.need(need)
+        self.gaps[need] = reason
+        return Marker(ref, name, Unreachable(reason))
 
     # ----------------------------------------------------------------------------------- builds
 
@@ -219,7 +224,12 @@ class Inquiry:
         return attribution is not None and attribution.ref == self.channel.ref
 
     def _uploads_wanted(self, minor: str) -> bool:
-        return minor not in self.snapshot.timed and self.failed(ListUploads(minor)) is None
+        if minor in self.snapshot.timed:
+            return False
+        reason = self.failed(ListUploads(minor))
+        if reason is not None:
+            self.gaps[ListUploads(minor)] = reason
+        return reason is None
 
     def _by_position(self, ranked: list[Build]) -> list[Build]:
         """Put the builds that git locates in git's order, each in a place that one of them had."""

@@ -50,6 +50,13 @@ if TYPE_CHECKING:
     from kopsversion.version import BuildVersion
 
 
+_UNREACHABLE_HINT = (
+    "see whether the store can be reached, or allow the last good answer with --state and --allow-cached"
+)
+_MOST_UNREADABLE = 3
+"""Builds whose files the store would not tell, after which it is the store and not the builds that is at fault."""
+
+
 @frozen
 class Undecided:
     """The decision needs to know more.
@@ -121,7 +128,7 @@ def decide(
         if usable is not None:
             return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)
         if policy.on_stale is OnStale.REFUSE:
-            raise _marker_refused(channel, deciding)
+            raise _marker_refused(inquiry, deciding)
     choice = _newest(inquiry)
     if isinstance(choice, Unknown):
         return Undecided(frozenset(inquiry.needs))
@@ -159,7 +166,7 @@ def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
     """Choose the newest testable build, or the N-th newest.
 
     Returns:
-        The choice; ``None`` where the listing failed before one was found; `UNKNOWN` with the needs noted.
+        The choice; ``None`` where the store failed before one was found; `UNKNOWN` with the needs noted.
 
     Raises:
         NoTestableBuildError: everything was looked at, and there is none.
@@ -174,9 +181,14 @@ def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
             testable.append(candidate)
         else:
             refused.append(refusal)
+        if sum(refusal.kind is RefusalKind.UNREADABLE for refusal in refused) == _MOST_UNREADABLE:
+            break
         if len(testable) == inquiry.policy.nth:
             newest = testable[0].version
             return Choice(candidate=candidate, source=Source.NEWEST, newest=newest, refused=tuple(refused))
+    unreadable = [refusal for refusal in refused if refusal.kind is RefusalKind.UNREADABLE]
+    if unreadable and inquiry.listing_failure is None:
+        inquiry.listing_failure = f"{unreadable[0].version}: {unreadable[0].reasons[0]}"
     if inquiry.listing_failure is not None:
         return None
     if not refused and not testable and not inquiry.knows_all_channels():
@@ -205,8 +217,11 @@ def _without_listing(
     deciding: tuple[MarkerReport, ...],
     reported: tuple[MarkerReport, ...],
 ) -> Resolution | Undecided:
-    """Answer from a marker where the builds could not be listed, whatever the strategy (DESIGN section 7)."""
-    if usable is not None:
+    """Answer from a marker where the builds could not be listed, whatever the strategy (DESIGN section 7).
+
+    A marker cannot tell the second newest.
+    """
+    if usable is not None and inquiry.policy.nth == 1:
         return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)
     reasons = [f"builds: {inquiry.listing_failure}"]
     reasons += [f"{report.marker.path} {report.message}" for report in deciding]
@@ -214,7 +229,7 @@ def _without_listing(
         f"the builds of {inquiry.channel} could not be listed, and no marker can stand in",
         url=inquiry.snapshot.store,
         reasons=reasons,
-        hint="see whether the store can be reached, or allow the last good answer with --state and --allow-cached",
+        hint=_UNREACHABLE_HINT,
     )
 
 
@@ -239,7 +254,7 @@ def _answer(
         attribution=choice.candidate.attribution,
         uploaded=build.uploaded,
         source=choice.source,
-        rung=evidence.rung(inquiry),
+        rung=evidence.rung,
         conditions=gather_conditions(inquiry, evidence),
         markers=deciding + reported,
         refused=choice.refused or inquiry.known_refusals(choice.candidate),
@@ -288,11 +303,20 @@ def _check_version(
 # No answer
 
 
-def _marker_refused(channel: Channel, deciding: tuple[MarkerReport, ...]) -> MarkerRefusedError:
+def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> KopsVersionError:
+    reasons = [f"{report.marker.path} is {report.verdict}: it {report.message}" for report in deciding]
+    channel = inquiry.channel
+    if any(report.verdict is Verdict.UNREACHABLE for report in deciding):
+        return StoreUnavailableError(
+            f"whether a marker of {channel} can be used could not be learnt, and falling back is refused",
+            url=inquiry.snapshot.store,
+            reasons=reasons,
+            hint=_UNREACHABLE_HINT,
+        )
     return MarkerRefusedError(
         f"no marker of {channel} can be used, and falling back to the newest build is refused",
         channel=str(channel),
-        reasons=[f"{report.marker.path} is {report.verdict}: it {report.message}" for report in deciding],
+        reasons=reasons,
         hint="promote a tested build, raise --max-lag, or allow the newest testable build with --on-stale newest",
     )
 

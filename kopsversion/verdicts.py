@@ -20,6 +20,7 @@ from kopsversion.model import (
     MarkerReport,
     Missing,
     Named,
+    Refusal,
     RefusalKind,
     Unreachable,
     Verdict,
@@ -131,13 +132,27 @@ def _judge_held(
         unreadable = refusal.kind is RefusalKind.UNREADABLE
         verdict = Verdict.UNREACHABLE if unreadable else Verdict.INCOMPLETE
         return _report(marker, verdict, f"names {version}, which is not testable: {refusal.reasons[0]}", lag)
-    if inquiry.listing_failure is not None:
-        return _report(
-            marker, Verdict.UNVERIFIED, f"names {version}, which is testable; newer ones are not known"
-        )
+    doubt = _doubt(newer, newer_testable, inquiry)
+    if doubt is not None:
+        return _report(marker, Verdict.UNVERIFIED, f"names {version}, which is testable; {doubt}")
     if lag is None:
         return _report(marker, Verdict.CURRENT, f"names {version}, the newest testable build")
     return _report(marker, Verdict.LAGGING, f"names {version}; the next one has waited {duration(lag)}", lag)
+
+
+def _doubt(newer: list[Candidate], newer_testable: Candidate | None, inquiry: Inquiry) -> str | None:
+    """Say why it cannot be known whether a marker is stale, if it cannot."""
+    if inquiry.listing_failure is not None:
+        return "newer ones are not known"
+    for candidate in reversed(newer):
+        if candidate == newer_testable:
+            break
+        refusal = inquiry.refusal(candidate.build)
+        if isinstance(refusal, Refusal) and refusal.kind is RefusalKind.UNREADABLE:
+            return f"whether {candidate.version}, which is newer, could have been promoted is not known"
+    if newer_testable is not None and newer_testable.build.uploaded is None:
+        return f"since when {newer_testable.version}, which is newer, could have been promoted is not known"
+    return None
 
 
 def other_channel(version: BuildVersion, inquiry: Inquiry) -> str | None:
