@@ -127,7 +127,7 @@ def builds(draw: st.DrawFn, *, version: SearchStrategy[BuildVersion] | None = No
         version: its version; any where not given.
     """
     uploaded = draw(st.one_of(st.none(), moments(), moments(), moments()))
-    return bare_listing(str(draw(version or versions())), uploaded)
+    return bare_listing(str(draw(versions() if version is None else version)), uploaded)
 
 
 def one_branch() -> SearchStrategy[list[Build]]:
