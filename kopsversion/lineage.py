@@ -42,6 +42,9 @@ _IMPOSSIBLE = 60.0  # two builds of one line in one place
 # Releases. A new version begins with a commit of one line, is tagged there, and the next build counts from the tag.
 _NEW_RELEASE = 0.5
 _UNSEEN_BUMP = 1.5  # a new tag, but no build of the commit that was tagged
+_OTHERS_BUMP = (
+    8.0  # the same, but there is a build of that commit, on the other line: git would not see the tag
+)
 _LATE_TAG = 2.0  # a new tag, made when builds after the tagged commit were there already
 _MASTER_TAGS_BETA = 2.5  # after the cut betas are tagged on the release branch, and the next alpha on master
 
@@ -139,17 +142,12 @@ def tell_apart(
     """
     if not sightings:
         return {}
-    builds = tuple(
-        sorted(sightings, key=lambda s: (s.version.precedence, _or_last(s.uploaded), s.version.text))
-    )
-    costs = _Costs(
-        builds=builds,
+    costs = _Costs.of(
+        sightings,
         before=last_of_master,
         release_exists=release_exists,
         master_left=master_left,
         has_master_left=has_master_left,
-        newest=max((s.uploaded for s in builds if s.uploaded is not None), default=None),
-        bumps={(s.release, s.tag): s.distance for s in reversed(builds)},
     )
     return _log_odds([costs.step(index) for index in range(len(costs.builds))], costs)
 
@@ -194,6 +192,28 @@ class _Costs:
     newest: float | None
     bumps: Mapping[tuple[ReleaseKey, ReleaseKey], int]
 
+    @classmethod
+    def of(
+        cls,
+        sightings: Sequence[Sighting],
+        *,
+        before: Sighting | None,
+        release_exists: bool,
+        master_left: float | None,
+        has_master_left: bool,
+    ) -> _Costs:
+        """Order the builds, and note what every step needs."""
+        builds = sorted(sightings, key=lambda s: (s.version.precedence, _or_last(s.uploaded), s.version.text))
+        return cls(
+            builds=tuple(builds),
+            before=before,
+            release_exists=release_exists,
+            master_left=master_left,
+            has_master_left=has_master_left,
+            newest=max((each.uploaded for each in builds if each.uploaded is not None), default=None),
+            bumps={(each.release, each.tag): each.distance for each in reversed(builds)},
+        )
+
     def step(self, index: int) -> _Step:
         """Return what it costs to put build number `index` on either line."""
         build = self.builds[index]
@@ -223,8 +243,10 @@ class _Costs:
         is_new = head.release != build.release
         commits = build.distance - head.distance if head.tag == build.tag else max(build.distance, 2)
         cost = 0.0 if is_new and commits == 1 else _distance(commits)
-        if is_new:
-            cost += _NEW_RELEASE if head.tag == build.tag else _UNSEEN_BUMP
+        if is_new and head.tag == build.tag:
+            cost += _NEW_RELEASE
+        elif is_new:
+            cost += _OTHERS_BUMP if (build.release, head.tag) in self.bumps else _UNSEEN_BUMP
         elif (
             head.tag != build.tag and self.bumps.get((head.release, head.tag), head.distance) < head.distance
         ):
