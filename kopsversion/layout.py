@@ -208,7 +208,7 @@ def _place(root: str) -> tuple[str, str, str] | None:
         return None
     scheme = "https" if parts.scheme == "http" else parts.scheme
     host = (parts.hostname or "") + (f":{port}" if port else "")
-    if parts.username is not None or parts.query or parts.fragment:
+    if parts.username is not None or "?" in root or "#" in root:
         return (scheme, parts.netloc, root)
     return scheme, host, "/".join(segment for segment in parts.path.split("/") if segment)
 
