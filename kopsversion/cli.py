@@ -18,12 +18,16 @@ from typing import TYPE_CHECKING
 import click
 
 from kopsversion.console import DEGRADED, Console, command, toolbox
+from kopsversion.effects import effect_options
 from kopsversion.errors import InvalidVersionError, UsageError
 from kopsversion.options import build_options, policy_options, store_options
+from kopsversion.promotion import promote
+from kopsversion.shell import shell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kopsversion.effects import Effects
     from kopsversion.model import Policy, Resolution
     from kopsversion.options import StoreQuestion
     from kopsversion.version import BuildVersion
@@ -90,18 +94,24 @@ Why that build?
   resolve-latest master --explain
 What would have been the answer on 6 May 2024?
   resolve-latest master --as-of 2024-05-06T18:00:00Z
+The same build for kubetest2, and for every later step:
+  resolve-latest master --pin marker.txt --lock lock.json --fetch bin/kops
+  resolve-latest --from-lock lock.json
 """,
         ),
         (
             "Output",
             """
-The answer goes to standard output, and only there; on failure nothing goes there.
+The answer goes to standard output, and only there; on failure nothing goes there. It comes last: when it is
+there, the files of --pin, --lock and --fetch are there too.
 url      the base URL, as KOPS_BASE_URL holds it; no trailing slash, literal +
 version  the build's version
-env      KOPS_BASE_URL=... and KOPS_VERSION=..., quoted for eval
+env      KOPS_BASE_URL=... and KOPS_VERSION=..., quoted for eval; with --pin also KOPS_VERSION_MARKER=file://...
+github   the same as outputs of a step, kops-base-url=... and so on, added to $GITHUB_OUTPUT, not printed
 json     the whole resolution, "schema": 1
 table    the tables of --explain
-Conditions (what the reader should know) go to standard error, one a line.
+Conditions (what the reader should know) go to standard error, one a line, with klog's header where that is
+no terminal.
 """,
         ),
         ("Stores", _STORES),
@@ -114,7 +124,7 @@ Conditions (what the reader should know) go to standard error, one a line.
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["url", "version", "env", "json", "table"]),
+    type=click.Choice(["url", "version", "env", "github", "json", "table"]),
     default="url",
     show_default=True,
     help="What to print.",
@@ -125,12 +135,14 @@ Conditions (what the reader should know) go to standard error, one a line.
     is_flag=True,
     help="Exit with status 3, after answering, when a condition is a warning or worse.",
 )
+@effect_options
 @store_options
 @policy_options
 def resolve(
     console: Console,
     *,
     selector: str,
+    effects: Effects,
     question: StoreQuestion,
     policy: Policy,
     output: str,
@@ -157,11 +169,11 @@ def resolve(
         console.show(explanation(resolution))
     else:
         console.conditions(resolution.conditions)
-    _answer(console, resolution, output=output)
+    _answer(console, resolution, output=output, marker_url=effects.marker_url)
     return DEGRADED if strict and resolution.is_degraded else 0
 
 
-def _answer(console: Console, resolution: Resolution, *, output: str) -> None:
+def _answer(console: Console, resolution: Resolution, *, output: str, marker_url: str | None) -> None:
     match output:
         case "url":
             console.answer(f"{resolution.base_url}\n")
@@ -170,7 +182,12 @@ def _answer(console: Console, resolution: Resolution, *, output: str) -> None:
         case "env":
             from kopsversion.render.env import to_env
 
-            console.answer(to_env(resolution))
+            console.answer(to_env(resolution, marker_url=marker_url))
+        case "github":
+            from kopsversion.effects import append_github_output
+            from kopsversion.render.github import to_github
+
+            append_github_output(to_github(resolution, marker_url=marker_url))
         case "json":
             from kopsversion.render.json import to_json
 
@@ -365,7 +382,7 @@ def tools() -> None:
     """
 
 
-for tool in (resolve, list_builds, sort_versions, demo):
+for tool in (resolve, list_builds, sort_versions, promote, shell, demo):
     tools.add_command(tool)
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -19,7 +20,7 @@ import click
 from kopsversion.errors import KopsVersionError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from kopsversion.model import Condition
     from kopsversion.render.text import Table
@@ -75,11 +76,48 @@ class Console:
 
         click.echo(printable(line), err=True)
 
+    def log(self, severity: str, message: str) -> None:
+        """Tell something of that severity: warnings and errors unless quiet, the rest when verbose.
+
+        Where standard error is no terminal the line has klog's header, as the other lines of a Prow job have
+        (issue 5). What ends a command, ``ERROR`` and ``hint:``, has none: it is for people.
+        """
+        if self.quiet or (severity == "info" and not self.verbosity):
+            return
+        line = f"{severity.upper()} {message}"
+        if sys.stderr is None or sys.stderr.isatty():
+            self.tell(line)
+            return
+        from kopsversion.klog import klog_line
+
+        file, line_number = _origin_of_call()
+        moment = datetime.now().astimezone()
+        self.tell(
+            klog_line(severity, line, moment=moment, process=os.getpid(), file=file, line_number=line_number)
+        )
+
+    def note(self, message: str) -> None:
+        """Tell something that is merely good to know."""
+        self.log("info", message)
+
     def conditions(self, conditions: Iterable[Condition]) -> None:
         """Tell each condition in a line: warnings and errors unless quiet, the rest when verbose."""
         for condition in conditions:
-            if not self.quiet and (condition.severity != "info" or self.verbosity):
-                self.tell(f"{condition.severity.upper()} {condition.code}: {condition.message}")
+            self.log(condition.severity, f"{condition.code}: {condition.message}")
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[int, int], None] | None]:
+        """Show how far something has come while the block runs, on a terminal only.
+
+        The block gets a function to be told the bytes done and those in all, or ``None``.
+        """
+        if self.quiet or not is_rich(sys.stderr):
+            yield None
+            return
+        from kopsversion.progress import shown
+
+        with shown(title) as tell:
+            yield tell
 
     def show(self, tables: Sequence[Table]) -> None:
         """Write tables to standard error, with colour and lines on a terminal."""
@@ -92,6 +130,14 @@ class Console:
         from kopsversion.render.text import decorated, plain
 
         self.answer(decorated(tables) if is_rich(sys.stdout) else plain(tables))
+
+
+def _origin_of_call() -> tuple[str, int]:
+    """Return the file and line outside of this module from which something is told."""
+    frame = sys._getframe()  # noqa: SLF001 # logging finds its caller the same way
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return os.path.basename(frame.f_code.co_filename), frame.f_lineno  # noqa: PTH119 # text to text
 
 
 def is_rich(stream: TextIO | None) -> bool:

@@ -6,8 +6,9 @@ wanted and when it is right; how a store is asked again is the store's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import sha256
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING
 
 from attrs import frozen
 
@@ -41,12 +42,8 @@ _MOST_TRIES = 5
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-class Progress(Protocol):
-    """Is told how far a download has come."""
-
-    def __call__(self, done: int, total: int) -> None:
-        """`done` of `total` bytes are there; fewer than before when it begins anew."""
-        ...
+Progress = Callable[[int, int], None]
+"""Is told the bytes that are there, and those in all; fewer than before when a download begins anew."""
 
 
 @frozen

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["to_env"]
 
 
-def to_env(resolution: Resolution) -> str:
-    """Return ``KOPS_BASE_URL=…`` and ``KOPS_VERSION=…``, one a line, each quoted for a POSIX shell."""
+def to_env(resolution: Resolution, *, marker_url: str | None = None) -> str:
+    """Return ``KOPS_BASE_URL=…`` and ``KOPS_VERSION=…``, one a line, each quoted for a POSIX shell.
+
+    Parameters:
+        resolution: the answer.
+        marker_url: the URL of a pinned marker, which adds ``KOPS_VERSION_MARKER=…``.
+    """
     values = {"KOPS_BASE_URL": resolution.base_url, "KOPS_VERSION": str(resolution.version)}
+    if marker_url is not None:
+        values["KOPS_VERSION_MARKER"] = marker_url
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
