@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from kopsversion.listing import ChannelListing
 
-__all__ = ["SCHEMA", "from_json", "listing_to_json", "to_json"]
+__all__ = ["SCHEMA", "dump", "from_json", "listing_to_json", "seconds", "time_text", "to_json"]
 
 SCHEMA = 1
 """Raised when a key changes its meaning or goes; a new key does not raise it."""
@@ -50,7 +50,7 @@ _HINT = "the file must be one that this kopsversion wrote with -o json or --lock
 def to_json(resolution: Resolution) -> str:
     """Write a resolution as JSON of schema 1; the same resolution gives the same text."""
     fields = _converter().unstructure(resolution)
-    return _dump({"schema": SCHEMA, "degraded": resolution.is_degraded, **fields})
+    return dump({"schema": SCHEMA, "degraded": resolution.is_degraded, **fields})
 
 
 def from_json(text: str) -> Resolution:
@@ -88,8 +88,8 @@ def listing_to_json(listing: ChannelListing) -> str:
     builds = [
         {
             "version": str(row.version),
-            "uploaded": _time_text(row.uploaded) if row.uploaded else None,
-            "age": _seconds(listing.now - row.uploaded) if row.uploaded else None,
+            "uploaded": time_text(row.uploaded) if row.uploaded else None,
+            "age": seconds(listing.now - row.uploaded) if row.uploaded else None,
             "distance": row.version.distance,
             "attribution": convert(row.attribution),
             "testable": row.refusal is None,
@@ -99,12 +99,12 @@ def listing_to_json(listing: ChannelListing) -> str:
         }
         for row in listing.rows
     ]
-    return _dump(
+    return dump(
         {
             "schema": SCHEMA,
             "channel": listing.channel,
             "store": listing.store,
-            "now": _time_text(listing.now),
+            "now": time_text(listing.now),
             "builds": builds,
             "conditions": [convert(condition) for condition in listing.conditions],
             "skipped": dict(sorted(listing.skipped.items())),
@@ -112,7 +112,8 @@ def listing_to_json(listing: ChannelListing) -> str:
     )
 
 
-def _dump(fields: Mapping[str, object]) -> str:
+def dump(fields: Mapping[str, object]) -> str:
+    """Write JSON as every output has it."""
     # ASCII, so that no terminal, locale or log can spoil it.
     return json.dumps(fields, indent=2, allow_nan=False) + "\n"
 
@@ -150,7 +151,8 @@ class _WrongValueError(ValueError):
     """A value of the wrong type or form."""
 
 
-def _time_text(moment: datetime) -> str:
+def time_text(moment: datetime) -> str:
+    """Write a moment as RFC 3339 does, in UTC."""
     return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
 
 
@@ -165,9 +167,10 @@ def _read_time(value: object, _type: object) -> datetime:
     raise _WrongValueError(f"{quoted(text)} is not a time such as 2024-05-06T18:00:00Z")
 
 
-def _seconds(duration: timedelta) -> int | float:
-    seconds = duration.total_seconds()
-    return int(seconds) if seconds.is_integer() else seconds
+def seconds(duration: timedelta) -> int | float:
+    """Write a duration in seconds, whole where it is."""
+    number = duration.total_seconds()
+    return int(number) if number.is_integer() else number
 
 
 def _read_seconds(value: object, _type: object) -> timedelta:
@@ -295,8 +298,8 @@ def _converter() -> Converter:
     for holder in (Condition, Resolution):
         attrs.resolve_types(holder, localns={"Mapping": Mapping})
     converter = Converter()
-    converter.register_unstructure_hook(datetime, _time_text)
-    converter.register_unstructure_hook(timedelta, _seconds)
+    converter.register_unstructure_hook(datetime, time_text)
+    converter.register_unstructure_hook(timedelta, seconds)
     converter.register_unstructure_hook(BuildVersion, str)
     converter.register_unstructure_hook_func(
         _is(frozenset),

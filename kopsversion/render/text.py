@@ -180,7 +180,8 @@ _STYLES = {
     **dict.fromkeys(
         ("warning", "stale", "lagging", "missing", "unreachable", "unverified", "unsettled"), "yellow"
     ),
-    **dict.fromkeys(("current", "yes"), "green"),
+    **dict.fromkeys(("unhealthy", "unreadable"), "bold red"),
+    **dict.fromkeys(("current", "healthy", "yes"), "green"),
 }
 _NARROWEST = 40
 """Characters that the wrapped column gets at the least, however narrow the terminal is."""
