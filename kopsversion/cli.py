@@ -156,13 +156,19 @@ def resolve(
     """
     from attrs import evolve
 
+    from kopsversion.effects import obtain
     from kopsversion.latest import resolve_latest
     from kopsversion.model import BRANCH_MARKER
 
     if explain or output == "table":
         # A reader wants the other marker's verdict too, and what the build before had: a few requests more.
         policy = evolve(policy, reported=(BRANCH_MARKER,), compare_artifacts=True)
-    resolution = resolve_latest(selector, policy=policy, **question)
+    resolution = obtain(
+        lambda: resolve_latest(selector, policy=policy, **question),
+        effects,
+        question=question,
+        console=console,
+    )
     if explain:
         from kopsversion.render.text import explanation
 

@@ -91,6 +91,7 @@ One line: "wrote" or "would write" or "left", the marker, what it named, what it
 )
 @click.option(
     "--marker",
+    "marker_name",  # "marker" would be taken for the policy's
     type=MARKER_NAME,
     required=True,
     allow_from_autoenv=False,  # KOPSVERSION_MARKER names the markers to trust
@@ -127,7 +128,7 @@ def promote(
     console: Console,
     *,
     channel: Channel,
-    marker: str,
+    marker_name: str,
     build: BuildVersion | None,
     from_lock: Path | None,
     allow_rollback: str | None,
@@ -165,7 +166,7 @@ def promote(
         store,
         version,
         channel=channel,
-        marker=marker,
+        marker=marker_name,
         policy=policy,
         now=now,
         deadline=deadline,
