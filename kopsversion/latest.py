@@ -1,20 +1,28 @@
 """The library's face: ask a store, get an answer (DESIGN sections 7 and 9).
 
 The shell around the pure core: it opens stores, reads the clock where no moment is given, reads a clone of kops, and
-goes from one store to the next. It decides nothing.
+goes from one store to the next, and at the end to the last good answer. It decides nothing.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve, frozen
 
 from kopsversion.conditions import worst_first
-from kopsversion.errors import GitWitnessError, StoreError, StoreUnavailableError, UsageError
+from kopsversion.errors import (
+    GitWitnessError,
+    NoTestableBuildError,
+    ResolutionError,
+    StoreError,
+    StoreUnavailableError,
+    UsageError,
+)
 from kopsversion.gitwitness import find_clone, read_line
 from kopsversion.layout import check_marker_name, read_selector
 from kopsversion.listing import ChannelListing, ListedBuild, list_builds, list_channels
@@ -25,8 +33,8 @@ from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from kopsversion.errors import KopsVersionError
+    from kopsversion.fallback import LastGood
     from kopsversion.layout import Selector
     from kopsversion.model import GitLine, Resolution
     from kopsversion.stores.base import Store
@@ -40,6 +48,10 @@ _GIT_TIMEOUT = 10.0
 """Seconds that the clone may take of it: it is a witness, not the question."""
 
 
+NextStoreOn = Literal["unreachable", "none"]
+"""When the next store is tried: only when one cannot be asked, or also when it has no testable build."""
+
+
 @frozen(kw_only=True)
 class _Question:
     """What is asked, and under which circumstances; the same for every store that is tried."""
@@ -50,6 +62,7 @@ class _Question:
     as_of: datetime | None
     git: GitLine | None
     git_conditions: tuple[Condition, ...]
+    ref: str | None
     deadline: Deadline
 
 
@@ -64,6 +77,9 @@ def resolve_latest(
     nearby: Path | None = None,
     ref: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
+    next_store_on: NextStoreOn = "unreachable",
+    state: Path | None = None,
+    allow_cached: timedelta | None = None,
 ) -> Resolution:
     """Name the latest testable build of kOps on a branch, and say why.
 
@@ -79,7 +95,7 @@ def resolve_latest(
             checked, or the URL of a marker, which names the channel and the marker to cross-check.
         store: where builds are kept: ``gs://…``, ``https://storage.googleapis.com/…``, ``file:///…``, a path, or an
             object that implements `kopsversion.stores.base.Store`. Of several, each is tried when the one
-            before cannot be reached.
+            before cannot be reached, and gets an equal share of the time that is left.
         policy: what counts as an answer; adjust the default with `attrs.evolve`.
         now: the moment of the decision; a datetime with a time zone. Default: the clock, or `as_of`.
         as_of: answer as of that moment: what was uploaded or written later is left out, and `now` is set to it.
@@ -87,6 +103,9 @@ def resolve_latest(
         nearby: a directory that is used like `repo` if it turns out to be in a clone of kops.
         ref: the branch in that clone, where it is not the channel's own name.
         timeout: seconds that all of this may take.
+        next_store_on: ``none`` goes on to the next store also when one has no testable build.
+        state: a file to keep the answer in; not used with `as_of`.
+        allow_cached: how old the answer kept in `state` may be to stand in when no store can be asked.
 
     Returns:
         The answer, with every condition that a reader should know.
@@ -103,13 +122,16 @@ def resolve_latest(
     question = _ask(
         selector, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
     )
-    failures: list[StoreError] = []
-    for place in stores_of(store):
-        try:
-            return _resolve_in(opened(place, deadline=deadline), question, failures=failures)
-        except StoreError as error:
-            failures.append(error)
-    raise unreachable_error(failures)
+    places = stores_of(store)
+    memory = _last_good(state, allow_cached, question=question, places=places)
+    tried: list[Store] = []
+    try:
+        resolution = _resolve_in_first(places, question, next_store_on=next_store_on, tried=tried)
+    except StoreError as error:
+        if memory is None or allow_cached is None:
+            raise
+        return memory.stand_in(error, stores=tried, policy=question.policy, now=question.now)
+    return resolution if memory is None else memory.keep(resolution)
 
 
 def list_channel(
@@ -143,10 +165,11 @@ def list_channel(
             hint="ask for a channel such as master or release-1.30",
         )
     failures: list[StoreError] = []
-    for place in stores_of(store):
+    for place, share in shares_of(stores_of(store)):
         try:
-            store_here = opened(place, deadline=deadline)
-            return _list_in(store_here, question, limit=limit, every=selector is None)
+            with deadline.stage(share):
+                store_here = opened(place, deadline=deadline)
+                return _list_in(store_here, question, limit=limit, every=selector is None)
         except StoreError as error:
             failures.append(error)
     raise unreachable_error(failures)
@@ -181,6 +204,7 @@ def _ask(
         as_of=in_utc("as_of", as_of),
         git=git,
         git_conditions=conditions,
+        ref=ref,
         deadline=deadline,
     )
 
@@ -202,20 +226,24 @@ def read_clone(
     """Read the channel's branch from a clone; where it has none, say so, and go on without."""
     if selector.channel is None:
         return None, ()
-    timeout = min(_GIT_TIMEOUT, deadline.remaining())
     where = repo
     try:
         if where is None and nearby is not None:
-            where = find_clone(nearby, environ=os.environ, timeout=timeout)
+            where = find_clone(nearby, environ=os.environ, timeout=_git_seconds(deadline))
         if where is None:
             return None, ()
-        channel = selector.channel.ref
-        return read_line(where, channel_ref=channel, ref=ref, environ=os.environ, timeout=timeout), ()
+        channel, seconds = selector.channel.ref, _git_seconds(deadline)
+        return read_line(where, channel_ref=channel, ref=ref, environ=os.environ, timeout=seconds), ()
     except GitWitnessError as error:
         if repo is not None and (error.is_wrong_repo or ref is not None):
             raise
         message = f"git cannot tell which builds are of {selector.channel}: {error}"
         return None, (Condition("git-unavailable", Severity.INFO, message),)
+
+
+def _git_seconds(deadline: Deadline) -> float:
+    """Return how long git may take: however it hangs, the stores must have some of the time."""
+    return min(_GIT_TIMEOUT, deadline.remaining() / 2)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -231,12 +259,104 @@ def stores_of(store: str | Store | Sequence[str | Store]) -> Sequence[str | Stor
     return store
 
 
+def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:
+    """Pair each store with the share of the remaining time that it may take, for `Deadline.stage`.
+
+    A store that hangs must not eat the time of those after it; the last one may take all that is left.
+    """
+    return [(place, 1 / (len(places) - position)) for position, place in enumerate(places)]
+
+
 def opened(place: str | Store, *, deadline: Deadline) -> Store:
     """Open what is named by a URL or a path."""
     return open_store(place, deadline=deadline, environ=os.environ) if isinstance(place, str) else place
 
 
-def _resolve_in(store: Store, question: _Question, *, failures: Sequence[StoreError]) -> Resolution:
+def _resolve_in_first(
+    places: Sequence[str | Store], question: _Question, *, next_store_on: NextStoreOn, tried: list[Store]
+) -> Resolution:
+    """Answer from the first store that can be asked; add those that were opened to `tried`."""
+    failures: list[StoreError | NoTestableBuildError] = []
+    for place, share in shares_of(places):
+        try:
+            with question.deadline.stage(share):
+                tried.append(opened(place, deadline=question.deadline))
+                return _resolve_in(tried[-1], question, failures=failures)
+        except NoTestableBuildError as error:
+            if next_store_on == "unreachable":
+                raise _after(failures, error) from error
+            failures.append(error)
+        except ResolutionError as error:
+            raise _after(failures, error) from error
+        except StoreError as error:
+            failures.append(error)
+    raise _no_answer(failures)
+
+
+def _after(failures: Sequence[KopsVersionError], error: ResolutionError) -> ResolutionError:
+    """Add to what a store said why it was not the first one that was asked."""
+    if not failures:
+        return error
+    reasons = (*error.reasons, *(f"passed over before: {failure}" for failure in failures))
+    return type(error)(error.message, channel=error.channel, reasons=reasons, hint=error.hint)
+
+
+def _no_answer(failures: Sequence[StoreError | NoTestableBuildError]) -> KopsVersionError:
+    """Make one error of those of every store: that there is no build is known only if all could be asked."""
+    empty = [failure for failure in failures if isinstance(failure, NoTestableBuildError)]
+    if len(empty) == len(failures):
+        return _after(empty[1:], empty[0])
+    unreachable = [failure for failure in failures if isinstance(failure, StoreError)]
+    found_none = [f"{reason}" for error in empty for reason in (str(error), *error.reasons)]
+    combined = unreachable_error(unreachable)
+    if not found_none:
+        return combined
+    return StoreUnavailableError(
+        combined.message,
+        url=combined.url,
+        reasons=(*combined.reasons, *found_none),
+        hint="see whether they can be reached from here",
+    )
+
+
+def _last_good(
+    state: Path | None,
+    allow_cached: timedelta | None,
+    *,
+    question: _Question,
+    places: Sequence[str | Store],
+) -> LastGood | None:
+    """Open the state file, where there is one; what is asked of the past neither reads nor writes it."""
+    if state is None and allow_cached is not None:
+        raise UsageError(
+            "there is no state file that a cached answer could come from",
+            hint="name one with --state, in every run, so that there is a last good answer",
+        )
+    if state is None or question.as_of is not None:
+        return None
+    # It loads cattrs, which nobody else here needs.
+    from kopsversion.fallback import LastGood
+    from kopsversion.state import StateFile, question_of
+
+    asked = question_of(
+        stores=[_named(place) for place in places],
+        selector=str(question.selector),
+        policy=question.policy,
+        ref=question.ref,
+    )
+    return LastGood(StateFile(state), question=asked, allowed=allow_cached, deadline=question.deadline)
+
+
+def _named(place: str | Store) -> str:
+    """Name a store such that the same name always means the same place."""
+    if not isinstance(place, str):
+        return place.url
+    return place.rstrip("/") if "://" in place else Path(place).absolute().as_uri()
+
+
+def _resolve_in(
+    store: Store, question: _Question, *, failures: Sequence[StoreError | NoTestableBuildError]
+) -> Resolution:
     target = question.selector.version or question.selector.channel
     snapshot = start(store, git=question.git, as_of=question.as_of)
     # Comparing with the build before costs one more listing; in a directory that costs nothing.
@@ -254,8 +374,12 @@ def _resolve_in(store: Store, question: _Question, *, failures: Sequence[StoreEr
     return evolve(resolution, conditions=worst_first(conditions))
 
 
-def passed_over_condition(failure: StoreError, *, used: str) -> Condition:
+def passed_over_condition(failure: StoreError | NoTestableBuildError, *, used: str) -> Condition:
     """Say that another store than the first one answered."""
+    if isinstance(failure, NoTestableBuildError):
+        return Condition(
+            "store-without-build", Severity.WARNING, f"{failure}; the answer is from {used}", {"used": used}
+        )
     return Condition(
         "store-unreachable",
         Severity.WARNING,

@@ -57,7 +57,8 @@ class Deadline:
             share: the part of the remaining time, from 0 to 1.
         """
         outer = self._stage_end
-        self._stage_end = self._clock() + self.remaining() * share
+        if share < 1:
+            self._stage_end = self._clock() + self.remaining() * share
         try:
             yield
         finally:
