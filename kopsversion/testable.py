@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kopsversion.model import Refusal, RefusalKind
+from kopsversion.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -125,6 +126,6 @@ def _missing_images(paths: set[str], *, architectures: set[str]) -> list[str]:
 
 def _unsettled(age: timedelta, settle: timedelta) -> str:
     return (
-        f"its newest file was uploaded {max(0, round(age.total_seconds()))} seconds ago, "
+        f"its newest file was uploaded {count(max(0, round(age.total_seconds())), 'second')} ago, "
         f"and an upload counts as over after {round(settle.total_seconds())}"
     )
