@@ -20,7 +20,7 @@ import click
 from kopsversion.console import DEGRADED, Console, command, toolbox
 from kopsversion.effects import effect_options
 from kopsversion.errors import InvalidVersionError, UsageError
-from kopsversion.options import build_options, policy_options, store_options
+from kopsversion.options import build_options, ladder_options, policy_options, store_options
 from kopsversion.promotion import promote
 from kopsversion.shell import shell
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from kopsversion.effects import Effects
     from kopsversion.model import Policy, Resolution
-    from kopsversion.options import StoreQuestion
+    from kopsversion.options import LadderQuestion, StoreQuestion
     from kopsversion.version import BuildVersion
 
 __all__ = ["main", "resolve", "resolve_latest_main", "tools"]
@@ -137,6 +137,7 @@ no terminal.
 )
 @effect_options
 @store_options
+@ladder_options
 @policy_options
 def resolve(
     console: Console,
@@ -144,6 +145,7 @@ def resolve(
     selector: str,
     effects: Effects,
     question: StoreQuestion,
+    ladder: LadderQuestion,
     policy: Policy,
     output: str,
     explain: bool,
@@ -164,7 +166,7 @@ def resolve(
         # A reader wants the other marker's verdict too, and what the build before had: a few requests more.
         policy = evolve(policy, reported=(BRANCH_MARKER,), compare_artifacts=True)
     resolution = obtain(
-        lambda: resolve_latest(selector, policy=policy, **question),
+        lambda: resolve_latest(selector, policy=policy, **question, **ladder),
         effects,
         question=question,
         console=console,

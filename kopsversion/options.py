@@ -15,7 +15,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
 
@@ -34,10 +34,12 @@ __all__ = [
     "TIME",
     "VERSION",
     "BadValue",
+    "LadderQuestion",
     "Parsed",
     "StoreQuestion",
     "StoreText",
     "build_options",
+    "ladder_options",
     "parse_duration",
     "parse_marker_name",
     "parse_platform",
@@ -239,6 +241,14 @@ class StoreQuestion(TypedDict):
     ref: str | None
 
 
+class LadderQuestion(TypedDict):
+    """What to do when a store gives no answer: keyword arguments of `kopsversion.latest.resolve_latest`."""
+
+    next_store_on: Literal["unreachable", "none"]
+    state: Path | None
+    allow_cached: timedelta | None
+
+
 def _group(function: Callback, options: Sequence[Callable[[Callback], Callback]]) -> Callback:
     for option in reversed(options):
         function = option(function)
@@ -308,6 +318,49 @@ def store_options(function: Callback) -> Callback:
                 "--ref",
                 metavar="REF",
                 help="The branch in that clone, where it is not the channel's own name.",
+            ),
+        ),
+    )
+
+
+def ladder_options(function: Callback) -> Callback:
+    """Add ``--next-store-on``, ``--state``, ``--allow-cached``; the command gets them as ``ladder``."""
+
+    @wraps(function)
+    def command(
+        *arguments: Any,
+        next_store_on: Literal["unreachable", "none"],
+        state: Path | None,
+        allow_cached: timedelta | None,
+        **others: Any,
+    ) -> Any:
+        ladder = LadderQuestion(next_store_on=next_store_on, state=state, allow_cached=allow_cached)
+        return function(*arguments, ladder=ladder, **others)
+
+    return _group(
+        command,
+        (
+            click.option(
+                "--next-store-on",
+                type=click.Choice(["unreachable", "none"]),
+                default="unreachable",
+                show_default=True,
+                help="When the next --store is tried. unreachable: when one cannot be asked. none: also when "
+                "one has no testable build. Each may use an equal share of the time that is left.",
+            ),
+            click.option(
+                "--state",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Keep the answer in FILE, for --allow-cached. Jobs may share it. With --as-of it is "
+                "neither written nor read.",
+            ),
+            click.option(
+                "--allow-cached",
+                type=POSITIVE_DURATION,
+                metavar="AGE",
+                help="When no store can be asked, give the last good answer that --state holds, with a "
+                "warning, if it is no older than this. Never instead of exit status 1.",
             ),
         ),
     )
