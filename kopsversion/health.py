@@ -266,6 +266,16 @@ class HealthReport:
         return tuple(channel for channel in self.channels if not channel.is_healthy)
 
     @property
+    def markers(self) -> tuple[tuple[ChannelHealth, MarkerHealth], ...]:
+        """Every marker of every channel, with its channel."""
+        return tuple((channel, marker) for channel in self.channels for marker in channel.markers)
+
+    @property
+    def refused(self) -> tuple[tuple[ChannelHealth, SeenBuild], ...]:
+        """Every build that cannot be tested, with its channel."""
+        return tuple((channel, build) for channel in self.channels for build in channel.refused)
+
+    @property
     def is_healthy(self) -> bool:
         """Whether every channel is."""
         return not self.unhealthy
@@ -308,7 +318,7 @@ _ABOUT: Mapping[str, tuple[Check, str]] = {
     "builds-stalled": (Check.FRESH, _POSTSUBMIT),
     "builds-old": (
         Check.FRESH,
-        "Look at the branch's postsubmit job; if nothing was merged, raise max-build-age for this channel.",
+        "If nothing was merged, raise max-build-age for this channel; if something was, mend the postsubmit job.",
     ),
     "builds-refused": (Check.COMPLETE, "Look at the log of that build's upload, and build the commit again."),
     "builds-unsettled": (Check.COMPLETE, "Nothing to do: the next run will see it whole."),
@@ -320,7 +330,7 @@ _ABOUT: Mapping[str, tuple[Check, str]] = {
     "clone-ambiguous": (Check.CERTAIN, "Nothing to do: the build's name attributes it as well."),
     "clone-behind": (Check.CERTAIN, "Fetch the branch in the clone, and run again."),
     "git-unavailable": (Check.CERTAIN, "Mend the clone that --repo names, or leave it out."),
-    "marker-old": (Check.MARKER, "Mend what stops new builds; then the marker can move again."),
+    "marker-old": (Check.MARKER, "Nothing to do with the marker itself: it moves again once there is a newer build."),
     "marker-lagging": (Check.MARKER, "Nothing to do yet: the promotion is within its limit."),
     "marker-stale": (Check.MARKER, f"{_PROMOTER} Until then `kopsversion promote` can move it."),
     "marker-dangling": (Check.MARKER, "Promote a build that is there; builds are deleted after a while."),

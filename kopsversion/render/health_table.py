@@ -1,0 +1,164 @@
+"""A health report as tables for people, and the cells that other outputs show as well (issue 6, item 2).
+
+What is shown is decided here; how, in `kopsversion.render.text`. This module must not know of streams.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kopsversion.render.text import Table, printable
+from kopsversion.wording import duration, moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kopsversion.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
+
+__all__ = [
+    "CHANNEL_COLUMNS",
+    "MARKER_COLUMNS",
+    "REFUSED_COLUMNS",
+    "channel_cells",
+    "health_tables",
+    "marker_cells",
+    "refused_cells",
+    "state_of",
+    "summary_line",
+]
+
+NOTHING = "-"
+"""Stands where there is nothing to say."""
+
+CHANNEL_COLUMNS = ("channel", "state", "newest testable build", "age", "merges behind", "newest build")
+MARKER_COLUMNS = ("channel", "marker", "verdict", "lag", "builds behind", "last written", "names")
+REFUSED_COLUMNS = ("channel", "build", "uploaded", "state", "why")
+
+
+def health_tables(report: HealthReport) -> tuple[Table, ...]:
+    """Return channels, markers, findings, refused builds and what was not looked at; what is empty is left out."""
+    tables = (
+        Table(
+            title=f"Channels on {moment(report.now)} in {report.store}",
+            columns=CHANNEL_COLUMNS,
+            rows=tuple(channel_cells(channel, now=report.now) for channel in report.channels),
+        ),
+        Table(
+            title="Markers",
+            columns=MARKER_COLUMNS,
+            rows=tuple(
+                (channel.channel, *marker_cells(marker, now=report.now)) for channel, marker in report.markers
+            ),
+        ),
+        Table(
+            title="Findings",
+            columns=("severity", "channel", "code", "what to know, and what to do"),
+            rows=_finding_rows(report),
+        ),
+        Table(
+            title="Refused builds",
+            columns=REFUSED_COLUMNS,
+            rows=tuple((channel.channel, *refused_cells(build)) for channel, build in report.refused),
+        ),
+        Table(
+            title="Channels left out",
+            columns=("channel", "last marker written"),
+            rows=tuple((old.channel, _ago(old.written, now=report.now)) for old in report.left_out),
+        ),
+        Table(
+            title="Skipped names",
+            columns=("count", "what they are"),
+            rows=tuple((str(number), kind) for kind, number in sorted(report.skipped.items())),
+        ),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def summary_line(report: HealthReport) -> str:
+    """Return the last line: whether all is well, and which channels are not."""
+    return f"{printable(report.headline)}\n"
+
+
+def _finding_rows(report: HealthReport) -> tuple[tuple[str, ...], ...]:
+    """Return what concerns the store, then the findings of all channels, worst first."""
+    rows = [
+        (condition.severity.rank, (condition.severity, NOTHING, condition.code, condition.message))
+        for condition in report.conditions
+    ]
+    rows += [
+        (
+            finding.condition.severity.rank,
+            (
+                finding.condition.severity,
+                channel.channel,
+                finding.condition.code,
+                f"{finding.condition.message}. {finding.advice}",
+            ),
+        )
+        for channel in report.channels
+        for finding in channel.findings
+    ]
+    return tuple(cells for _, cells in sorted(rows, key=lambda row: -row[0]))
+
+
+# --------------------------------------------------------------------------------------------------
+# Cells
+
+
+def state_of(channel: ChannelHealth) -> str:
+    """Say how a channel is in one word."""
+    if channel.unreadable is not None:
+        return "unreadable"
+    return "healthy" if channel.is_healthy else "unhealthy"
+
+
+def channel_cells(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:
+    """Return the cells of `CHANNEL_COLUMNS`."""
+    newest, testable = channel.newest, channel.testable
+    behind = channel.commits_behind
+    same = newest is not None and testable is not None and newest.version == testable.version
+    return (
+        channel.channel,
+        state_of(channel),
+        str(testable.version) if testable else NOTHING,
+        duration(now - testable.uploaded) if testable and testable.uploaded else NOTHING,
+        NOTHING if behind is None else str(behind),
+        "the same" if same else _newest(newest),
+    )
+
+
+def _newest(build: SeenBuild | None) -> str:
+    return NOTHING if build is None else f"{build.version} ({build.state})"
+
+
+def marker_cells(marker: MarkerHealth, *, now: datetime) -> tuple[str, ...]:
+    """Return the cells of `MARKER_COLUMNS` but the first."""
+    behind = marker.builds_behind
+    return (
+        f"{marker.name} (ignored)" if marker.ignored else marker.name,
+        marker.verdict,
+        _lag(marker),
+        NOTHING if behind is None else str(behind),
+        NOTHING if marker.written is None else _ago(marker.written, now=now),
+        NOTHING if marker.version is None else str(marker.version),
+    )
+
+
+def _lag(marker: MarkerHealth) -> str:
+    if marker.lag is None:
+        return NOTHING
+    return duration(marker.lag) if marker.lag else "none"
+
+
+def refused_cells(build: SeenBuild) -> tuple[str, ...]:
+    """Return the cells of `REFUSED_COLUMNS` but the first."""
+    return (
+        str(build.version),
+        moment(build.uploaded) if build.uploaded else NOTHING,
+        build.state,
+        "; ".join(build.reasons),
+    )
+
+
+def _ago(time: datetime, *, now: datetime) -> str:
+    return f"{moment(time)} ({duration(now - time)} ago)"

@@ -1,0 +1,62 @@
+"""A health report as JUnit XML: one test case for each channel and check (issue 6, item 2).
+
+TestGrid makes a row of each name, so the names stay the same from run to run: no version, time or number is in
+one. Needs junitparser, from the extra ``report``. This module must not know where the text goes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from kopsversion.render.json import time_text
+from kopsversion.render.text import printable
+
+if TYPE_CHECKING:
+    from kopsversion.health import CheckResult, Finding, HealthReport
+
+__all__ = ["health_to_junit"]
+
+SUITE = "kopsversion"
+
+
+def health_to_junit(report: HealthReport) -> str:
+    """Write a health report; a check that found something serious is a failed test case."""
+    suite = TestSuite(SUITE)
+    suite.timestamp = time_text(report.now)
+    for channel in report.channels:
+        for check in channel.checks:
+            suite.add_testcase(_case(check, channel=channel.channel))
+    document = JUnitXml(SUITE)
+    document.add_testsuite(suite)
+    document.update_statistics()  # type: ignore[no-untyped-call] # junitparser is annotated in part
+    text: str = document.tostring().decode()  # type: ignore[no-untyped-call] # the same
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
+
+
+def _case(check: CheckResult, *, channel: str) -> TestCase:
+    case = TestCase(f"{channel}: {check.name}", classname=SUITE, time=0)
+    if check.skipped is not None:
+        case.result = [Skipped(check.skipped)]
+    elif check.failed:
+        case.result = [_failure(check)]
+    elif check.findings:
+        case.system_out = _in_words(check)
+    return case
+
+
+def _failure(check: CheckResult) -> Failure:
+    worst = check.findings[0].condition
+    failure = Failure(printable(worst.message), worst.code)
+    failure.text = _in_words(check)
+    return failure
+
+
+def _in_words(check: CheckResult) -> str:
+    return "\n".join(_sentence(finding) for finding in check.findings)
+
+
+def _sentence(finding: Finding) -> str:
+    condition = finding.condition
+    return printable(f"{condition.severity.upper()} {condition.code}: {condition.message}. {finding.advice}")
