@@ -233,12 +233,14 @@ class GitLine:
             a branch that was only just cut.
         elsewhere: full ids of commits on other channels' lines; where one is also in `commits`, that counts.
         shallow: whether the clone's history is cut off, so that older commits are unknown.
+        channel: whose line it is; ``None`` for the channel that is asked about.
     """
 
     ref: str
     commits: tuple[GitCommit, ...] = field(repr=False)
     elsewhere: frozenset[str] = field(default=frozenset(), repr=False)
     shallow: bool = False
+    channel: str | None = None
     _index: Sequence[tuple[str, int]] = field(
         init=False,
         repr=False,
