@@ -152,6 +152,9 @@ def test_without_arguments_master_is_asked_for(face: _Face) -> None:
         "repo": None,
         "nearby": Path(),
         "ref": None,
+        "next_store_on": "unreachable",
+        "state": None,
+        "allow_cached": None,
         "policy": Policy(),
     }
 
