@@ -7,6 +7,7 @@ nothing of which build is newest, complete or wanted.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -265,13 +266,11 @@ def read_selector(text: str) -> Selector:
     """
     if "://" in text:
         return _read_marker_url(text)
+    with suppress(UsageError):  # channels first: what is no version costs more to refuse
+        return Selector(channel=Channel.parse(text))
     try:
         return Selector(version=_without_v(text))
-    except InvalidVersionError:
-        pass
-    try:
-        return Selector(channel=Channel.parse(text))
-    except UsageError as error:
+    except InvalidVersionError as error:
         raise UsageError(
             f"{quoted(text)} is neither a channel nor a version",
             hint="ask for master (or latest), a release branch such as release-1.30 (or 1.30), a version "
