@@ -1,7 +1,7 @@
 """A store's URL, read once: which kind of store, and where (DESIGN section 9, ``--store``).
 
-`google.cloud`, `requests` and `tenacity` are imported only when the URL turns out to be a bucket's,
-because they take longer to import than a directory takes to list.
+A store's module is imported only when the URL turns out to be of its kind: a bucket's `google.cloud`, `requests`
+and `tenacity` take longer to import than a directory takes to list.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from kopsversion.errors import StoreError, UsageError, quoted
 from kopsversion.stores.base import AttemptPolicy, check_name
-from kopsversion.stores.local import DirectoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,11 +57,11 @@ def open_store(
     if not url or "\0" in url:
         raise _not_a_store(url)
     if scheme is None:
-        return DirectoryStore(Path(url), deadline=deadline)
+        return _open_directory(Path(url), deadline=deadline)
     rest = url[scheme.end() :]
     match scheme[0].lower():
         case "file://":
-            return DirectoryStore(_file_url_path(url), deadline=deadline)
+            return _open_directory(_file_url_path(url), deadline=deadline)
         case "gs://":
             bucket, _, prefix = rest.partition("/")
         case "https://" if (path := _gcs_path(url)) is not None:
@@ -82,6 +81,12 @@ def open_store(
         deadline=deadline,
         environ=environ,
     )
+
+
+def _open_directory(directory: Path, *, deadline: Deadline) -> Store:
+    from kopsversion.stores.local import DirectoryStore
+
+    return DirectoryStore(directory, deadline=deadline)
 
 
 def _not_a_store(url: str) -> UsageError:
