@@ -42,14 +42,12 @@ _IMPOSSIBLE = 60.0  # two builds of one line in one place
 # Releases. A new version begins with a commit of one line, is tagged there, and the next build counts from the tag.
 _NEW_RELEASE = 0.5
 _UNSEEN_BUMP = 1.5  # a new tag, but no build of the commit that was tagged
-_OTHERS_BUMP = (
-    8.0  # the same, but there is a build of that commit, on the other line: git would not see the tag
-)
+_OTHERS_BUMP = 8.0  # the same, but there is one, on the other line: git would not see the tag from here
 _LATE_TAG = 2.0  # a new tag, made when builds after the tagged commit were there already
 _MASTER_TAGS_BETA = 2.5  # after the cut betas are tagged on the release branch, and the next alpha on master
 
 # The release branch. It is cut once, so far always at the commit that became the first beta (1.22 to 1.29).
-_CUT = 4.0
+_CUT = 3.0
 _NO_MARKERS = 1.0  # it has no marker yet, although its first build should have written one
 _CUT_AT_HEAD = 1.5  # it was cut at master's newest commit, not at the tag
 _CUT_AT_BUMP = 1.0  # instead of `_CUT`: a version bump may be the branch's first commit (1.22, 1.26)
