@@ -28,9 +28,8 @@ from kopsversion.errors import GitFault, GitWitnessError, UsageError, quoted
 from kopsversion.model import MASTER, GitCommit, GitLine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from collections.abc import Mapping
-    from collections.abc import Iterable, Iterator, Sequence
 
 __all__ = ["find_clone", "read_line"]
 
@@ -340,7 +339,11 @@ def read_line(
     own = [commit for commit in line if commit not in trunk]
     others_own = _read_others(git, others, tip=tip, known=trunk.union(line), near=[*same, *masters])
     return GitLine(
-        ref=chosen, commits=tuple(_dated(reversed(own), times)), elsewhere=trunk | others_own, shallow=shallow
+        ref=chosen,
+        commits=tuple(_dated(reversed(own), times)),
+        elsewhere=trunk | others_own,
+        shallow=shallow,
+        channel=channel_ref,
     )
 
 

@@ -329,6 +329,7 @@ _ABOUT: Mapping[str, tuple[Check, str]] = {
     "channel-ambiguous": (Check.CERTAIN, "Give a clone of kops with --repo, which tells branches apart."),
     "clone-ambiguous": (Check.CERTAIN, "Nothing to do: the build's name attributes it as well."),
     "clone-behind": (Check.CERTAIN, "Fetch the branch in the clone, and run again."),
+    "clone-disagrees": (Check.CERTAIN, "See whether --repo names a clone of kops, and --ref the channel's branch."),
     "git-unavailable": (Check.CERTAIN, "Mend the clone that --repo names, or leave it out."),
     "marker-old": (Check.MARKER, "Nothing to do with the marker itself: it moves again once there is a newer build."),
     "marker-lagging": (Check.MARKER, "Nothing to do yet: the promotion is within its limit."),

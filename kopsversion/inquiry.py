@@ -8,13 +8,15 @@ needs. It attributes, ranks and examines through `channels`, `ranking` and `test
 
 from __future__ import annotations
 
-from itertools import dropwhile, takewhile
+from contextlib import suppress
+from itertools import dropwhile, islice, takewhile
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
 from kopsversion import channels
 from kopsversion.channels import BranchEvidence
+from kopsversion.errors import UsageError
 from kopsversion.model import (
     BRANCH_MARKER,
     MASTER,
@@ -93,6 +95,12 @@ class Inquiry:
     _by_minor: dict[str, list[Build]] | None = field(default=None, init=False)
     _segments: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
     _attributions: dict[str, Mapping[BuildVersion, Attribution]] = field(factory=dict, init=False)
+
+    @property
+    def git_ref(self) -> str:
+        """The channel that the clone was read for; it tells of others what is certain of this one."""
+        git = self.snapshot.git
+        return git.channel if git is not None and git.channel is not None else self.channel.ref
 
     def need(self, need: Need) -> Unknown:
         """Note that something must be fetched."""
@@ -183,10 +191,12 @@ class Inquiry:
     def known_candidates(self) -> Iterator[Candidate]:
         """Yield the channel's builds, newest first, as far as they are known, and ask for nothing."""
         noted = set(self.needs)
-        for candidate in self.candidates():
-            if isinstance(candidate, Candidate):
-                yield candidate
-        self.needs = noted
+        try:
+            for candidate in self.candidates():
+                if isinstance(candidate, Candidate):
+                    yield candidate
+        finally:  # whoever asks may have seen enough before the end
+            self.needs = noted
 
     def _line(self, minor: str, builds: list[Build], *, shared: bool) -> tuple[Candidate, ...] | Unknown:
         """Attribute and rank the channel's builds of one minor; newest first.
@@ -203,7 +213,7 @@ class Inquiry:
         if isinstance(evidence, Unknown):
             return UNKNOWN
         attributions = channels.attribute(
-            builds, minor=minor, evidence=evidence, git=self.snapshot.git, git_ref=self.channel.ref
+            builds, minor=minor, evidence=evidence, git=self.snapshot.git, git_ref=self.git_ref
         )
         own = [
             build
@@ -248,7 +258,7 @@ class Inquiry:
 
     def _evidence(self, minor: str, builds: list[Build]) -> BranchEvidence | Unknown:
         """Gather what tells the lines of a shared window apart, if these builds need telling apart."""
-        if not channels.needs_evidence(builds, git=self.snapshot.git, git_ref=self.channel.ref):
+        if not channels.needs_evidence(builds, git=self.snapshot.git, git_ref=self.git_ref):
             return BranchEvidence()
         release = self.marker(f"release-{minor}", BRANCH_MARKER)
         master = self.marker(MASTER, BRANCH_MARKER)
@@ -326,8 +336,8 @@ class Inquiry:
 
     def previous_testable(self, chosen: Candidate) -> Candidate | Unknown | None:
         """Find the channel's testable build before the chosen one."""
-        older = list(dropwhile(lambda candidate: candidate != chosen, self.candidates()))
-        return self.first_testable(older[1:])
+        older = dropwhile(lambda candidate: candidate != chosen, self.candidates())
+        return self.first_testable(islice(older, 1, None))
 
     def is_known_testable(self, build: Build) -> bool:
         """Tell whether a build is testable by what is known, and ask for nothing."""
@@ -338,8 +348,8 @@ class Inquiry:
 
     def known_previous(self, chosen: Candidate) -> Candidate | None:
         """Find a testable build of the channel before the chosen one, if one is known."""
-        older = list(dropwhile(lambda candidate: candidate != chosen, self.known_candidates()))
-        return next((candidate for candidate in older[1:] if self.is_known_testable(candidate.build)), None)
+        older = dropwhile(lambda candidate: candidate != chosen, self.known_candidates())
+        return next((each for each in islice(older, 1, None) if self.is_known_testable(each.build)), None)
 
     def known_refusals(self, chosen: Candidate) -> tuple[Refusal, ...]:
         """Return why builds newer than the chosen one were passed over, as far as that is known."""
@@ -366,7 +376,17 @@ class Inquiry:
 
     def existing_channels(self) -> tuple[str, ...]:
         """Return the channels that have markers or builds: master first, then the newest."""
-        with_markers = {ref for ref in self.snapshot.refs or () if ref.startswith("release-")}
-        refs = with_markers or {f"release-{minor}" for minor in self.snapshot.minors or ()}
-        ordered = sorted(map(Channel, refs), key=lambda channel: minor_key(channel.minor or ""), reverse=True)
+        with_markers = _release_branches(self.snapshot.refs or ())
+        found = with_markers or _release_branches(f"release-{minor}" for minor in self.snapshot.minors or ())
+        ordered = sorted(found, key=lambda channel: minor_key(channel.minor or ""), reverse=True)
         return (*([MASTER] if ordered or MASTER in (self.snapshot.refs or ()) else []), *map(str, ordered))
+
+
+def _release_branches(refs: Iterable[str]) -> set[Channel]:
+    """Keep what names a release branch; a store may hold ``markers/release-1.2.3/`` too."""
+    found = set()
+    for ref in refs:
+        if ref.startswith("release-"):
+            with suppress(UsageError):
+                found.add(Channel.parse(ref))
+    return found

@@ -159,6 +159,8 @@ def list_channel(
     question = _ask(
         selector or MASTER, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
     )
+    if limit is not None and limit < 0:
+        raise UsageError(f"limit is {limit}", hint="give a number of builds, or None for all of them")
     if question.selector.channel is None:
         raise UsageError(
             f"{selector} is a version, and a version has no list of builds",
@@ -169,7 +171,7 @@ def list_channel(
         try:
             with deadline.stage(share):
                 store_here = opened(place, deadline=deadline)
-                return _list_in(store_here, question, limit=limit, every=selector is None)
+                return _list_in(store_here, question, limit=limit, every=selector is None, failures=failures)
         except StoreError as error:
             failures.append(error)
     raise unreachable_error(failures)
@@ -400,31 +402,34 @@ def unreachable_error(failures: Sequence[StoreError]) -> StoreError:
     )
 
 
-def _list_in(store: Store, question: _Question, *, limit: int | None, every: bool) -> ChannelListing:
+def _list_in(
+    store: Store,
+    question: _Question,
+    *,
+    limit: int | None,
+    every: bool,
+    failures: Sequence[StoreError],
+) -> ChannelListing:
     snapshot = start(store, git=question.git, as_of=question.as_of)
     channels = [question.selector.channel or Channel(MASTER)]
     if every:
         channels, snapshot = list_channels(
             store, question.policy, snapshot=snapshot, now=question.now, deadline=question.deadline
         )
-    rows: list[ListedBuild] = []
-    for channel in channels:
-        # The clone was read for one branch; of the others it knows nothing.
-        known = snapshot if channel == question.selector.channel else evolve(snapshot, git=None)
-        found, snapshot = list_builds(
-            store,
-            channel,
-            question.policy,
-            snapshot=known,
-            now=question.now,
-            deadline=question.deadline,
-            limit=limit,
-        )
-        rows.extend(found)
+    rows, snapshot = list_builds(
+        store,
+        channels,
+        question.policy,
+        snapshot=snapshot,
+        now=question.now,
+        deadline=question.deadline,
+        limit=limit,
+    )
+    passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
     return ChannelListing(
         channel=None if every else str(channels[0]),
-        rows=tuple(rows),
-        conditions=question.git_conditions,
+        rows=rows,
+        conditions=(*passed_over, *question.git_conditions),
         skipped=snapshot.skipped,
         store=store.url,
         now=question.now,

@@ -16,7 +16,7 @@ from kopsversion.model import MASTER, Channel, ListMarkers, ListMinors
 from kopsversion.snapshot import learn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from kopsversion.model import Attribution, Condition, Policy, Refusal, Snapshot
@@ -73,6 +73,47 @@ class ChannelListing:
 
 def list_builds(
     store: Store,
+    channels: Iterable[Channel],
+    policy: Policy,
+    *,
+    snapshot: Snapshot,
+    now: datetime,
+    deadline: Deadline,
+    limit: int | None,
+) -> tuple[tuple[ListedBuild, ...], Snapshot]:
+    """List the newest builds of channels, one channel after the other.
+
+    Parameters:
+        store: where to look.
+        channels: the channels.
+        policy: what counts as testable.
+        snapshot: what is known already.
+        now: the moment of the listing, UTC.
+        deadline: nothing waits longer.
+        limit: how many builds of each channel at most; ``None`` for all.
+
+    Returns:
+        The builds, newest first, and the snapshot that supports them.
+
+    Raises:
+        StoreUnavailableError: the store would not tell all of them.
+    """
+    while True:
+        before = snapshot
+        rows: list[ListedBuild] = []
+        for channel in channels:
+            found, snapshot = _list_channel(
+                store, channel, policy, snapshot=snapshot, now=now, deadline=deadline, limit=limit
+            )
+            rows.extend(found)
+        if snapshot is before:
+            # All rows are from this one snapshot: what is learnt for one channel may give a build of the
+            # shared window to another (DESIGN section 4), and none may be listed twice, or not at all.
+            return tuple(rows), snapshot
+
+
+def _list_channel(
+    store: Store,
     channel: Channel,
     policy: Policy,
     *,
@@ -81,23 +122,7 @@ def list_builds(
     deadline: Deadline,
     limit: int | None,
 ) -> tuple[tuple[ListedBuild, ...], Snapshot]:
-    """List the newest builds of a channel.
-
-    Parameters:
-        store: where to look.
-        channel: the channel.
-        policy: what counts as testable.
-        snapshot: what is known already.
-        now: the moment of the listing, UTC.
-        deadline: nothing waits longer.
-        limit: how many builds at most; ``None`` for all.
-
-    Returns:
-        The builds, newest first, and the snapshot that supports them.
-
-    Raises:
-        StoreUnavailableError: the store would not tell all of them.
-    """
+    """List the newest builds of one channel; the snapshot is the same object where nothing had to be asked."""
     while True:
         inquiry = Inquiry(snapshot, channel, policy, now)
         rows = _rows(inquiry, limit=limit)

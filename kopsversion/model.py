@@ -240,7 +240,7 @@ class GitLine:
     commits: tuple[GitCommit, ...] = field(repr=False)
     elsewhere: frozenset[str] = field(default=frozenset(), repr=False)
     shallow: bool = False
-    channel: str | None = None
+    channel: str | None = field(default=None, repr=False)
     _index: Sequence[tuple[str, int]] = field(
         init=False,
         repr=False,
@@ -625,6 +625,8 @@ class Resolution:
         now: the moment of the decision, UTC.
         requests: requests made.
         round_trips: how many of them waited for one before.
+        generations: of every marker object that was read, by its name: also of those that only helped to
+            tell branches apart.
     """
 
     channel: str
@@ -644,6 +646,7 @@ class Resolution:
     now: datetime
     requests: int = 0
     round_trips: int = 0
+    generations: Mapping[str, str] = Factory(dict)
 
     @property
     def is_degraded(self) -> bool:

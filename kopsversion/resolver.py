@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from kopsversion import channels
-from kopsversion.conditions import Choice, Evidence, gather_conditions
+from kopsversion.conditions import Choice, Evidence, gather_conditions, worst_first
 from kopsversion.errors import (
     KopsVersionError,
     MarkerRefusedError,
@@ -27,6 +27,7 @@ from kopsversion.model import (
     Build,
     Certainty,
     Channel,
+    Condition,
     MarkerReport,
     Need,
     OnStale,
@@ -34,6 +35,7 @@ from kopsversion.model import (
     Refusal,
     RefusalKind,
     Resolution,
+    Severity,
     Snapshot,
     Source,
     Strategy,
@@ -114,6 +116,18 @@ def decide(
     if not isinstance(channel, Channel):
         return _check_version(snapshot, channel, policy, now)
     inquiry = Inquiry(snapshot, channel, policy, now)
+    try:
+        return _decide(inquiry)
+    except NoTestableBuildError:
+        despite = _despite_clone(inquiry)
+        if despite is None:
+            raise
+        return despite
+
+
+def _decide(inquiry: Inquiry) -> Resolution | Undecided:
+    """Decide about a channel, by every witness that there is."""
+    channel, policy = inquiry.channel, inquiry.policy
     trusted = policy.markers or channel.default_markers
     deciding = _judge(trusted, inquiry)
     reported = _judge([name for name in policy.reported if name not in trusted], inquiry)
@@ -135,6 +149,32 @@ def decide(
     if choice is None:
         return _without_listing(inquiry, usable, deciding=deciding, reported=reported)
     return _answer(inquiry, choice, deciding=deciding, reported=reported)
+
+
+def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
+    """Decide by names where a clone gives every build to other branches, and say so.
+
+    A clone that knows one of the channel's builds is right about the others too. One that knows none is most
+    likely of something else, and no answer at all is right only when no build is testable (issue 3).
+    """
+    git = inquiry.snapshot.git
+    witnesses = (candidate.attribution.witness for candidate in inquiry.known_candidates())
+    if git is None or Witness.GIT in witnesses:
+        return None
+    try:
+        decision = decide(evolve(inquiry.snapshot, git=None), inquiry.channel, inquiry.policy, inquiry.now)
+    except NoTestableBuildError:
+        return None
+    if isinstance(decision, Undecided):
+        return decision
+    disagreement = Condition(
+        "clone-disagrees",
+        Severity.WARNING,
+        f"by the clone no build in the store is of {inquiry.channel}, so the names of builds and not git "
+        f"attribute {decision.version} to it; see whether {git.ref} is the branch that is meant",
+        {"version": str(decision.version), "ref": git.ref},
+    )
+    return evolve(decision, conditions=worst_first([disagreement, *decision.conditions]))
 
 
 def _judge(names: Iterable[str], inquiry: Inquiry) -> tuple[MarkerReport, ...] | None:
@@ -265,6 +305,7 @@ def _answer(
         now=inquiry.now,
         requests=snapshot.requests,
         round_trips=snapshot.round_trips,
+        generations={marker.path: marker.generation for marker in snapshot.markers if marker.generation},
     )
 
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kopsversion.model import Channel, GitLine, Policy
-    from kopsversion.stores.base import Listing, Store
+    from kopsversion.stores.base import Content, Listing, Store
     from kopsversion.stores.deadline import Deadline
 
 T = TypeVar("T")
@@ -303,20 +303,24 @@ class Fetcher:
 
     def _is_checksum(self, name: str) -> bool:
         try:
-            content = self._store.read(name, limit=_CHECKSUM_LIMIT)
+            content, written = self._read(name, limit=_CHECKSUM_LIMIT)
         except ObjectNotFoundError:
             return False
-        return layout.read_checksum(content.data) is not None and not self._is_later(content.written)
+        return layout.read_checksum(content.data) is not None and not self._is_later(written)
+
+    def _read(self, name: str, *, limit: int) -> tuple[Content, datetime | None]:
+        """Read an object, and learn when it was written where that matters and the store does not say."""
+        content = self._store.read(name, limit=limit)
+        if content.written is None and self._as_of is not None:
+            return content, self._store.stat(name).uploaded
+        return content, content.written
 
     # ---------------------------------------------------------------------------------- markers
 
     def _marker(self, ref: str, name: str) -> Marker:
         path = layout.marker_path(ref, name)
         try:
-            content = self._store.read(path, limit=layout.MARKER_LIMIT)
-            written = content.written
-            if written is None and self._as_of is not None:
-                written = self._store.stat(path).uploaded
+            content, written = self._read(path, limit=layout.MARKER_LIMIT)
         except ObjectNotFoundError:
             return Marker(ref, name, Missing("does not exist"))
         if self._is_later(written):
