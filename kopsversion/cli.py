@@ -82,6 +82,14 @@ _EXIT_CODES = """
     sections=(
         ("Channels", _CHANNELS),
         (
+            "In a job",
+            """
+The same build for kubetest2 (a marker that does not move), for the shell, and for every later step:
+  resolve-latest master --pin marker.txt --fetch kops --lock lock.json
+  resolve-latest --from-lock lock.json
+""",
+        ),
+        (
             "Examples",
             """
 The newest testable build of master, for a job to test:
@@ -94,9 +102,6 @@ Why that build?
   resolve-latest master --explain
 What would have been the answer on 6 May 2024?
   resolve-latest master --as-of 2024-05-06T18:00:00Z
-The same build for kubetest2, and for every later step:
-  resolve-latest master --pin marker.txt --lock lock.json --fetch bin/kops
-  resolve-latest --from-lock lock.json
 """,
         ),
         (

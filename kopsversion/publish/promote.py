@@ -216,7 +216,7 @@ def _judge(request: _Request, inquiry: Inquiry) -> Promotion | Unknown:
     move, found = _move(marker, version, line, inquiry)
     if move is Move.ROLLBACK and request.reason is None:
         raise PromotionRefusedError(
-            f"{marker.path} names {found}, and {version} is not known to be newer",
+            f"{marker.path} names {found}, and {version} is not newer",
             channel=str(request.channel),
             hint="a marker goes back only with --allow-rollback and a reason",
         )
@@ -273,9 +273,9 @@ def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: In
     channel = inquiry.channel
     own = next((candidate for candidate in line if candidate.version == version), None)
     if own is None:
-        whose = other_channel(version, inquiry) or "which by its place among the builds is another branch's"
+        whose = other_channel(version, inquiry) or "which is another branch's by its place among the builds"
         raise PromotionRefusedError(
-            f"{version} is no build of {channel}: it is a build {whose}",
+            f"a marker of {channel} cannot name {version}, {whose}",
             channel=str(channel),
             hint="promote it on its own channel; with a clone of kops, --repo, branches are told apart exactly",
         )
