@@ -72,7 +72,7 @@ class Effects:
         Raises:
             UsageError: a file cannot be written at its place, or two are to have the same.
         """
-        from kopsversion.publish.files import check_target
+        from kopsversion.files import check_target
 
         places = {"--pin": self.pin, "--lock": self.lock, "--fetch": self.fetch}
         seen: dict[str, str] = {}
@@ -273,7 +273,7 @@ def _fetch(path: Path, store: Store, resolution: Resolution, *, arch: str | None
 
 def _leave_artifact(directory: Path, resolution: Resolution, *, console: Console) -> None:
     """Leave the answer for those who look at the job later; a job never fails for that."""
-    from kopsversion.publish.files import write_whole
+    from kopsversion.files import write_whole
     from kopsversion.render.json import to_json
 
     try:

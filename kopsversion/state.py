@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from kopsversion.errors import KopsVersionError, UsageError, quoted
+from kopsversion.files import write_whole
 from kopsversion.model import Rung
-from kopsversion.publish.files import write_whole
 from kopsversion.render.json import from_json, to_json
 
 if TYPE_CHECKING:

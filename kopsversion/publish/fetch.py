@@ -21,8 +21,8 @@ from kopsversion.errors import (
     UsageError,
     quoted,
 )
+from kopsversion.files import EXECUTABLE, replacing
 from kopsversion.layout import read_checksum
-from kopsversion.publish.files import EXECUTABLE, replacing
 from kopsversion.testable import required_paths
 
 if TYPE_CHECKING:

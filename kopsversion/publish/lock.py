@@ -24,8 +24,8 @@ from kopsversion.errors import (
     UsageError,
     quoted,
 )
+from kopsversion.files import write_whole
 from kopsversion.publish.fetch import read_promise
-from kopsversion.publish.files import write_whole
 from kopsversion.render.json import from_json, to_json
 from kopsversion.snapshot import gather
 from kopsversion.stores.deadline import side_by_side

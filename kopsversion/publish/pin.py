@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kopsversion.files import write_whole
 from kopsversion.layout import marker_body
-from kopsversion.publish.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
