@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kopsversion.console import DEGRADED, Console, command, toolbox
+from kopsversion.console import DEGRADED, Console, command, short_lived, toolbox
 from kopsversion.effects import effect_options
 from kopsversion.errors import InvalidVersionError, UsageError
 from kopsversion.options import build_options, ladder_options, policy_options, store_options
@@ -401,9 +401,11 @@ for tool in (resolve, list_builds, sort_versions, promote, shell, demo):
 
 def resolve_latest_main(arguments: Sequence[str] | None = None) -> None:
     """Run ``resolve-latest`` and exit; `arguments` are those of the process where left out."""
-    resolve.main(arguments, prog_name="resolve-latest")
+    with short_lived():
+        resolve.main(arguments, prog_name="resolve-latest")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``kopsversion`` and exit; `arguments` are those of the process where left out."""
-    tools.main(arguments, prog_name="kopsversion")
+    with short_lived():
+        tools.main(arguments, prog_name="kopsversion")
