@@ -70,6 +70,9 @@ class Unknown:
 
 UNKNOWN = Unknown()
 
+_AT_ONCE = 8
+"""Listings that are asked for at the same time: a marker may name a build of long ago."""
+
 
 @define
 class Inquiry:
@@ -136,6 +139,14 @@ class Inquiry:
             return tuple(sorted(self.snapshot.minors, key=minor_key, reverse=True))
         self.listing_failure = self.failed(ListMinors())
         return () if self.listing_failure else self.need(ListMinors())
+
+    def ask_down_to(self, minor: str) -> None:
+        """Ask for the builds of a minor and of every later one, some at once: to get there will need them."""
+        minors = self.minors()
+        known = () if isinstance(minors, Unknown) else minors
+        between = [each for each in known if minor_key(each) >= minor_key(minor)]
+        for each in [each for each in between if each not in self.snapshot.listed][:_AT_ONCE]:
+            self.builds(each)
 
     def builds(self, minor: str) -> tuple[Build, ...] | Unknown | None:
         """Return every build of a minor, tag builds too, in no order; ``None`` where they cannot be listed."""

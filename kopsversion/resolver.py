@@ -132,9 +132,10 @@ def _decide(inquiry: Inquiry) -> Resolution | Undecided:
     deciding = _judge(trusted, inquiry)
     reported = _judge([name for name in policy.reported if name not in trusted], inquiry)
     if deciding is None or reported is None:
-        # A marker that is not current will need the newest build too: ask for it in the same round trip.
+        # A marker that is not current will need the newest build too: ask for it in the same round trip. Where
+        # one names an older minor, whose listing costs a request already, there is no room for a guess.
         top = next(inquiry.candidates(), None)
-        if isinstance(top, Candidate):
+        if isinstance(top, Candidate) and _named_minors(trusted, inquiry) <= {top.version.minor}:
             inquiry.refusal(top.build)
         return Undecided(frozenset(inquiry.needs))
     usable = next((report for report in deciding if report.verdict in USABLE), None)
@@ -187,6 +188,13 @@ def _judge(names: Iterable[str], inquiry: Inquiry) -> tuple[MarkerReport, ...] |
         next(inquiry.candidates(), None)
         return None
     return known
+
+
+def _named_minors(names: Iterable[str], inquiry: Inquiry) -> set[str]:
+    """Return the minors of the builds that markers name."""
+    markers = [inquiry.marker(inquiry.channel.ref, name) for name in names]
+    named = [marker.version for marker in markers if not isinstance(marker, Unknown)]
+    return {version.minor for version in named if version is not None}
 
 
 def _by_marker(report: MarkerReport, inquiry: Inquiry) -> Choice:

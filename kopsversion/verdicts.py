@@ -64,6 +64,7 @@ def _judge_named(marker: Marker, version: BuildVersion, inquiry: Inquiry) -> Mar
     other = other_channel(version, inquiry)
     if other is not None:
         return _report(marker, Verdict.WRONG_CHANNEL, f"names {version}, {other}")
+    inquiry.ask_down_to(version.minor)
     newer: list[Candidate] = []
     for candidate in _down_to(version, inquiry):
         if isinstance(candidate, Unknown):
