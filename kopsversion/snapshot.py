@@ -236,7 +236,7 @@ class Fetcher:
                 return self._checksums(version)
             case ReadMarker(ref, name):
                 return Learnt(marker=self._marker(ref, name))
-            case ListMarkers():
+            case _:  # ListMarkers
                 return self._marker_names()
 
     def _all(self, calls: Iterable[Callable[[], T]]) -> list[T]:

@@ -19,7 +19,6 @@ from kopsversion.model import (
     Marker,
     MarkerReport,
     Missing,
-    Named,
     Refusal,
     RefusalKind,
     Unreachable,
@@ -52,8 +51,8 @@ def judge(marker: Marker, inquiry: Inquiry) -> MarkerReport | Unknown:
             return _report(marker, Verdict.MISSING, reading.reason)
         case Unreachable():
             return _report(marker, Verdict.UNREACHABLE, reading.reason)
-        case Named(version):
-            return _judge_named(marker, version, inquiry)
+        case _:
+            return _judge_named(marker, reading.version, inquiry)
 
 
 def _report(marker: Marker, verdict: Verdict, message: str, lag: timedelta | None = None) -> MarkerReport:
