@@ -271,6 +271,13 @@ class HealthReport:
         return tuple((channel, marker) for channel in self.channels for marker in channel.markers)
 
     @property
+    def findings(self) -> tuple[tuple[str, Finding], ...]:
+        """Everything that was found, worst first, with its channel; ``""`` for what concerns the store."""
+        found = [("", Finding(condition, "")) for condition in self.conditions]
+        found += [(channel.channel, finding) for channel in self.channels for finding in channel.findings]
+        return tuple(sorted(found, key=lambda pair: -pair[1].condition.severity.rank))
+
+    @property
     def refused(self) -> tuple[tuple[ChannelHealth, SeenBuild], ...]:
         """Every build that cannot be tested, with its channel."""
         return tuple((channel, build) for channel in self.channels for build in channel.refused)
@@ -329,9 +336,15 @@ _ABOUT: Mapping[str, tuple[Check, str]] = {
     "channel-ambiguous": (Check.CERTAIN, "Give a clone of kops with --repo, which tells branches apart."),
     "clone-ambiguous": (Check.CERTAIN, "Nothing to do: the build's name attributes it as well."),
     "clone-behind": (Check.CERTAIN, "Fetch the branch in the clone, and run again."),
-    "clone-disagrees": (Check.CERTAIN, "See whether --repo names a clone of kops, and --ref the channel's branch."),
+    "clone-disagrees": (
+        Check.CERTAIN,
+        "See whether --repo names a clone of kops, and --ref the channel's branch.",
+    ),
     "git-unavailable": (Check.CERTAIN, "Mend the clone that --repo names, or leave it out."),
-    "marker-old": (Check.MARKER, "Nothing to do with the marker itself: it moves again once there is a newer build."),
+    "marker-old": (
+        Check.MARKER,
+        "Nothing to do with the marker itself: it moves again once there is a newer build.",
+    ),
     "marker-lagging": (Check.MARKER, "Nothing to do yet: the promotion is within its limit."),
     "marker-stale": (Check.MARKER, f"{_PROMOTER} Until then `kopsversion promote` can move it."),
     "marker-dangling": (Check.MARKER, "Promote a build that is there; builds are deleted after a while."),

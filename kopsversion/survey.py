@@ -26,6 +26,7 @@ from kopsversion.latest import (
     opened,
     passed_over_condition,
     read_clone,
+    shares_of,
     stores_of,
     unreachable_error,
 )
@@ -123,19 +124,20 @@ def check_health(
     deadline = Deadline(timeout)
     failures: list[StoreError] = []
     unread: list[HealthReport] = []
-    for place in stores_of(store):
+    for place, share in shares_of(stores_of(store)):
         try:
-            here = opened(place, deadline=deadline)
-            survey = _Survey(
-                store=_BulkStore(here),
-                policy_of=policy_of,
-                now=in_utc("as_of", as_of) or in_utc("now", now) or datetime.now(UTC),
-                as_of=in_utc("as_of", as_of),
-                clone=partial(read_clone, repo=repo, nearby=nearby, ref=ref, deadline=deadline),
-                deadline=deadline,
-                progress=progress,
-            )
-            report = survey.run(named, ignore_older=ignore_older)
+            with deadline.stage(share):
+                here = opened(place, deadline=deadline)
+                survey = _Survey(
+                    store=_BulkStore(here),
+                    policy_of=policy_of,
+                    now=in_utc("as_of", as_of) or in_utc("now", now) or datetime.now(UTC),
+                    as_of=in_utc("as_of", as_of),
+                    clone=partial(read_clone, repo=repo, nearby=nearby, ref=ref, deadline=deadline),
+                    deadline=deadline,
+                    progress=progress,
+                )
+                report = survey.run(named, ignore_older=ignore_older)
         except StoreError as error:
             failures.append(error)
             continue

@@ -11,6 +11,7 @@ from kopsversion.render.text import Table, printable
 from kopsversion.wording import duration, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from kopsversion.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
@@ -53,7 +54,7 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
         Table(
             title="Findings",
             columns=("severity", "channel", "code", "what to know, and what to do"),
-            rows=_finding_rows(report),
+            rows=tuple(_finding_rows(report)),
         ),
         Table(
             title="Refused builds",
@@ -79,26 +80,11 @@ def summary_line(report: HealthReport) -> str:
     return f"{printable(report.headline)}\n"
 
 
-def _finding_rows(report: HealthReport) -> tuple[tuple[str, ...], ...]:
-    """Return what concerns the store, then the findings of all channels, worst first."""
-    rows = [
-        (condition.severity.rank, (condition.severity, NOTHING, condition.code, condition.message))
-        for condition in report.conditions
-    ]
-    rows += [
-        (
-            finding.condition.severity.rank,
-            (
-                finding.condition.severity,
-                channel.channel,
-                finding.condition.code,
-                f"{finding.condition.message}. {finding.advice}",
-            ),
-        )
-        for channel in report.channels
-        for finding in channel.findings
-    ]
-    return tuple(cells for _, cells in sorted(rows, key=lambda row: -row[0]))
+def _finding_rows(report: HealthReport) -> Iterator[tuple[str, ...]]:
+    for channel, finding in report.findings:
+        condition = finding.condition
+        sentences = f"{condition.message}. {finding.advice}" if finding.advice else condition.message
+        yield condition.severity, channel or NOTHING, condition.code, sentences
 
 
 # --------------------------------------------------------------------------------------------------
