@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from kopsversion.stores import gcs
+from kopsversion.stores.retrying import Retrying
 from tests.fake_gcs import FakeGcs, running
 from tests.gcs_server import GcsServer
 
@@ -56,6 +59,14 @@ def gcs_server() -> Iterator[GcsServer]:
         server.bucket()
         yield server
     assert server.errors == []
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """No retry of a bucket sleeps; how long each would have slept is noted instead."""
+    slept: list[float] = []
+    monkeypatch.setattr(gcs, "Retrying", partial(Retrying, sleep=slept.append))
+    return slept
 
 
 @pytest.fixture(scope="session")
