@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kopsversion.check_command import check
 from kopsversion.console import DEGRADED, Console, command, short_lived, toolbox
 from kopsversion.effects import effect_options
 from kopsversion.errors import InvalidVersionError, UsageError
@@ -395,7 +396,7 @@ def tools() -> None:
     """
 
 
-for tool in (resolve, list_builds, sort_versions, promote, shell, demo):
+for tool in (resolve, list_builds, check, sort_versions, promote, shell, demo):
     tools.add_command(tool)
 
 
