@@ -76,8 +76,15 @@ def parse_output(text: str) -> Output:
 
 
 def _limit(name: str, *, text: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    variable = name.replace("-", "_")
     return click.option(
-        name, type=DURATION, metavar="DURATION", help=f"{text} Wins over the configuration, for all channels."
+        f"--{name}",
+        f"said_{variable}",  # under its own name it would become part of the policy, below the configuration
+        type=DURATION,
+        metavar="DURATION",
+        envvar=f"KOPSVERSION_{variable.upper()}",
+        allow_from_autoenv=False,
+        help=f"{text} Wins over the configuration, for all channels.",
     )
 
 
@@ -165,9 +172,9 @@ As for "kopsversion resolve", see there. KOPSVERSION_CHECK_OUTPUT  --output of t
     metavar="DURATION",
     help="Leave out channels whose youngest marker is older, unless they are named.",
 )
-@_limit("--max-lag", text="A marker is stale when a newer testable build has been waiting longer than this.")
-@_limit("--max-build-age", text="Without a clone: a newest build older than this is too old.")
-@_limit("--build-sla", text="With a clone: a merge may wait this long for its build.")
+@_limit("max-lag", text="A marker is stale when a newer testable build has been waiting longer than this.")
+@_limit("max-build-age", text="Without a clone: a newest build older than this is too old.")
+@_limit("build-sla", text="With a clone: a merge may wait this long for its build.")
 @store_options
 @build_options
 def check(
@@ -179,9 +186,9 @@ def check(
     outputs: tuple[Output, ...],
     config: Path | None,
     ignore_older: timedelta,
-    max_lag: timedelta | None,
-    max_build_age: timedelta | None,
-    build_sla: timedelta | None,
+    said_max_lag: timedelta | None,
+    said_max_build_age: timedelta | None,
+    said_build_sla: timedelta | None,
 ) -> int:
     """Check whether channels are built and their markers keep up.
 
@@ -193,7 +200,7 @@ def check(
 
     wanted = outputs or (Output(TABLE),)
     _check_outputs(wanted)
-    said = Limits(max_lag=max_lag, max_build_age=max_build_age, build_sla=build_sla)
+    said = Limits(max_lag=said_max_lag, max_build_age=said_max_build_age, build_sla=said_build_sla)
     report = check_health(
         selectors,
         policy_of=_policies(_read_config(config), policy, said),
