@@ -519,12 +519,13 @@ def test_a_terminal_breaks_no_version(layout: Callable[[], list[Table]]) -> None
 def test_a_terminal_wraps_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sentence is wrapped at the terminal's width, below itself."""
     monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "25")  # rich believes COLUMNS only beside LINES
     monkeypatch.setenv("TERM", "dumb")
     table = Table(
         title="T", columns=("code", "what to know"), rows=(("builds-old", "one two three four " * 5),)
     )
     lines = decorated([table]).splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert lines[3].strip().startswith(("one", "two", "three", "four"))
     assert lines[3].startswith(" " * 14)
 
