@@ -198,6 +198,9 @@ def _ask(
     if wanted.marker is not None and not policy.markers:
         policy = evolve(policy, markers=(wanted.marker,))
     git, conditions = read_clone(wanted, repo=repo, nearby=nearby, ref=ref, deadline=deadline)
+    if repo is not None:
+        # Who names a clone is told that it did not help; who merely stands in one is not bothered.
+        conditions = tuple(evolve(condition, severity=Severity.WARNING) for condition in conditions)
     moment = in_utc("as_of", as_of) or in_utc("now", now) or datetime.now(UTC)
     return _Question(
         selector=wanted,
