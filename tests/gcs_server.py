@@ -25,7 +25,6 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from email.utils import format_datetime
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +46,7 @@ from tests.gcs_bucket import (
 from tests.gcs_faults import Fault, Response, Rule, error, evolve_headers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Callable, Iterable
     from types import TracebackType
 

@@ -11,12 +11,12 @@ import hashlib
 import os
 import subprocess
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from datetime import datetime
 
 ISOLATED = {

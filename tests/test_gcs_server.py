@@ -7,7 +7,6 @@ import gzip
 import http.client
 import json
 import threading
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -55,6 +54,7 @@ from tests.gcs_server import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from collections.abc import Iterator
     from pathlib import Path
 
