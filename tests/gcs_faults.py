@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import Any, Literal, Protocol, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from attrs import define, evolve, field, frozen
 

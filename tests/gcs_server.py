@@ -46,8 +46,7 @@ from tests.gcs_bucket import (
 from tests.gcs_faults import Fault, Response, Rule, error, evolve_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
 __all__ = [

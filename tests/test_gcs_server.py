@@ -54,8 +54,7 @@ from tests.gcs_server import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 MOMENT = datetime(2024, 5, 6, 12, 0, 0, 123456, tzinfo=UTC)
