@@ -424,10 +424,10 @@ def unreadable(channel: Channel, policy: Policy, error: KopsVersionError) -> Cha
     )
 
 
-def with_conditions(health: ChannelHealth, conditions: Iterable[Condition]) -> ChannelHealth:
-    """Add what was noticed besides, such as that a clone could not be read."""
-    merged = (*(finding.condition for finding in health.findings), *conditions)
-    return evolve(health, findings=findings_of(merged))
+def with_remarks(health: ChannelHealth, remarks: Iterable[Condition]) -> ChannelHealth:
+    """Add what was noticed about the means, such as that a clone could not be read: no fault of the channel."""
+    mild = [evolve(remark, severity=Severity.INFO) for remark in remarks]
+    return evolve(health, findings=findings_of([*(each.condition for each in health.findings), *mild]))
 
 
 def _marker_names(snapshot: Snapshot, channel: Channel) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from attrs import evolve, frozen
 
 from kopsversion import layout
 from kopsversion.errors import ResolutionError, StoreError, StoreUnavailableError, UsageError
-from kopsversion.health import HealthReport, LeftOut, judge_channel, with_conditions, worth_examining
+from kopsversion.health import HealthReport, LeftOut, judge_channel, with_remarks, worth_examining
 from kopsversion.latest import (
     DEFAULT_TIMEOUT,
     in_utc,
@@ -247,12 +247,12 @@ class _Survey:
             needs = set()
             for channel in channels:
                 if channel not in judged:
-                    git, conditions = lines[channel]
+                    git, remarks = lines[channel]
                     outcome = self._judge_one(evolve(snapshot, git=git), channel, depth=depth)
                     if isinstance(outcome, Undecided):
                         needs |= outcome.needs
                     else:
-                        judged[channel] = with_conditions(outcome, conditions)
+                        judged[channel] = with_remarks(outcome, remarks)
             # The timeline wants upload times of every build, also where no verdict does.
             needs |= {ListUploads(need.minor) for need in needs if isinstance(need, ListBuilds)}
         return [judged[channel] for channel in channels], snapshot
@@ -297,7 +297,8 @@ def _by_age(
         channel = _channel(ref)
         if channel is not None:
             # With as_of, a marker that was overwritten since may have been written at any time before.
-            youngest[channel] = max(youngest.get(channel, moment), min(moment, now))
+            at_most = min(moment, now)
+            youngest[channel] = max(youngest.get(channel, at_most), at_most)
     ordered = sorted(youngest, key=_newest_first)
     young = tuple(channel for channel in ordered if now - youngest[channel] <= ignore_older)
     old = tuple(LeftOut(str(each), youngest[each]) for each in ordered if each not in young)
