@@ -1,0 +1,6 @@
+"""Run the toolbox as ``python -m kopsversion``, for where scripts are not on the path."""
+
+from kopsversion.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""How the library is laid out: each module has a place, says what it is for, and no function outgrows a screen."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import kopsversion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROJECT = Path(__file__).parents[1]
+PACKAGE = PROJECT / "kopsversion"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SCREEN = 60
+"""Lines of one function, without its docstring and the functions inside it."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(PROJECT))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_relative)
+def test_a_module_says_what_it_is_for(path: Path) -> None:
+    """Its docstring begins with one sentence, and is more than the module's own name again."""
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    first, _, _ = docstring.partition("\n\n")
+    assert re.search(r"[.:]$", first), f"the first paragraph is no sentence: {first!r}"
+    assert len(first.split()) >= 5, f"says too little: {first!r}"
+    assert not (path.name != "__init__.py" and first.casefold().startswith(f"the {path.stem} module"))
+
+
+def _functions(tree: ast.AST) -> Iterator[Function]:
+    return (node for node in ast.walk(tree) if isinstance(node, Function))
+
+
+def _lines(function: Function) -> int:
+    """Count a function's lines without its docstring and without the functions that are defined in it."""
+    assert function.end_lineno is not None
+    own = set(range(function.lineno, function.end_lineno + 1))
+    inner = [each for each in _functions(function) if each is not function]
+    if ast.get_docstring(function) is not None:
+        inner.append(function.body[0])  # type: ignore[arg-type]  # the docstring's expression, for its lines
+    for node in inner:
+        own -= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(own)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_relative)
+def test_no_function_is_longer_than_a_screen(path: Path) -> None:
+    """What does not fit on a screen does more than one thing."""
+    lines = {function.name: _lines(function) for function in _functions(ast.parse(path.read_text()))}
+    assert {name: count for name, count in lines.items() if count > SCREEN} == {}
+
+
+def test_lines_are_counted_without_docstring_and_inner_functions() -> None:
+    """The measure of the test above counts what a reader has to follow."""
+    text = 'def outer():\n    """Say.\n\n    More.\n    """\n    def inner():\n        return 1\n    return inner\n'
+    found = {function.name: _lines(function) for function in _functions(ast.parse(text))}
+    assert found == {"outer": 2, "inner": 2}
+
+
+def _contracts() -> list[dict[str, Any]]:
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+    contracts: list[dict[str, Any]] = settings["tool"]["importlinter"]["contracts"]
+    return contracts
+
+
+def _top_modules() -> set[str]:
+    return {f"kopsversion.{each.name}" for each in pkgutil.iter_modules(kopsversion.__path__)}
+
+
+def test_every_module_has_a_layer() -> None:
+    """import-linter's layers (DESIGN section 8) name each module once, and none that is not there."""
+    (layers,) = (contract["layers"] for contract in _contracts() if contract["type"] == "layers")
+    named = [name.strip() for layer in layers for name in re.split(r"[|:]", layer)]
+    assert sorted(named) == sorted(_top_modules())
+
+
+def test_contracts_name_modules_that_exist() -> None:
+    """A contract about a module that was renamed would hold for ever."""
+    for contract in _contracts():
+        for name in contract.get("source_modules", []):
+            importlib.import_module(name)
+
+
+def test_nothing_is_called_utils() -> None:
+    """A module is named after what it knows."""
+    vague = {"utils", "util", "helpers", "helper", "common", "misc"}
+    assert [
+        _relative(path) for path in MODULES if vague & set(path.relative_to(PACKAGE).with_suffix("").parts)
+    ] == []
