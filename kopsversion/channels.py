@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BranchEvidence", "attribute", "by_git", "by_version", "is_shared", "needs_evidence", "rivals"]
 
-_ALPHA = "a"
+_ALPHA_STAGE = 0
+_FINAL_STAGE = 3
 _SURE = 3.0
 """Log odds, about 20 to 1, below which a line is doubtful: `docs/explanation/channels.md` has what it costs."""
 _LIMIT = 300
@@ -63,7 +64,8 @@ class BranchEvidence:
 
 def is_shared(version: BuildVersion) -> bool:
     """Tell whether master and a release branch both build such names: ``X.Y.0-alpha``, ``-beta`` and ``-rc``."""
-    return version.release.micro == 0 and version.release.pre is not None
+    _, _, patch, stage, _ = version.precedence[0]
+    return patch == 0 and stage < _FINAL_STAGE
 
 
 def by_version(version: BuildVersion) -> str | None:
@@ -100,7 +102,7 @@ def by_git(version: BuildVersion, line: GitLine, *, ref: str | None = None) -> A
 
 
 def _is_alpha(version: BuildVersion) -> bool:
-    return version.release.pre is not None and version.release.pre[0] == _ALPHA
+    return version.precedence[0][3] == _ALPHA_STAGE
 
 
 # --------------------------------------------------------------------------------------------------

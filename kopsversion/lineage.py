@@ -58,6 +58,10 @@ _LATE_HOUR = 0.1
 _BACKWARDS = 25.0
 _SILENT_DAY = 1.0  # a line that should have been building, and was silent
 _SILENT = 5.0  # at most: postsubmits do break (kops issue 16533)
+_RESUMED = (
+    7.0  # master built again after a long silence: likelier it is still broken, and this is the other line
+)
+_USUAL_GAP = 3.0  # days: only 1 % of master's builds come after a longer one (history)
 _OVERTAKEN = 1.0  # master leads: the release branch starts behind it
 _CROSSING = 0.25  # and stays there
 
@@ -221,12 +225,14 @@ class _Costs:
         heads = (None, *self.builds[: max(index - 1, 0)])
         follow = [self._follow(head, build) if head else 0.0 for head in heads]
         stay = self._follow(previous, build) if previous else self._start_master(build)
+        alone = stay + on_master + _resuming(previous or self.before, build)
         return _Step(
-            stay_master=(stay + on_master, stay + on_master + _tagging(previous, build)),
+            stay_master=(alone, alone + _tagging(previous, build)),
             stay_release=stay + on_release if previous else self._start_release(build, None) + on_release,
             to_master=[
                 (cost if head else self._start_master(build))
                 + _passing(head or self.before, previous, build)
+                + _resuming(head or self.before, build)
                 + on_master
                 for head, cost in zip(heads, follow, strict=True)
             ],
@@ -288,11 +294,8 @@ class _Costs:
         return _MARKER_LATE if self.newest - build.uploaded <= _LATE else _MARKER_STOPPED
 
     def silence(self, head: Sighting | None) -> float:
-        """Return the cost of master having built nothing after `head` until the newest of the builds.
-
-        A line that stopped where its marker stands is believed.
-        """
-        if head is None or head.uploaded is None or head.is_marked or self.has_master_left:
+        """Return the cost of master having built nothing after `head` until the newest of the builds."""
+        if head is None or head.uploaded is None or self.has_master_left:
             return 0.0
         return min(_SILENT, _SILENT_DAY * max(0.0, (self.newest or 0.0) - head.uploaded) / _DAY)
 
@@ -371,6 +374,13 @@ def _passing(head: Sighting | None, release: Sighting | None, build: Sighting) -
         return cost + (_silence(release.uploaded, build.uploaded) if release.tag == build.tag else 0.0)
     ahead = release.uploaded is not None and build.uploaded is not None and build.uploaded > release.uploaded
     return cost + (_CROSSING if ahead else 0.0)
+
+
+def _resuming(head: Sighting | None, build: Sighting) -> float:
+    """Return what it costs that master builds again after it was silent for longer than is usual."""
+    if head is None or head.uploaded is None or build.uploaded is None:
+        return 0.0
+    return min(_RESUMED, max(0.0, (build.uploaded - head.uploaded) / _DAY - _USUAL_GAP))
 
 
 def _tagging(head: Sighting | None, build: Sighting) -> float:
