@@ -17,7 +17,10 @@ from kopsversion.model import (
     Certainty,
     CommitPlace,
     Condition,
+    Foreign,
     ListUploads,
+    Malformed,
+    Marker,
     MarkerReport,
     RefusalKind,
     Rung,
@@ -32,7 +35,7 @@ from kopsversion.wording import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kopsversion.inquiry import Candidate, Inquiry
+    from kopsversion.inquiry import Candidate, Inquiry, Unknown
     from kopsversion.model import Refusal
     from kopsversion.version import BuildVersion
 
@@ -140,7 +143,8 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
             and not passed
             and report.marker.version == (evidence.choice.candidate.version)
         )
-        matters = decides and not passed and not decided
+        # What is verified only in part is used, but not in silence.
+        matters = decides and not passed and (not decided or report.verdict is Verdict.UNVERIFIED)
         passed = passed or decided
         yield from _about_marker(report, Severity.WARNING if matters else Severity.INFO)
     for report in evidence.reported:
@@ -160,12 +164,21 @@ def _about_gaps(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
                 {"minor": need.minor},
             )
         elif (path := f"markers/{need.ref}/{need.name}") not in judged:
+            verdict = _verdict_unjudged(inquiry.marker(need.ref, need.name))
             yield Condition(
-                "marker-unreachable",
+                f"marker-{verdict}",
                 Severity.WARNING,
-                f"{path} could not be read, so what it says of the builds is not known: {reason}",
-                {"marker": path, "verdict": Verdict.UNREACHABLE},
+                f"{path} does not help to tell which builds are of {inquiry.channel} and settled: {reason}",
+                {"marker": path, "verdict": verdict},
             )
+
+
+def _verdict_unjudged(marker: Marker | Unknown) -> Verdict:
+    """Return the verdict on a marker that was wanted as evidence, and is none."""
+    reading = marker.reading if isinstance(marker, Marker) else None
+    if isinstance(reading, Malformed):
+        return Verdict.MALFORMED
+    return Verdict.FOREIGN if isinstance(reading, Foreign) else Verdict.UNREACHABLE
 
 
 def _about_marker(report: MarkerReport, severity: Severity) -> Iterator[Condition]:

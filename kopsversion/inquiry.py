@@ -23,11 +23,13 @@ from kopsversion.model import (
     Attribution,
     Build,
     Channel,
+    Foreign,
     ListArtifacts,
     ListBuilds,
     ListMarkers,
     ListMinors,
     ListUploads,
+    Malformed,
     Marker,
     Missing,
     Need,
@@ -128,6 +130,13 @@ class Inquiry:
             return self.need(need)
         self.gaps[need] = reason
         return Marker(ref, name, Unreachable(reason))
+
+    def _witness(self, ref: str) -> Marker | Unknown:
+        """Return a branch's own marker as evidence of what it built; note it where it is none."""
+        marker = self.marker(ref, BRANCH_MARKER)
+        if isinstance(marker, Marker) and isinstance(marker.reading, Foreign | Malformed):
+            self.gaps[ReadMarker(ref, BRANCH_MARKER)] = f"it {marker.reading.reason}"
+        return marker
 
     # ----------------------------------------------------------------------------------- builds
 
@@ -271,8 +280,8 @@ class Inquiry:
         """Gather what tells the lines of a shared window apart, if these builds need telling apart."""
         if not channels.needs_evidence(builds, git=self.snapshot.git, git_ref=self.git_ref):
             return BranchEvidence()
-        release = self.marker(f"release-{minor}", BRANCH_MARKER)
-        master = self.marker(MASTER, BRANCH_MARKER)
+        release = self._witness(f"release-{minor}")
+        master = self._witness(MASTER)
         if self._uploads_wanted(minor):
             self.need(ListUploads(minor))
         if isinstance(release, Unknown) or isinstance(master, Unknown) or self._uploads_wanted(minor):
@@ -332,7 +341,7 @@ class Inquiry:
 
     def _named_by_own_branch(self, build: Build) -> bool | Unknown:
         """Tell whether the branch's marker, written after every other file, names the build."""
-        marker = self.marker(self.channel.ref, BRANCH_MARKER)
+        marker = self._witness(self.channel.ref)
         return marker if isinstance(marker, Unknown) else marker.version == build.version
 
     def first_testable(self, candidates: Iterable[Candidate | Unknown]) -> Candidate | Unknown | None:

@@ -106,7 +106,7 @@ class TestWithoutListing:
         found = ask(store_of(gcs_server))
         assert (str(found.version), found.source, found.rung) == (alpha(5), Source.MARKER, Rung.MARKER)
         assert found.markers[0].verdict is Verdict.UNVERIFIED
-        assert told(found) == {"listing-unavailable": Severity.WARNING, "marker-unverified": Severity.INFO}
+        assert told(found) == {"listing-unavailable": Severity.WARNING, "marker-unverified": Severity.WARNING}
         assert "HTTP 503" in about(found, "listing-unavailable")
         assert found.newest is None
         assert [r.name for r in gcs_server.requests if r.kind is Kind.OBJECTS] == [f"{KOPS_ROOT}{alpha(5)}/"]
@@ -332,6 +332,20 @@ class TestPartOfTheEvidence:
         found = ask(store_of(gcs_server))
         assert told(found)["marker-unreachable"] is Severity.WARNING
         assert f"markers/{ref}/{BRANCH_MARKER}" in about(found, "marker-unreachable")
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [("<html>Sign in</html>", "marker-malformed"), (f"https://x/{MASTER_LAST}", "marker-foreign")],
+    )
+    def test_a_branch_s_marker_that_is_no_evidence_is_told(
+        self, gcs_server: GcsServer, body: str, code: str
+    ) -> None:
+        """FAILURES rows 10 and 13, of a marker that only tells the branches apart."""
+        CUT.put(gcs_server)
+        gcs_server.bucket().add(f"{KOPS_ROOT}markers/release-1.29/{BRANCH_MARKER}", body, at=NOW - DAY)
+        found = ask(store_of(gcs_server))
+        assert told(found)[code] is Severity.WARNING
+        assert f"markers/release-1.29/{BRANCH_MARKER}" in about(found, code)
 
     def test_the_marker_that_would_settle_a_fresh_build(self, gcs_server: GcsServer) -> None:
         """An upload of a minute ago is over if the branch's marker names it; unread, the build is passed over."""
