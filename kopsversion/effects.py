@@ -62,9 +62,11 @@ class Effects:
     @property
     def marker_url(self) -> str | None:
         """The URL of the pin, where there is one."""
+        if self.pin is None:
+            return None
         from kopsversion.publish.pin import pin_url
 
-        return None if self.pin is None else pin_url(self.pin)
+        return pin_url(self.pin)
 
     def check(self) -> None:
         """Refuse what cannot succeed before a store is asked.
@@ -72,13 +74,14 @@ class Effects:
         Raises:
             UsageError: a file cannot be written at its place, or two are to have the same.
         """
+        options = {"--pin": self.pin, "--lock": self.lock, "--fetch": self.fetch}
+        places = [(option, path) for option, path in options.items() if path is not None]
+        if not places:
+            return
         from kopsversion.files import check_target
 
-        places = {"--pin": self.pin, "--lock": self.lock, "--fetch": self.fetch}
         seen: dict[str, str] = {}
-        for option, path in places.items():
-            if path is None:
-                continue
+        for option, path in places:
             check_target(path)
             # The place itself, not what a symlink there leads to: that is what gets replaced.
             place = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 # realpath gives text

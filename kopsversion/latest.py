@@ -23,7 +23,6 @@ from kopsversion.errors import (
     StoreUnavailableError,
     UsageError,
 )
-from kopsversion.gitwitness import find_clone, read_line
 from kopsversion.layout import check_marker_name, read_selector
 from kopsversion.listing import ChannelListing, ListedBuild, list_builds, list_channels
 from kopsversion.model import MASTER, Channel, Condition, Policy, Severity
@@ -229,8 +228,10 @@ def read_clone(
     selector: Selector, *, repo: Path | None, nearby: Path | None, ref: str | None, deadline: Deadline
 ) -> tuple[GitLine | None, tuple[Condition, ...]]:
     """Read the channel's branch from a clone; where it has none, say so, and go on without."""
-    if selector.channel is None:
+    if selector.channel is None or (repo is None and (nearby is None or not _is_in_repository(nearby))):
         return None, ()
+    from kopsversion.gitwitness import find_clone, read_line
+
     where = repo
     try:
         if where is None and nearby is not None:
@@ -244,6 +245,17 @@ def read_clone(
             raise
         message = f"git cannot tell which builds are of {selector.channel}: {error}"
         return None, (Condition("git-unavailable", Severity.INFO, message),)
+
+
+def _is_in_repository(folder: Path) -> bool:
+    """Tell whether git could see a repository from there: starting it, only to hear of none, costs each resolve."""
+    if os.environ.get("GIT_DIR"):
+        return True
+    try:
+        place = Path(os.path.realpath(folder))
+        return any((each / name).exists() for each in (place, *place.parents) for name in (".git", "HEAD"))
+    except OSError:
+        return True  # gone, or closed to us: git has a word for that
 
 
 def _git_seconds(deadline: Deadline) -> float:
