@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TEMPORARY = ".kopsversion-"
 """How the names of files that are being written begin."""
 
+_OF_THE_SYSTEM = ("/dev", "/proc", "/sys")
+_MEMORY = "/dev/shm"  # noqa: S108 # a place for files like any other, if somebody names it
+
 READABLE = 0o644
 EXECUTABLE = 0o755
 
@@ -29,17 +32,23 @@ EXECUTABLE = 0o755
 def check_target(path: Path) -> None:
     """Make sure, before anything is asked of a store, that a file can take the place `path`.
 
-    A file, or a symlink to one or to nothing, is replaced. A directory is not, nor is a device or a pipe: to put
-    a file in the place of ``/dev/null`` would break the machine.
+    A file, or a symlink to one or to nothing, is replaced. A directory is not, nor is a device or a pipe, nor
+    anything in the system's own directories: ``/dev/stdout`` is a symlink that may well lead to a file, and to
+    replace it, or ``/dev/null``, would break the machine.
 
     Raises:
         UsageError: `path` is none of these, or is not in a directory.
     """
     with _translated(path):
+        folder = Path(os.path.realpath(path.parent))
         try:
             mode = path.stat().st_mode
         except FileNotFoundError:
             mode = None
+    if any(folder.is_relative_to(each) for each in _OF_THE_SYSTEM) and not folder.is_relative_to(_MEMORY):
+        raise UsageError(
+            f"{quoted(str(path))} is in a directory of the system", hint="name a file, new or to be replaced"
+        )
     if mode is not None and not modes.S_ISREG(mode):
         kind = "a directory" if modes.S_ISDIR(mode) else "no regular file"
         raise UsageError(f"{quoted(str(path))} is {kind}", hint="name a file, new or to be replaced")

@@ -32,7 +32,7 @@ from kopsversion.files import check_target, write_whole
 from kopsversion.publish.fetch import CHECKSUM_LIMIT, Fetched, fetch_kops, read_platform
 from kopsversion.version import BuildVersion
 from tests.builders import NOW
-from tests.gcs_faults import Reset, Stall
+from tests.gcs_faults import Hangup, Stall
 from tests.gcs_server import KOPS_ROOT, GcsServer, Kind
 from tests.harness import NEW, PLACES, Wrapped, add_build, checksum_of, content_of, fill, make_place, opened
 from tests.test_store_contract import DirectoryPlace, Place, ServerPlace
@@ -278,13 +278,13 @@ def test_what_will_not_pass_is_not_tried_again(directory: DirectoryPlace, target
     assert (store.offsets, left(target)) == ([0], [])
 
 
-def test_a_reset_in_the_middle_costs_no_more_than_the_rest(gcs_server: GcsServer, target: Path) -> None:
+def test_a_hangup_in_the_middle_costs_no_more_than_the_rest(gcs_server: GcsServer, target: Path) -> None:
     """Over a real connection that breaks in the middle, the second request asks for the rest alone."""
     place = ServerPlace(gcs_server, KOPS_ROOT)
     content = os.urandom(3_000_000)
     place.add(NAME, content)
     place.add(f"{NAME}.sha256", f"{sha256(content).hexdigest()}  kops\n".encode())
-    gcs_server.fail(Reset("half"), Kind.MEDIA, when=lambda request: request.name.endswith("/kops"))
+    gcs_server.fail(Hangup("half"), Kind.MEDIA, when=lambda request: request.name.endswith("/kops"))
     fetched(opened(place), target)
     assert target.read_bytes() == content
     ranges = [
@@ -345,7 +345,7 @@ def _below_a_file(target: Path) -> Path:
         _link_to_directory,
         _pipe,
         _below_a_file,
-        lambda _: Path("/dev/null"),
+        lambda _: Path(os.devnull),
         lambda target: target / "kops",
         lambda target: target.with_name("k\0ps"),
         lambda target: target.with_name("k" * 300),
