@@ -8,9 +8,9 @@ knows nothing of what the files hold.
 from __future__ import annotations
 
 import os
+import secrets
 import stat as modes
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -73,18 +73,19 @@ def replacing(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
         UsageError: it cannot be written there.
     """
     check_target(path)
+    # The name is known before there is a file: a signal right after it was made must not leave it behind.
+    temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
     with _translated(path):
-        descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
         try:
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "w+b") as file:
                 yield file
                 file.flush()
                 os.fchmod(descriptor, mode)
                 os.fsync(descriptor)
-            Path(name).replace(path)
+            temporary.replace(path)
         except BaseException:
-            with suppress(FileNotFoundError):
-                Path(name).unlink()
+            temporary.unlink(missing_ok=True)
             raise
         _keep_entry(path.parent)
 
