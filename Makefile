@@ -10,7 +10,7 @@ AS_OF := 2024-05-06T18:00:00Z
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types architecture tests fix bench fuzz wheel clean
+.PHONY: help demo test lint types architecture tests fix bench fuzz docs wheel clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ fix: $(VENV)/.installed-dev  ## Format, and mend what ruff can mend
 
 fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest -m "not slow" -k "law or fuzz or stateful" --no-cov
+
+docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the code
+	$(BIN)/python -m docs.generate
+	$(BIN)/python -m tests.resolution_schema > docs/reference/resolution.schema.json
+	$(BIN)/python -m tests.fault_expectations
 
 wheel: $(VENV)/.installed-dev  ## Build sdist and wheel into dist/
 	rm -rf dist

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from attrs import Factory, evolve, frozen
 
+from kopsversion.catalogue import CATALOGUE
 from kopsversion.conditions import worst_first
 from kopsversion.errors import NoTestableBuildError, StoreUnavailableError
 from kopsversion.freshness import unbuilt
@@ -313,65 +314,29 @@ def _listed(names: Sequence[str]) -> str:
 
 
 # --------------------------------------------------------------------------------------------------
-# What to do about it
+# What a condition belongs to
 
-_POSTSUBMIT = "Look at the branch's postsubmit job, which builds and uploads; run it again once it is mended."
-_PROMOTER = "Look at the job that writes this marker: it fails, does not run, or may no longer write."
-
-_ABOUT: Mapping[str, tuple[Check, str]] = {
-    "channel-unreadable": (Check.READABLE, "See whether the store can be reached from here, and run again."),
-    "listing-unavailable": (Check.READABLE, "See whether the store can be listed from here, and run again."),
-    "no-testable-build": (Check.TESTABLE, _POSTSUBMIT),
-    "builds-stalled": (Check.FRESH, _POSTSUBMIT),
-    "builds-old": (
-        Check.FRESH,
-        "If nothing was merged, raise max-build-age for this channel; if something was, mend the postsubmit job.",
+_CHECKS: Mapping[Check, frozenset[str]] = {
+    Check.READABLE: frozenset({"channel-unreadable", "listing-unavailable"}),
+    Check.TESTABLE: frozenset({"no-testable-build"}),
+    Check.FRESH: frozenset({"builds-stalled", "builds-old"}),
+    Check.COMPLETE: frozenset({"builds-refused", "builds-unsettled", "artifacts-differ"}),
+    Check.CERTAIN: frozenset(
+        {"channel-ambiguous", "clone-ambiguous", "clone-behind", "clone-disagrees", "git-unavailable"}
     ),
-    "builds-refused": (Check.COMPLETE, "Look at the log of that build's upload, and build the commit again."),
-    "builds-unsettled": (Check.COMPLETE, "Nothing to do: the next run will see it whole."),
-    "artifacts-differ": (
-        Check.COMPLETE,
-        "See whether the file was dropped on purpose; if not, the build of the branch has lost it.",
-    ),
-    "channel-ambiguous": (Check.CERTAIN, "Give a clone of kops with --repo, which tells branches apart."),
-    "clone-ambiguous": (Check.CERTAIN, "Nothing to do: the build's name attributes it as well."),
-    "clone-behind": (Check.CERTAIN, "Fetch the branch in the clone, and run again."),
-    "clone-disagrees": (
-        Check.CERTAIN,
-        "See whether --repo names a clone of kops, and --ref the channel's branch.",
-    ),
-    "git-unavailable": (Check.CERTAIN, "Mend the clone that --repo names, or leave it out."),
-    "marker-old": (
-        Check.MARKER,
-        "Nothing to do with the marker itself: it moves again once there is a newer build.",
-    ),
-    "marker-lagging": (Check.MARKER, "Nothing to do yet: the promotion is within its limit."),
-    "marker-stale": (Check.MARKER, f"{_PROMOTER} Until then `kopsversion promote` can move it."),
-    "marker-dangling": (Check.MARKER, "Promote a build that is there; builds are deleted after a while."),
-    "marker-incomplete": (Check.MARKER, "Promote a complete build, and look at that build's upload."),
-    "marker-wrong-channel": (
-        Check.MARKER,
-        "Find the job that writes another branch's builds here, and promote one of this branch.",
-    ),
-    "marker-foreign": (Check.MARKER, "Find out who wrote it: jobs may be downloading from elsewhere."),
-    "marker-malformed": (Check.MARKER, "Write it anew, as one URL and a newline; see what wrote it last."),
-    "marker-missing": (
-        Check.MARKER,
-        "Write it, or list it under ignored-markers if it is not meant to exist.",
-    ),
-    "marker-unreachable": (Check.MARKER, "See whether the store can be reached from here, and run again."),
-    "marker-unverified": (Check.MARKER, "See whether the store can be listed from here, and run again."),
+    Check.MARKER: frozenset(code for code in CATALOGUE if code.startswith("marker-")),
 }
-"""By code: the check that a condition belongs to, and what to do about it."""
+"""The conditions that a judgement can come to, by the check that they belong to."""
+_CHECK_OF = {code: check for check, codes in _CHECKS.items() for code in codes}
 
 
 def findings_of(conditions: Iterable[Condition]) -> tuple[Finding, ...]:
     """Add to each condition what to do about it; worst first."""
-    return tuple(Finding(each, _ABOUT[each.code][1]) for each in worst_first(conditions))
+    return tuple(Finding(each, CATALOGUE[each.code].advice) for each in worst_first(conditions))
 
 
 def _check_of(finding: Finding) -> Check:
-    return _ABOUT[finding.condition.code][0]
+    return _CHECK_OF[finding.condition.code]
 
 
 # --------------------------------------------------------------------------------------------------

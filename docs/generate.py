@@ -1,0 +1,341 @@
+"""Writes the reference pages that are made of the code, so that they cannot drift: ``make docs``.
+
+``docs/reference/cli.md`` from the commands, ``conditions.md`` from the catalogue of conditions, ``exit-codes.md`` from
+the errors and ``api.md`` from the public names. ``tests/test_docs_reference.py`` fails when one is out of date.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+import kopsversion
+from kopsversion import console, errors
+from kopsversion.catalogue import CATALOGUE
+from kopsversion.cli import tools
+from kopsversion.model import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+REFERENCE = Path(__file__).parent / "reference"
+_MADE = "<!-- Made by docs/generate.py: change the code, then `make docs`. -->"
+
+
+def main() -> None:
+    """Write every page."""
+    for name, text in pages().items():
+        (REFERENCE / name).write_text(text, encoding="utf-8")
+
+
+def pages() -> Mapping[str, str]:
+    """Return every page's text by its file name."""
+    makers: Mapping[str, Callable[[], Iterable[str]]] = {
+        "cli.md": _cli,
+        "conditions.md": _conditions,
+        "exit-codes.md": _exit_codes,
+        "api.md": _api,
+    }
+    return {name: "\n".join(maker()).rstrip() + "\n" for name, maker in makers.items()}
+
+
+def _table(*rows: tuple[str, ...]) -> Iterator[str]:
+    """Write a table; the first row is its head."""
+    head, *others = rows
+    for row in (head, tuple("---" for _ in head), *others):
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+    yield ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+# --------------------------------------------------------------------------------------------------
+# cli.md
+
+
+def _cli() -> Iterator[str]:
+    yield from (
+        "# Command line",
+        "",
+        _MADE,
+        "",
+        "`resolve-latest` is `kopsversion resolve` as a script of its own. The answer goes to standard output,",
+        "everything else to standard error. Statuses are in [exit codes](exit-codes.md), what is said beside an",
+        "answer in [conditions](conditions.md).",
+        "",
+    )
+    root = click.Context(tools, info_name="kopsversion")
+    told: dict[tuple[str, str], str] = {}
+    for name in tools.list_commands(root):
+        command = tools.commands[name]
+        context = click.Context(
+            command,
+            info_name=name,
+            parent=root,
+            auto_envvar_prefix=command.context_settings.get("auto_envvar_prefix"),
+        )
+        yield from _command(context, told)
+
+
+def _command(context: click.Context, told: dict[tuple[str, str], str]) -> Iterator[str]:
+    """Describe one command. A section that another command has told already is only named."""
+    command = context.command
+    yield from (f"## kopsversion {context.info_name}", "", "```text")
+    yield from (_one_line(command.get_usage(context)).removeprefix("Usage: "), "```", "")
+    yield from (inspect.cleandoc(command.help or "").replace("\b\n", ""), "")
+    options = [param for param in command.get_params(context) if isinstance(param, click.Option)]
+    yield from _table(("option", "meaning", "variable"), *(_option(each, context) for each in options))
+    for title, text in getattr(command, "sections", ()):
+        teller = told.setdefault((title, text), context.info_name or "")
+        if teller == context.info_name:
+            yield from (f"### {title} of {context.info_name}", "", "```text", text.strip("\n"), "```", "")
+        else:
+            yield from (f"{title}: as for [{teller}](#{_slug(f'{title} of {teller}')}).", "")
+
+
+def _slug(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def _option(option: click.Option, context: click.Context) -> tuple[str, str, str]:
+    names = ", ".join(f"`{name}`" for name in sorted(option.opts, key=len))
+    takes = not (option.is_flag or option.count)
+    metavar = f" `{option.make_metavar(context)}`" if takes else ""
+    record = option.get_help_record(context)
+    said = _one_line(record[1]).replace("[required]", "Required.") if record else ""
+    meaning = re.sub(r"\s*\[default: (.+)\]$", r" Default: \1.", said)
+    return f"{names}{metavar}", meaning, _variable(option, context)
+
+
+def _variable(option: click.Option, context: click.Context) -> str:
+    if option.envvar:
+        return f"`{option.envvar}`"
+    if not option.allow_from_autoenv or not option.name or not context.auto_envvar_prefix:
+        return ""
+    return f"`{context.auto_envvar_prefix}_{option.name.upper()}`"
+
+
+# --------------------------------------------------------------------------------------------------
+# conditions.md
+
+
+def _conditions() -> Iterator[str]:
+    yield from (
+        "# Conditions",
+        "",
+        _MADE,
+        "",
+        "A condition is something that the reader of an answer should know. It has a code for machines, a severity,",
+        "and one sentence that names what is the case. `resolve-latest` says warnings and errors on standard error,",
+        "with `-v` also information; `-o json` has all of them; `--strict` makes any warning or error an exit status",
+        "of 3.",
+        "",
+    )
+    rows = [
+        (
+            f"`{code}`",
+            " or ".join(entry.severities),
+            entry.meaning,
+            entry.advice,
+        )
+        for code, entry in CATALOGUE.items()
+    ]
+    yield from _table(("code", "severity", "what is the case", "what to do"), *rows)
+    yield from (
+        "`marker-` and a verdict is a warning where that marker should have decided, and information where it is only",
+        f"reported. There is one for every verdict but `{Verdict.CURRENT}`: see [markers](../explanation/markers.md).",
+    )
+
+
+# --------------------------------------------------------------------------------------------------
+# exit-codes.md
+
+
+def _exit_codes() -> Iterator[str]:
+    yield from (
+        "# Exit codes",
+        "",
+        _MADE,
+        "",
+        "The same for every command. `resolve-latest` prints to standard output on 0 and 3 only.",
+        "",
+    )
+    yield from _table(("status", "meaning", "errors"), *(_status(code) for code in sorted(_meanings())))
+    yield from (
+        "Statuses above 5 come from the process: a defect (`-vv` shows the traceback), Ctrl-C, and a reader of",
+        "standard output that has gone away.",
+        "",
+        "## Errors",
+        "",
+        "Each error is one sentence on standard error, then its reasons, then a hint that says what to do next. In",
+        "Python they are exceptions with that sentence as `str(error)`, and with `hint`, `reasons` and `exit_code`.",
+        "",
+    )
+    yield from _table(
+        ("error", "is a", "status", "when"), *(_error(kind) for kind in _kinds(errors.KopsVersionError))
+    )
+
+
+def _meanings() -> Mapping[int, str]:
+    """Say what each status means, the process's own among them."""
+    return {
+        0: "answered",
+        1: "no testable build, or refused",
+        2: "an argument, option, variable or configuration that cannot be meant",
+        console.DEGRADED: "answered, but `--strict` or `check` found a condition of severity warning or error",
+        4: "the store cannot be reached, or denies access",
+        5: "what is there is not what was promised: checksum, lock, lost race",
+        console.UNFORESEEN: "a defect of kopsversion itself",
+        console.INTERRUPTED: "interrupted",
+        console.BROKEN_PIPE: "standard output was closed",
+    }
+
+
+def _status(code: int) -> tuple[str, str, str]:
+    raised = [kind.__name__ for kind in _kinds(errors.KopsVersionError) if kind.exit_code == code]
+    return str(code), _meanings()[code], ", ".join(f"`{name}`" for name in raised)
+
+
+def _kinds(kind: type[errors.KopsVersionError]) -> Iterator[type[errors.KopsVersionError]]:
+    """Walk the errors of the errors module, each before its kinds."""
+    yield kind
+    for other in kind.__subclasses__():
+        if other.__module__ == errors.__name__:
+            yield from _kinds(other)
+
+
+def _error(kind: type[errors.KopsVersionError]) -> tuple[str, str, str, str]:
+    bases = ", ".join(f"`{base.__name__}`" for base in kind.__bases__)
+    return f"`{kind.__name__}`", bases, str(kind.exit_code), _first_paragraph(kind)
+
+
+# --------------------------------------------------------------------------------------------------
+# api.md
+
+
+def _api() -> Iterator[str]:
+    yield from (
+        "# Python",
+        "",
+        _MADE,
+        "",
+        "Everything that `from kopsversion import …` offers. Values are frozen, times are UTC `datetime`s, durations",
+        "are `timedelta`s, and errors are described under [exit codes](exit-codes.md#errors). The package is typed.",
+        "",
+    )
+    public = {name: getattr(kopsversion, name) for name in kopsversion.__all__}
+    functions = {name: value for name, value in public.items() if not inspect.isclass(value)}
+    classes = {name: value for name, value in public.items() if inspect.isclass(value)}
+    faults = {name for name, value in classes.items() if issubclass(value, errors.KopsVersionError)}
+    yield from ("## Functions", "")
+    for name, function in functions.items():
+        yield from (f"### {name}", "", "```text", *_signature(name, function), "```", "")
+        yield from _documentation(function)
+    yield from ("## Values", "")
+    for name, kind in classes.items():
+        if name not in faults:
+            yield from (f"### {name}", "")
+            yield from _documentation(kind)
+            yield from _members(kind)
+    yield from ("## Errors", "", ", ".join(f"`{name}`" for name in sorted(faults)) + ".")
+
+
+def _signature(name: str, function: Callable[..., object]) -> Iterator[str]:
+    """Write a signature with a line for each parameter."""
+    signature = inspect.signature(function)
+    yield f"{name}("
+    starred = False
+    for parameter in signature.parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not starred:
+            yield "    *,"
+            starred = True
+        default = parameter.default
+        # What a default holds is described with its own class.
+        shown = f"{type(default).__name__}()" if hasattr(default, "__attrs_attrs__") else repr(default)
+        value = "" if default is parameter.empty else f" = {shown}"
+        yield f"    {parameter.name}: {parameter.annotation}{value},"
+    yield f") -> {signature.return_annotation}"
+
+
+_SECTION = re.compile(r"(Parameters|Returns|Raises|Attributes):")
+
+
+def _documentation(value: object) -> Iterator[str]:
+    """Write a docstring as Markdown: its sections become lists, examples become code."""
+    for paragraph in inspect.cleandoc(_docstring(value)).split("\n\n"):
+        first, *rest = paragraph.splitlines()
+        if paragraph.startswith(">>>"):
+            yield from ("```pycon", re.sub(r"  # doctest:.*", "", paragraph), "```", "")
+        elif _SECTION.fullmatch(first):
+            yield from (f"{first}", "", *_entries(rest, named=first != "Returns:"), "")
+        elif not paragraph.startswith("Source:"):
+            yield from (_markdown(paragraph), "")
+
+
+def _docstring(value: object) -> str:
+    """Return a value's own docstring; what attrs and enum write there is none."""
+    return getattr(value, "__doc__", None) or ""
+
+
+def _entries(lines: Iterable[str], *, named: bool) -> Iterator[str]:
+    """Write the entries of a section, each of which may go on in deeper lines, as a list."""
+    entries: list[str] = []
+    for line in lines:
+        if line.startswith("     ") or (not named and entries):
+            entries[-1] += f" {line.strip()}"
+        else:
+            entries.append(line.strip())
+    for entry in entries:
+        name, colon, text = entry.partition(": ")
+        yield f"- `{name}`: {_markdown(text)}" if named and colon else f"- {_markdown(entry)}"
+
+
+def _members(kind: type) -> Iterator[str]:
+    """List an enumeration's values, or a class's public methods and properties, each with its first sentence."""
+    if issubclass(kind, Enum):
+        yield from ("One of " + ", ".join(f"`{member.name}` (`{member.value}`)" for member in kind) + ".", "")
+    own = {name: member for name, member in vars(kind).items() if not name.startswith("_")}
+    described = [
+        f"- `{_called(name, member)}`: {_first_paragraph(_function(member))}"
+        for name, member in own.items()
+        if _is_described(member)
+    ]
+    if described:
+        yield from ("Methods and properties:", "", *described, "")
+
+
+def _is_described(member: object) -> bool:
+    return isinstance(member, property | classmethod | staticmethod) or inspect.isfunction(member)
+
+
+def _called(name: str, member: object) -> str:
+    if isinstance(member, property):
+        return name
+    signature = inspect.signature(_function(member))
+    return f"{name}({', '.join(each for each in signature.parameters if each not in {'self', 'cls'})})"
+
+
+def _function(member: object) -> Callable[..., object]:
+    """Return the function behind a property or a class method."""
+    function: Any = getattr(member, "fget", None) or getattr(member, "__func__", member)
+    return cast("Callable[..., object]", function)
+
+
+def _first_paragraph(value: object) -> str:
+    return _markdown(_one_line(inspect.cleandoc(_docstring(value)).partition("\n\n")[0]))
+
+
+def _markdown(text: str) -> str:
+    """Turn a docstring's ``literals`` into Markdown's."""
+    return text.replace("``", "`")
+
+
+if __name__ == "__main__":
+    main()
