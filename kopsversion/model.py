@@ -354,7 +354,7 @@ class Snapshot:
             if (marker.ref, marker.name) == (ref, name):
                 return marker
         if self.marker_names is not None and (ref, name) not in self.marker_names:
-            return Marker(ref, name, Missing(f"there is no markers/{ref}/{name}"))
+            return Marker(ref, name, Missing("does not exist"))
         return None
 
 

@@ -141,7 +141,7 @@ class TestSnapshot:
         assert known.marker("master", GREEN_MARKER) == green
         assert known.marker("release-1.29", BRANCH_MARKER) == branch
         assert known.marker("release-1.30", BRANCH_MARKER) == Marker(
-            "release-1.30", BRANCH_MARKER, Missing("there is no markers/release-1.30/latest-ci.txt")
+            "release-1.30", BRANCH_MARKER, Missing("does not exist")
         )
 
     def test_an_empty_one_knows_that_there_is_nothing(self) -> None:
