@@ -56,8 +56,12 @@ _FLAG_ROW = 19
 """Pixels of height for each marker."""
 _BAND = 34
 """Pixels of height for the builds."""
+_BEFORE = -1.0
+"""Stands for the place of a build from before the timeline."""
 _LONGEST_LABEL = 22
 """Characters of a marker's name beside its flag: latest-ci-updown-green."""
+_NARROWEST_GAP = 1
+"""Percent of the width that a gap must have to be seen."""
 _NARROWEST_LABELLED_GAP = 45
 """Percent of the width that a gap must have for its label to fit on a phone."""
 
@@ -246,7 +250,8 @@ def _lane(channel: ChannelHealth, scale: _Scale) -> _Lane:
         (marker, place) for marker in channel.markers if (place := _place(marker, channel, scale)) is not None
     ]
     flags = tuple(
-        _flag(marker, x=place, y=row * _FLAG_ROW, now=scale.now) for row, (marker, place) in enumerate(placed)
+        _flag(marker, place=place, y=row * _FLAG_ROW, now=scale.now)
+        for row, (marker, place) in enumerate(placed)
     )
     band_y = len(flags) * _FLAG_ROW
     return _Lane(
@@ -299,16 +304,17 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _place(marker: MarkerHealth, channel: ChannelHealth, scale: _Scale) -> float | None:
-    """Return where the build is that a marker names: at the left edge if it is older than the timeline."""
+    """Return where the build is that a marker names: before the left edge if it is older than the timeline."""
     for build, uploaded in _oldest_first(channel):
         if build.version == marker.version:
             return scale.percent(uploaded)
-    return 0.0 if marker.builds_behind is not None else None
+    return _BEFORE if marker.builds_behind is not None else None
 
 
-def _flag(marker: MarkerHealth, *, x: float, y: int, now: datetime) -> _Flag:
+def _flag(marker: MarkerHealth, *, place: float, y: int, now: datetime) -> _Flag:
     verdict = "" if marker.verdict is Verdict.CURRENT else f" ({marker.verdict})"
     kinds = {Verdict.CURRENT: "good", Verdict.LAGGING: "slow"}
+    x = max(place, 0.0)
     return _Flag(
         x=x,
         y=y,
@@ -316,7 +322,7 @@ def _flag(marker: MarkerHealth, *, x: float, y: int, now: datetime) -> _Flag:
         verdict=kinds.get(marker.verdict, "bad"),
         label=_shortened(marker.name.removesuffix(".txt"), _LONGEST_LABEL - len(verdict)) + verdict,
         title=printable(f"{marker.report.marker.path} is {marker.verdict}: it {marker.report.message}"),
-        tip=_Tip.at(x, list(_marker_lines(marker, now=now))),
+        tip=_Tip.at(x, list(_marker_lines(marker, is_older=place == _BEFORE, now=now))),
     )
 
 
@@ -324,27 +330,28 @@ def _shortened(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _marker_lines(marker: MarkerHealth, *, now: datetime) -> Iterator[str]:
+def _marker_lines(marker: MarkerHealth, *, is_older: bool, now: datetime) -> Iterator[str]:
     yield from textwrap.wrap(f"{marker.name}: {marker.verdict}", _LINE)
     if marker.version is not None:
         yield from _version_lines(marker.version)
     if marker.lag:
         yield f"promotion lag {duration(marker.lag)}"
+    if is_older:
+        yield "a build from before this timeline"
     if marker.written is not None:
         yield f"written {moment(marker.written)} ({duration(now - marker.written)} ago)"
 
 
 def _gap(channel: ChannelHealth, scale: _Scale) -> _Gap | None:
     """Return the gap of a channel whose builds have stopped, or that has none at all."""
-    stopped = any(
-        finding.condition.code in {"builds-old", "builds-stalled", "no-testable-build"}
-        for finding in channel.findings
-    )
-    if not stopped:
-        return None
     newest = channel.newest.uploaded if channel.newest is not None else None
+    stopped = any(finding.condition.code in {"builds-old", "builds-stalled"} for finding in channel.findings)
+    if channel.unreadable is not None or (newest is not None and not stopped):
+        return None
     x = 0.0 if newest is None else scale.percent(newest)
     width = round(100 - x, 2)
+    if width < _NARROWEST_GAP:
+        return None
     label = "no build" if newest is None else f"no build for {duration(scale.now - newest)}"
     return _Gap(x=x, width=width, label=label if width >= _NARROWEST_LABELLED_GAP else "")
 

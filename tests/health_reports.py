@@ -1,0 +1,191 @@
+"""Health reports that tests of the outputs show: the incident, everything that can be said, a crowd, and long names."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from attrs import evolve
+
+from kopsversion.demo import AS_OF, lay_out
+from kopsversion.errors import StoreUnavailableError
+from kopsversion.health import (
+    BuildState,
+    ChannelHealth,
+    HealthReport,
+    LeftOut,
+    MarkerHealth,
+    SeenBuild,
+    judge_channel,
+    unreadable,
+    with_remarks,
+)
+from kopsversion.model import (
+    BRANCH_MARKER,
+    GREEN_MARKER,
+    MASTER,
+    Attribution,
+    Certainty,
+    Channel,
+    Condition,
+    GitCommit,
+    GitLine,
+    Malformed,
+    Marker,
+    MarkerReport,
+    Missing,
+    Named,
+    Policy,
+    Severity,
+    Verdict,
+    Witness,
+)
+from kopsversion.survey import check_health
+from kopsversion.version import BuildVersion
+from tests.builders import DAY, HOUR, NOW, STORE, bare_listing, build, marker, snapshot
+from tests.scenes import alpha, patch
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from kopsversion.model import Snapshot
+
+HOSTILE = "</title><script>alert(1)</script>|`*_@octocat #1 & \x1b[2J"
+"""Text that no grammar here lets through; an output must be safe even if one did."""
+
+NINES = "999999999"
+LONGEST = f"{NINES}.{NINES}.{NINES}-alpha.{NINES}+v{NINES}.{NINES}.{NINES}-alpha.{NINES}-{NINES}-g{'f' * 40}"
+"""As long as a version can be."""
+LONGEST_MARKER = f"{'latest-ci-' * 10}."
+"""As long as a marker's name can be."""
+
+
+def incident(directory: Path) -> HealthReport:
+    """Report on the demo bucket, laid out in `directory`, as if it were the real one."""
+    lay_out(directory)
+    return evolve(
+        check_health(store=str(directory), as_of=AS_OF), store="gs://k8s-staging-kops/kops/releases/"
+    )
+
+
+def judged(held: Snapshot, channel: str, policy: Policy | None = None) -> ChannelHealth:
+    """Judge a channel of a snapshot that knows enough."""
+    health = judge_channel(held, Channel(channel), policy or Policy(), NOW)
+    assert isinstance(health, ChannelHealth)
+    return health
+
+
+def everything() -> HealthReport:
+    """Make a report with every kind of thing that can be said."""
+    lacks = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
+    line = tuple(GitCommit(f"{n:010x}{'0' * 30}", NOW - 30 * DAY + n * HOUR) for n in range(30))
+    master = snapshot(
+        bare_listing(alpha(3), NOW - 25 * DAY),
+        build(alpha(5), uploaded=NOW - 20 * DAY),
+        build(alpha(7), uploaded=NOW - 3 * DAY),
+        build(alpha(9), uploaded=NOW - 2 * DAY, without=lacks),
+        build(alpha(10), uploaded=NOW - timedelta(minutes=4)),
+        markers=[
+            marker(MASTER, GREEN_MARKER, alpha(5), written=NOW - 19 * DAY),
+            marker(MASTER, BRANCH_MARKER, alpha(7), written=NOW - 3 * DAY),
+            marker(MASTER, "latest-ci-other.txt", Malformed("is an HTML or XML page"), written=NOW - HOUR),
+            marker(MASTER, "latest-ci-unused.txt", Missing("does not exist")),
+        ],
+        git=GitLine("origin/master", line),
+    )
+    lagging = snapshot(
+        build(patch(1), uploaded=NOW - 200 * DAY),
+        build(patch(4), uploaded=NOW - 5 * HOUR),
+        build(patch(5), uploaded=NOW - 2 * HOUR),
+        markers=[
+            marker("release-1.29", BRANCH_MARKER, patch(4), written=NOW - 5 * HOUR),
+            marker("release-1.29", "latest-ci-old.txt", patch(1)),
+        ],
+    )
+    refused = snapshot(
+        build(patch(2, minor="1.28"), uploaded=NOW - DAY, without=lacks),
+        markers=[marker("release-1.28", BRANCH_MARKER, patch(2, minor="1.28"), written=NOW - DAY)],
+    )
+    remark = Condition(
+        "git-unavailable", Severity.WARNING, "git cannot tell which builds are of release-1.29"
+    )
+    return HealthReport(
+        store="gs://k8s-staging-kops/kops/releases/",
+        now=NOW,
+        channels=(
+            judged(master, MASTER, Policy(reported=("latest-ci-unused.txt",))),
+            with_remarks(judged(lagging, "release-1.29"), [remark]),
+            judged(refused, "release-1.28"),
+            judged(snapshot(build(alpha(1))), "release-1.27"),
+            unreadable(
+                Channel("release-1.26"), Policy(), StoreUnavailableError(f"no answer: {HOSTILE}", url=STORE)
+            ),
+        ),
+        left_out=(LeftOut("release-1.20", NOW - 400 * DAY),),
+        conditions=(
+            Condition(
+                "store-unreachable", Severity.WARNING, "gs://a/ did not answer; the answer is from gs://b/"
+            ),
+        ),
+        skipped={"names that are no version": 3, "files outside of a build": 1},
+        requests=20,
+    )
+
+
+def seen(version: str, *, uploaded: datetime | None, state: BuildState = BuildState.TESTABLE) -> SeenBuild:
+    """Make a build that was seen."""
+    return SeenBuild(
+        version=BuildVersion.parse(version),
+        uploaded=uploaded,
+        attribution=Attribution(MASTER, Witness.VERSION, Certainty.LIKELY),
+        state=state,
+        reasons=() if state is BuildState.TESTABLE else (f"{'images/a-very-long-name' * 9} is missing",),
+    )
+
+
+def crowded(builds: int) -> HealthReport:
+    """Make a report on one channel with so many builds, of every state, in the last hundred days."""
+    states = list(BuildState)
+    held = tuple(
+        seen(alpha(n), uploaded=NOW - n * (100 * DAY / builds), state=states[n % len(states)])
+        for n in range(builds)
+    )
+    channel = ChannelHealth(
+        channel=MASTER, policy=Policy(), newest=held[0], testable=held[0], builds=held, refused=held[1:4]
+    )
+    return HealthReport(store=STORE, now=NOW, channels=(channel,))
+
+
+def longest() -> HealthReport:
+    """Make a report whose versions, names and reasons are as long as they can be."""
+    spread = [
+        (0, BuildState.REFUSED),
+        (30, BuildState.TESTABLE),
+        (60, BuildState.UNSETTLED),
+        (99, BuildState.REFUSED),
+    ]
+    held = tuple(seen(LONGEST, uploaded=NOW - age * DAY, state=state) for age, state in spread)
+    markers = tuple(
+        MarkerHealth(
+            report=MarkerReport(
+                Marker("release-9999.9999", name, Named(BuildVersion.parse(LONGEST)), written=NOW - 50 * DAY),
+                verdict,
+                f"names {LONGEST}, which is a build of another branch",
+                50 * DAY,
+            ),
+            builds_behind=1,
+        )
+        for name, verdict in ((LONGEST_MARKER, Verdict.WRONG_CHANNEL), (GREEN_MARKER, Verdict.LAGGING))
+    )
+    channel = ChannelHealth(
+        channel="release-9999.9999",
+        policy=Policy(),
+        newest=held[0],
+        testable=held[1],
+        commits_behind=123456,
+        markers=markers,
+        builds=held,
+        refused=(held[0], held[3], seen(LONGEST, uploaded=None, state=BuildState.REFUSED)),
+    )
+    return HealthReport(store=f"file:///{'a-deep-directory/' * 12}", now=NOW, channels=(channel, channel))
