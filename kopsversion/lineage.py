@@ -15,7 +15,9 @@ Pure arithmetic: it knows versions and seconds, and nothing of stores, markers o
 from __future__ import annotations
 
 from enum import Enum
+from functools import lru_cache
 from math import inf, log
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
@@ -142,8 +144,6 @@ def tell_apart(
         For each build the log odds that it is master's: above 0 it is, below it is the release branch's, and
         near 0 it could be either. Takes time and memory in the square of the number of builds.
     """
-    if not sightings:
-        return {}
     costs = _Costs.of(
         sightings,
         before=last_of_master,
@@ -151,7 +151,7 @@ def tell_apart(
         master_left=master_left,
         has_master_left=has_master_left,
     )
-    return _log_odds([costs.step(index) for index in range(len(costs.builds))], costs)
+    return _log_odds(costs)
 
 
 @frozen
@@ -192,7 +192,7 @@ class _Costs:
     master_left: float | None
     has_master_left: bool
     newest: float | None
-    bumps: Mapping[tuple[ReleaseKey, ReleaseKey], int]
+    bumps: Mapping[tuple[ReleaseKey, ReleaseKey], int] = field(eq=False)
 
     @classmethod
     def of(
@@ -300,13 +300,17 @@ class _Costs:
         return min(_SILENT, _SILENT_DAY * max(0.0, (self.newest or 0.0) - head.uploaded) / _DAY)
 
 
-def _log_odds(steps: Sequence[_Step], costs: _Costs) -> dict[BuildVersion, float]:
+@lru_cache(maxsize=32)  # the channels of a minor, and the markers that are judged by it, ask the same
+def _log_odds(costs: _Costs) -> Mapping[BuildVersion, float]:
     """Find, for each build, how much dearer the best split is that has it on the release branch's line.
 
     ``masters[i][j]`` is the cost of the cheapest split of the builds up to `i` where master's head is `i` and the
     release branch's is `j`; ``releases[i][j]`` has the lines exchanged. The same from the end gives what is still
     to come, and the sum of both is the cheapest split through that state.
     """
+    steps = [costs.step(index) for index in range(len(costs.builds))]
+    if not steps:
+        return {}
     masters = [[steps[0].stay_master[0]]]
     releases = [[steps[0].stay_release]]
     for step in steps[1:]:
@@ -338,7 +342,7 @@ def _log_odds(steps: Sequence[_Step], costs: _Costs) -> dict[BuildVersion, float
                 for head, cost in enumerate(step.to_master)
             ],
         )
-    return odds
+    return MappingProxyType(odds)
 
 
 def _cheapest(costs: Sequence[float], more: Sequence[float]) -> float:
