@@ -7,13 +7,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 AS_OF := 2024-05-06T18:00:00Z
+MINUTES := 10
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types architecture tests fix bench fuzz docs wheel clean
+.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel wheel-test clean
 
 help:  ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12 …" >&2; exit 1; }
@@ -27,6 +28,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --constraint constraints.txt --editable '.[report,dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-mutants: $(VENV)/.installed-dev
+	$(PIP) install --constraint constraints.txt --editable '.[mutants]'
+	@touch $@
 
 demo: $(VENV)/.installed  ## Lay out the bucket of 6 May 2024 and resolve master from it
 	$(BIN)/kopsversion demo $(DEMO)
@@ -51,8 +56,16 @@ fix: $(VENV)/.installed-dev  ## Format, and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws
-	HYPOTHESIS_PROFILE=long $(BIN)/pytest -m "not slow" -k "law or fuzz or stateful" --no-cov
+bench: $(VENV)/.installed-dev  ## Print the figures of docs/performance.md; BENCH=--quick for some of them
+	$(BIN)/python -m benchmarks.resolve $(BENCH)
+	$(BIN)/python -m benchmarks.versions $(BENCH)
+	$(BIN)/python -m benchmarks.fleet $(BENCH)
+
+fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws; MINUTES=60 for an hour
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+mutants: $(VENV)/.installed-mutants  ## Slow (half an hour): does a test notice each changed line of the core?
+	$(BIN)/python -m tests.mutants
 
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the code
 	$(BIN)/python -m docs.generate
@@ -61,8 +74,11 @@ docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the 
 
 wheel: $(VENV)/.installed-dev  ## Build sdist and wheel into dist/
 	rm -rf dist
-	$(BIN)/python -m build
+	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
+
+wheel-test: $(VENV)/.installed-dev  ## Slow (minutes): install the wheel on every Python there is, and use it
+	$(BIN)/pytest -m wheel
 
 clean:  ## Remove what was made
 	rm -rf $(VENV) $(DEMO) dist build .coverage* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
