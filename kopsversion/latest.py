@@ -29,7 +29,7 @@ from kopsversion.model import MASTER, Channel, Condition, Policy, Severity
 from kopsversion.snapshot import gather, start
 from kopsversion.stores.base import DEFAULT_STORE
 from kopsversion.stores.deadline import Deadline
-from kopsversion.stores.opening import open_store
+from kopsversion.stores.opening import check_store_url, open_store
 
 if TYPE_CHECKING:
     from kopsversion.errors import KopsVersionError
@@ -268,12 +268,18 @@ def _git_seconds(deadline: Deadline) -> float:
 
 
 def stores_of(store: str | Store | Sequence[str | Store]) -> Sequence[str | Store]:
-    """Return the stores to try, in their order; none at all is a `UsageError`."""
-    if isinstance(store, str) or not isinstance(store, Sequence):
-        return (store,)
-    if not store:
+    """Return the stores to try, in their order.
+
+    Raises:
+        UsageError: there is none, or one cannot be meant, though it may be the last and never be needed.
+    """
+    stores = (store,) if isinstance(store, str) or not isinstance(store, Sequence) else store
+    if not stores:
         raise UsageError("no store is named", hint="leave the argument out for kops' own bucket")
-    return store
+    for place in stores:
+        if isinstance(place, str):
+            check_store_url(place)
+    return stores
 
 
 def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:

@@ -184,6 +184,16 @@ class TestStores:
         with pytest.raises(UsageError, match="no store"):
             resolve_latest(store=[])
 
+    @pytest.mark.parametrize("bad", ["", "ftp://host/dir", "gs://", "https://evil.example/x", "\0"])
+    def test_a_store_that_cannot_be_meant_is_refused_before_any_is_asked(
+        self, store: FakeStore, bad: str
+    ) -> None:
+        """Also the last one, which would be needed only on the worst of days."""
+        for ask in (resolve_latest, list_channel):
+            with pytest.raises(UsageError, match="does not name a store"):
+                ask("master", store=[store, bad])
+        assert store.calls == []
+
     def test_the_next_store_answers_where_one_cannot_be_reached_and_that_is_said(
         self, store: FakeStore, tmp_path: Path
     ) -> None:

@@ -53,23 +53,12 @@ def open_store(
         UsageError: `url` or ``STORAGE_EMULATOR_HOST`` cannot be meant.
         AccessDeniedError: there are no Application Default Credentials.
     """
-    scheme = _SCHEME.match(url)
-    if not url or "\0" in url:
-        raise _not_a_store(url)
-    if scheme is None:
-        return _open_directory(Path(url), deadline=deadline)
-    rest = url[scheme.end() :]
-    match scheme[0].lower():
-        case "file://":
-            return _open_directory(_file_url_path(url), deadline=deadline)
-        case "gs://":
-            bucket, _, prefix = rest.partition("/")
-        case "https://" if (path := _gcs_path(url)) is not None:
-            bucket, _, prefix = path.partition("/")
-        case _:
-            raise _not_a_store(url)
-    prefix = "/".join(segment for segment in prefix.split("/") if segment)
-    _check_place(url, bucket=bucket, prefix=prefix)
+    place = _read_url(url)
+    if isinstance(place, Path):
+        from kopsversion.stores.local import DirectoryStore
+
+        return DirectoryStore(place, deadline=deadline)
+    bucket, prefix = place
     from kopsversion.stores.gcs import open_gcs_store
 
     return open_gcs_store(
@@ -83,10 +72,35 @@ def open_store(
     )
 
 
-def _open_directory(directory: Path, *, deadline: Deadline) -> Store:
-    from kopsversion.stores.local import DirectoryStore
+def check_store_url(url: str) -> None:
+    """Refuse what `open_store` would, and load nothing: a store may be named and never be needed.
 
-    return DirectoryStore(directory, deadline=deadline)
+    Raises:
+        UsageError: `url` cannot be meant.
+    """
+    _read_url(url)
+
+
+def _read_url(url: str) -> Path | tuple[str, str]:
+    """Read where a store is: a directory, or a bucket and a prefix without slashes at its ends."""
+    scheme = _SCHEME.match(url)
+    if not url or "\0" in url:
+        raise _not_a_store(url)
+    if scheme is None:
+        return Path(url)
+    rest = url[scheme.end() :]
+    match scheme[0].lower():
+        case "file://":
+            return _file_url_path(url)
+        case "gs://":
+            bucket, _, prefix = rest.partition("/")
+        case "https://" if (path := _gcs_path(url)) is not None:
+            bucket, _, prefix = path.partition("/")
+        case _:
+            raise _not_a_store(url)
+    prefix = "/".join(segment for segment in prefix.split("/") if segment)
+    _check_place(url, bucket=bucket, prefix=prefix)
+    return bucket, prefix
 
 
 def _not_a_store(url: str) -> UsageError:
