@@ -58,6 +58,7 @@ fix: $(VENV)/.installed-dev  ## Format, and mend what ruff can mend
 
 bench: $(VENV)/.installed-dev  ## Print the figures of docs/performance.md; BENCH=--quick for some of them
 	$(BIN)/python -m benchmarks.resolve $(BENCH)
+	$(BIN)/python -m benchmarks.startup $(BENCH)
 	$(BIN)/python -m benchmarks.versions $(BENCH)
 	$(BIN)/python -m benchmarks.fleet $(BENCH)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 
-from benchmarks import fleet, resolve, serving, versions
+from benchmarks import fleet, resolve, serving, startup, versions
 from benchmarks.bucket import BUCKET, STORE, plan
 from benchmarks.fleet import Answer, Report
 from benchmarks.measuring import RunError, clean_environment, run, table
@@ -161,6 +161,14 @@ class TestResolve:
             url = f"https://127.0.0.1:{port}/{BUCKET}/some/name"
             with urllib.request.urlopen(url, context=context) as answer:
                 assert answer.read() == b"content"
+
+
+class TestStartup:
+    def test_each_command_gets_a_row(self, capsys: pytest.CaptureFixture[str]) -> None:
+        startup.main(["--runs", "1"])
+        rows = rows_of(capsys.readouterr().out)
+        assert {"python -c pass", "kopsversion --help", "resolve-latest --help"} <= set(rows)
+        assert rows["python -c pass"][2] == "0"
 
 
 class TestVersions:
