@@ -24,9 +24,6 @@ from kopsversion.layout import BodyFormat, check_marker_name, marker_body
 from kopsversion.model import (
     Build,
     Certainty,
-    Foreign,
-    Malformed,
-    Missing,
     Named,
     RefusalKind,
     Unreachable,
@@ -296,26 +293,22 @@ def _move(
     marker: Marker, version: BuildVersion, line: Sequence[Candidate], inquiry: Inquiry
 ) -> tuple[Move, str]:
     """Say what naming `version` would do to the marker, and what it is now."""
-    match marker.reading:
-        case Unreachable(reason):
-            raise StoreUnavailableError(
-                f"{marker.path} could not be read: {reason}",
-                url=inquiry.snapshot.store,
-                hint="a marker that cannot be read is not overwritten; see whether the store can be reached",
-            )
-        case Missing():
-            return Move.INITIAL, "missing"
-        case Malformed():
-            return Move.INITIAL, "malformed"
-        case Foreign():
-            return Move.INITIAL, "foreign"
-        case Named(current):
-            if current == version:
-                return Move.NONE, str(current)
-            if other_channel(current, inquiry) is not None:
-                return Move.INITIAL, f"{current} of another channel"
-            is_newer = _is_newer(version, current, line=line, git=inquiry.snapshot.git)
-            return (Move.FORWARD if is_newer else Move.ROLLBACK), str(current)
+    reading = marker.reading
+    if isinstance(reading, Unreachable):
+        raise StoreUnavailableError(
+            f"{marker.path} could not be read: {reading.reason}",
+            url=inquiry.snapshot.store,
+            hint="a marker that cannot be read is not overwritten; see whether the store can be reached",
+        )
+    if not isinstance(reading, Named):
+        return Move.INITIAL, type(reading).__name__.lower()
+    current = reading.version
+    if current == version:
+        return Move.NONE, str(current)
+    if other_channel(current, inquiry) is not None:
+        return Move.INITIAL, f"{current} of another channel"
+    is_newer = _is_newer(version, current, line=line, git=inquiry.snapshot.git)
+    return (Move.FORWARD if is_newer else Move.ROLLBACK), str(current)
 
 
 def _is_newer(
