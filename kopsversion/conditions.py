@@ -251,11 +251,13 @@ def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
     place = git.locate(top.version.commit)
     ambiguous = place is CommitPlace.AMBIGUOUS
     why = "abbreviates several commits of the clone" if ambiguous else "is not in the clone"
+    why += ", whose history is cut off" if git.shallow else ""
+    remedy = "git fetch --unshallow, and fetch" if git.shallow else "fetch"
     yield Condition(
         "clone-ambiguous" if ambiguous else "clone-behind",
         Severity.INFO,
         f"the commit of {top.version} {why}, so its name and not git attributes it to {inquiry.channel}; "
-        f"fetch {git.ref} to be sure",
+        f"{remedy} {git.ref} to be sure",
         {"version": str(top.version), "ref": git.ref},
     )
 
