@@ -77,10 +77,9 @@ class Trial:
 
 def trials() -> tuple[Trial, ...]:
     """Return every replay, each that takes long before those that do not."""
-    asked = [
-        Trial(faults=faults, markers=each) for each in (Markers.BEHIND, Markers.WORKING) for faults in FAULTS
-    ]
-    asked += [Trial(markers=each) for each in (Markers.FROZEN, Markers.ABSENT)]
+    asked = [Trial(faults=faults, markers=Markers.BEHIND) for faults in FAULTS]
+    asked += [Trial(markers=each) for each in (Markers.WORKING, Markers.FROZEN, Markers.ABSENT)]
+    asked += [Trial(faults=_EVERYTHING, markers=each) for each in (Markers.WORKING, Markers.FROZEN)]
     asked += [Trial(faults=faults, markers=Markers.BEHIND, git=True) for faults in ("none", _EVERYTHING)]
     return (*asked, *(Trial(rule=rule) for rule in NAIVE))
 
@@ -146,7 +145,7 @@ def tables(scores: dict[Trial, Score]) -> Iterator[str]:
     rows = [
         (f"{trial.faults} | {trial.markers}", score)
         for trial, score in scores.items()
-        if not trial.rule and not trial.git and trial.markers is not Markers.ABSENT
+        if not trial.rule and not trial.git and trial.faults != "none"
     ]
     yield from _table("faults | markers", rows)
     yield ""

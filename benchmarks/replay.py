@@ -24,6 +24,7 @@ from kopsversion.channels import is_shared
 from kopsversion.errors import NoTestableBuildError
 from kopsversion.model import (
     BRANCH_MARKER,
+    GREEN_MARKER,
     MASTER,
     Artifact,
     Build,
@@ -50,8 +51,10 @@ DAY = 24 * HOUR
 
 _STORE = "gs://k8s-staging-kops/kops/releases/"
 _FILES = tuple(f"linux/amd64/{name}{suffix}" for name in ("kops", "nodeup") for suffix in ("", ".sha256"))
-_POLICY = Policy(strategy=Strategy.NEWEST, settle=timedelta(0), platforms=("linux/amd64",))
-"""The builds alone decide, also one that arrived just now: markers are evidence for whose it is."""
+_POLICY = Policy(
+    strategy=Strategy.NEWEST, markers=(GREEN_MARKER,), settle=timedelta(0), platforms=("linux/amd64",)
+)
+"""The builds alone decide, also one that arrived just now; branches' markers are evidence for whose it is."""
 
 _NEWEST = 25
 """More than are ever incomplete in a row at the top, or in one place."""
@@ -191,7 +194,10 @@ class Bucket:
         self.now = arrival.at
         self.by_minor.setdefault(minor, []).append(arrival)
         self.by_branch[arrival.branch].append(arrival)
-        self._changed(arrival)
+        self.changes[minor] += 1
+        newest = self._newest.get(arrival.branch)
+        if arrival.testable and (newest is None or newest.commit.seq < arrival.commit.seq):
+            self._newest[arrival.branch] = arrival
         if arrival.testable:
             times, builds = self.written[arrival.branch]
             times.append(arrival.at)
@@ -204,11 +210,10 @@ class Bucket:
         if not self.by_minor[minor]:
             del self.by_minor[minor]
         self.by_branch[arrival.branch].remove(arrival)
-        self._changed(arrival)
-
-    def _changed(self, arrival: Arrival) -> None:
-        self.changes[arrival.version.minor] += 1
-        self._newest.pop(arrival.branch, None)
+        self.changes[minor] += 1
+        if self._newest.get(arrival.branch) is arrival:
+            left = (each for each in self.by_branch[arrival.branch] if each.testable)
+            self._newest[arrival.branch] = max(left, key=lambda each: each.commit.seq, default=None)
 
     def marker(self, ref: str, markers: Markers) -> Arrival | None:
         """Return the build that a branch's marker names."""
@@ -218,10 +223,7 @@ class Bucket:
 
     def newest(self, branch: str) -> Arrival | None:
         """Return the right answer: the testable build that is furthest along the branch."""
-        if branch not in self._newest:
-            testable = (each for each in self.by_branch[branch] if each.testable)
-            self._newest[branch] = max(testable, key=lambda each: each.commit.seq, default=None)
-        return self._newest[branch]
+        return self._newest.get(branch)
 
 
 def replay(

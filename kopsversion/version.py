@@ -132,7 +132,8 @@ class BuildVersion:
     @property
     def minor(self) -> str:
         """Major and minor of the release part, as in ``release-1.29``: ``1.29``."""
-        return f"{self.release.major}.{self.release.minor}"
+        major, minor, *_ = self.precedence[0]
+        return f"{major}.{minor}"
 
     @property
     def is_tag_build(self) -> bool:
