@@ -9,22 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from kopsversion.stores import gcs
 from kopsversion.stores.retrying import Retrying
+from tests import profiles
 from tests.fake_gcs import FakeGcs, running
 from tests.gcs_server import GcsServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A slow machine must not fail a law, and an ordinary run must not depend on luck; `make fuzz` looks for luck.
-_CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("default", _CALM, derandomize=True, max_examples=100)
-settings.register_profile("ci", _CALM, derandomize=True, max_examples=100)
-settings.register_profile("long", _CALM, max_examples=5000, print_blob=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+profiles.load()
 
 
 _LEADS_ELSEWHERE = re.compile(
