@@ -34,7 +34,7 @@ _HOUR = 3600.0
 _DAY = 24 * _HOUR
 _ALPHA_STAGE = 0
 
-# Distances. Of 3,376 merges since 2021 that follow one another, 98.5 % add one to five commits and none more than 16
+# Distances. Of 3,376 merges since 2021 that follow one another, 97 % add one to five commits and none more than 16
 # (history); builds that are missing or incomplete add up.
 _COMMIT = 0.6  # each commit of a step after the second
 _OUTAGE = 5.0  # a step of any length, for a branch that was not built for a while, plus the log of its length
@@ -61,7 +61,7 @@ _BACKWARDS = 25.0
 _SILENT_DAY = 1.0  # a line that should have been building, and was silent
 _SILENT = 5.0  # at most: postsubmits do break (kops issue 16533)
 _RESUMED = (
-    7.0  # master built again after a long silence: likelier it is still broken, and this is the other line
+    7.0  # master built again after long silence: likelier it is still broken, and this is the other line
 )
 _USUAL_GAP = 3.0  # days: only 1 % of master's builds come after a longer one (history)
 _OVERTAKEN = 1.0  # master leads: the release branch starts behind it
