@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from kopsversion.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
-    from kopsversion.version import BuildVersion
 
 __all__ = ["health_to_html"]
 
@@ -287,13 +286,12 @@ def _tick(build: SeenBuild, uploaded: datetime, scale: _Scale) -> _Tick:
         x=x,
         state=build.state,
         title=f"{build.version}: {said}{': ' if reasons else ''}{printable(reasons)}",
-        tip=_Tip.at(x, [*_version_lines(build.version), said, *_wrapped(reasons)]),
+        tip=_Tip.at(x, [*_version_lines(str(build.version)), said, *_wrapped(reasons)]),
     )
 
 
-def _version_lines(version: BuildVersion) -> Iterator[str]:
+def _version_lines(text: str) -> Iterator[str]:
     """Break a version that is too long for a line: at the plus, then wherever a line is full."""
-    text = str(version)
     release, _, rest = text.partition("+")
     for part in [text] if len(text) <= _LINE else [release, f"+{rest}"]:
         yield from textwrap.wrap(part, _LINE, break_on_hyphens=False)
@@ -332,8 +330,7 @@ def _shortened(text: str, length: int) -> str:
 
 def _marker_lines(marker: MarkerHealth, *, is_older: bool, now: datetime) -> Iterator[str]:
     yield from textwrap.wrap(f"{marker.name}: {marker.verdict}", _LINE)
-    if marker.version is not None:
-        yield from _version_lines(marker.version)
+    yield from _version_lines(str(marker.version))  # only markers that name a build have a flag
     if marker.lag:
         yield f"promotion lag {duration(marker.lag)}"
     if is_older:
