@@ -22,6 +22,7 @@ from kopsversion.model import (
     MASTER,
     Attribution,
     Build,
+    Certainty,
     Channel,
     Foreign,
     ListArtifacts,
@@ -116,6 +117,12 @@ class Inquiry:
         """Return why something could not be learnt, if that was tried."""
         failure = self.snapshot.failures.get(need)
         return failure.reason if failure else None
+
+    @property
+    def blind_spot(self) -> str | None:
+        """Name evidence that the store failed to give: without it a build may seem another branch's, or missing."""
+        unread = sorted((repr(need), reason) for need, reason in self.gaps.items() if self.failed(need))
+        return unread[0][1] if unread else None
 
     # ---------------------------------------------------------------------------------- markers
 
@@ -383,6 +390,20 @@ class Inquiry:
         """Return the builds that may be the channel's too, and newer than the pick."""
         attributions = self._attributions.get(pick.minor)
         return channels.rivals(attributions, pick) if attributions and pick in attributions else ()
+
+    def doubtful(self) -> tuple[BuildVersion, ...]:
+        """Return the builds given to other channels without certainty, which may be this one's, newest first."""
+        return tuple(
+            sorted(
+                (
+                    version
+                    for attributions in self._attributions.values()
+                    for version, attribution in attributions.items()
+                    if attribution.certainty is Certainty.DOUBTFUL and not self._is_own(attribution)
+                ),
+                reverse=True,
+            )
+        )
 
     # ----------------------------------------------------------------------------------- channels
 

@@ -237,6 +237,7 @@ def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
     unreadable = [refusal for refusal in refused if refusal.kind is RefusalKind.UNREADABLE]
     if unreadable and inquiry.listing_failure is None:
         inquiry.listing_failure = f"{unreadable[0].version}: {unreadable[0].reasons[0]}"
+    inquiry.listing_failure = inquiry.listing_failure or inquiry.blind_spot
     if inquiry.listing_failure is not None:
         return None
     if not refused and not testable and not inquiry.knows_all_channels():
@@ -355,11 +356,11 @@ def _check_version(
 def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> KopsVersionError:
     reasons = [f"{report.marker.path} is {report.verdict}: it {report.message}" for report in deciding]
     channel = inquiry.channel
-    if any(report.verdict is Verdict.UNREACHABLE for report in deciding):
+    if inquiry.blind_spot or any(report.verdict is Verdict.UNREACHABLE for report in deciding):
         return StoreUnavailableError(
             f"whether a marker of {channel} can be used could not be learnt, and falling back is refused",
             url=inquiry.snapshot.store,
-            reasons=reasons,
+            reasons=[*reasons, *([inquiry.blind_spot] if inquiry.blind_spot else [])],
             hint=_UNREACHABLE_HINT,
         )
     return MarkerRefusedError(
@@ -386,6 +387,12 @@ def _no_testable_build(
         hint = "see the reasons; `kopsversion list` shows every build"
         return NoTestableBuildError(message, channel=str(channel), reasons=reasons, hint=hint)
     skipped = [f"{number} {kind} were skipped" for kind, number in sorted(inquiry.snapshot.skipped.items())]
+    doubtful = inquiry.doubtful()
+    if doubtful:
+        number = count(len(doubtful), "build")
+        skipped.append(
+            f"{number}, such as {doubtful[0]}, may be of {channel}: a clone of kops, given with --repo, tells"
+        )
     existing = inquiry.existing_channels()
     return NoTestableBuildError(
         f"there is no build of {channel} in {store}",

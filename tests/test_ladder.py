@@ -38,6 +38,7 @@ from tests.scenes import (
     Scene,
     alpha,
     ask,
+    beta,
     every_hour,
     patch,
     store_of,
@@ -359,6 +360,46 @@ class TestPartOfTheEvidence:
         found = ask(store_of(gcs_server))
         assert str(found.version) == alpha(3)
         assert told(found)["marker-unreachable"] is Severity.WARNING
+
+    @pytest.mark.parametrize("on_stale", OnStale)
+    def test_a_branch_that_is_known_by_its_marker_alone(
+        self, gcs_server: GcsServer, on_stale: OnStale
+    ) -> None:
+        """Without it its only build seems master's: exit 4 and not 1, because that there is none is not known."""
+        young = Scene(builds=every_hour([beta(1)]), markers={("release-1.30", BRANCH_MARKER): beta(1)})
+        young.put(gcs_server)
+        assert str(ask(store_of(gcs_server), selector="1.30").version) == beta(1)
+        gcs_server.fail(OFF, Kind.MARKER, times=None)
+        with pytest.raises(StoreUnavailableError) as caught:
+            ask(store_of(gcs_server), selector="1.30", policy=Policy(on_stale=on_stale))
+        assert "HTTP 503" in " ".join(caught.value.reasons)
+
+    def test_a_marker_that_seems_stale_for_want_of_evidence_is_not_refused(
+        self, gcs_server: GcsServer
+    ) -> None:
+        """Its own marker gives the beta to release-1.30, and green is current; without that, who knows."""
+        Scene(
+            builds={
+                **every_hour([alpha(1)], last=NOW - 9 * DAY),
+                **every_hour([beta(1)], last=NOW - 3 * DAY),
+            },
+            markers={GREEN: alpha(1), ("release-1.30", BRANCH_MARKER): beta(1)},
+        ).put(gcs_server)
+        refuse = Policy(on_stale=OnStale.REFUSE)
+        assert str(ask(store_of(gcs_server), policy=refuse).version) == alpha(1)
+        gcs_server.fail(OFF, Kind.MARKER, times=None, when=of_build("release-1.30"))
+        with pytest.raises(StoreUnavailableError) as caught:
+            ask(store_of(gcs_server), policy=refuse)
+        assert "release-1.30/latest-ci.txt' is not available" in caught.value.reasons[-1]
+
+    def test_builds_that_may_be_the_channel_s_are_named_where_it_has_none(
+        self, gcs_server: GcsServer
+    ) -> None:
+        """Nothing failed, so it is exit 1; but the doubt is told."""
+        Scene(builds=every_hour([beta(1)]), markers={}).put(gcs_server)
+        with pytest.raises(NoTestableBuildError) as caught:
+            ask(store_of(gcs_server), selector="1.30")
+        assert any(f"{beta(1)}, may be of release-1.30" in reason for reason in caught.value.reasons)
 
     def test_an_older_minor_that_the_answer_does_not_need(self, gcs_server: GcsServer) -> None:
         """The marker names a build of it, but is stale anyway: the newest build stands on its own."""
