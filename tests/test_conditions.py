@@ -1,0 +1,338 @@
+"""What a reader should know besides the answer: every condition's code, severity, sentence and data."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kopsversion.conditions import worst_first
+from kopsversion.inquiry import Inquiry
+from kopsversion.listing import list_channels
+from kopsversion.model import (
+    BRANCH_MARKER,
+    GREEN_MARKER,
+    MASTER,
+    Build,
+    Channel,
+    Condition,
+    GitCommit,
+    GitLine,
+    ListArtifacts,
+    ListBuilds,
+    ListMarkers,
+    Malformed,
+    Missing,
+    Policy,
+    ReadMarker,
+    Resolution,
+    Severity,
+    Snapshot,
+    Strategy,
+)
+from kopsversion.resolver import Undecided, decide, resolve
+from kopsversion.stores.deadline import Deadline
+from kopsversion.version import BuildVersion
+from tests.builders import DAY, HOUR, NOW, STORE, bare_listing, build, marker, snapshot
+from tests.fake_store import FakeStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kopsversion.model import Marker
+
+DEFAULT = Policy()
+ON_MASTER = Channel(MASTER)
+NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
+
+
+def name(distance: int) -> str:
+    """Name a build of master."""
+    return f"1.30.0-alpha.2+v1.30.0-alpha.1-{distance}-g{distance:010x}"
+
+
+def m(distance: int, *, age: timedelta = HOUR, without: Sequence[str] = ()) -> Build:
+    return build(name(distance), uploaded=NOW - age, without=without)
+
+
+def green(version: str) -> Marker:
+    return marker(MASTER, GREEN_MARKER, version)
+
+
+def told(
+    *builds: Build,
+    markers: Sequence[Marker] = (),
+    policy: Policy = DEFAULT,
+    git: GitLine | None = None,
+) -> Resolution:
+    return resolve(snapshot(*builds, markers=markers, git=git), ON_MASTER, policy, NOW)
+
+
+def condition(found: Resolution, code: str) -> Condition:
+    (only,) = (each for each in found.conditions if each.code == code)
+    return only
+
+
+def codes(found: Resolution) -> dict[str, Severity]:
+    return {each.code: each.severity for each in found.conditions}
+
+
+class TestOrder:
+    @given(st.lists(st.builds(Condition, st.text(max_size=2), st.sampled_from(Severity), st.just(""))))
+    def test_law_the_worst_comes_first_and_equals_keep_their_order(self, given: list[Condition]) -> None:
+        """A reader who stops early has read what matters."""
+        ordered = worst_first(given)
+        assert sorted(map(repr, ordered)) == sorted(map(repr, given))
+        for severity in Severity:
+            assert [each for each in ordered if each.severity is severity] == [
+                each for each in given if each.severity is severity
+            ]
+        ranks = [each.severity.rank for each in ordered]
+        assert ranks == sorted(ranks, reverse=True)
+
+    def test_a_healthy_channel_has_nothing_to_tell(self) -> None:
+        """No news is no line."""
+        assert told(m(1), m(2), markers=[green(name(2))]).conditions == ()
+
+
+class TestMarkers:
+    def test_a_marker_that_should_have_decided_is_a_warning_with_its_lag(self) -> None:
+        """Machines get the numbers that the sentence is about."""
+        found = told(m(1, age=9 * DAY), m(2, age=3 * DAY), markers=[green(name(1))])
+        stale = condition(found, "marker-stale")
+        assert stale.severity is Severity.WARNING
+        assert stale.message == (
+            f"markers/master/{GREEN_MARKER} names {name(1)}, although {name(2)} could have been promoted 3 days "
+            "ago; the limit is 24 hours"
+        )
+        assert stale.data == {
+            "marker": f"markers/master/{GREEN_MARKER}",
+            "verdict": "stale",
+            "version": name(1),
+            "promotion_lag_seconds": 3 * 86400,
+        }
+
+    def test_a_marker_that_names_nothing_has_no_version_to_tell(self) -> None:
+        """Hostile text is in no condition."""
+        found = told(m(1), markers=[marker(MASTER, GREEN_MARKER, Malformed("is empty"))])
+        assert condition(found, "marker-malformed").data == {
+            "marker": f"markers/master/{GREEN_MARKER}",
+            "verdict": "malformed",
+        }
+
+    @pytest.mark.parametrize(
+        ("policy", "severity"),
+        [
+            (DEFAULT, Severity.WARNING),
+            (Policy(strategy=Strategy.NEWEST), Severity.INFO),
+            (Policy(nth=2), Severity.INFO),
+        ],
+        ids=["green", "newest", "the second newest"],
+    )
+    def test_a_marker_that_decides_nothing_is_merely_reported(
+        self, policy: Policy, severity: Severity
+    ) -> None:
+        """``--strict`` does not fail for a marker that nobody asked."""
+        found = told(m(1, age=9 * DAY), m(2, age=3 * DAY), markers=[green(name(1))], policy=policy)
+        assert codes(found)["marker-stale"] is severity
+
+    def test_only_markers_before_the_one_that_decided_matter(self) -> None:
+        """What is behind it in the list was not needed."""
+        first, used, last = "first.txt", "used.txt", "last.txt"
+        markers = [
+            marker(MASTER, first, Malformed("is empty")),
+            marker(MASTER, used, name(2)),
+            marker(MASTER, last, Missing("does not exist")),
+        ]
+        found = told(m(1), m(2), markers=markers, policy=Policy(markers=(first, used, last)))
+        assert codes(found) == {"marker-malformed": Severity.WARNING, "marker-missing": Severity.INFO}
+
+    def test_explaining_more_never_changes_what_was_told_already(self) -> None:
+        """A condition's severity depends on what is the case alone."""
+        builds = [m(1, age=9 * DAY), m(2, age=3 * DAY), m(3, without=NODEUP)]
+        markers = [green(name(1)), marker(MASTER, BRANCH_MARKER, name(1))]
+        brief = told(*builds, markers=markers)
+        long = told(
+            *builds,
+            markers=markers,
+            policy=Policy(reported=(BRANCH_MARKER, GREEN_MARKER), compare_artifacts=True),
+        )
+        reported = [each for each in long.conditions if each not in brief.conditions]
+        assert [(each.code, each.severity) for each in reported] == [("marker-stale", Severity.INFO)]
+        assert set(map(repr, brief.conditions)) <= set(map(repr, long.conditions))
+        assert [report.marker.name for report in long.markers] == [GREEN_MARKER, BRANCH_MARKER]
+
+
+class TestBuilds:
+    @pytest.mark.parametrize(("nth", "markers"), [(2, []), (1, [green(name(1))])], ids=["--nth 2", "lagging"])
+    def test_freshness_is_judged_by_the_newest_and_not_by_the_chosen_build(
+        self, nth: int, markers: list[Marker]
+    ) -> None:
+        """A chosen build of three weeks ago is no sign that builds have stopped."""
+        found = told(m(1, age=21 * DAY), m(2), markers=markers, policy=Policy(nth=nth))
+        assert str(found.version) == name(1)
+        assert "builds-old" not in codes(found)
+
+    def test_a_version_that_is_asked_for_is_not_judged_by_its_age_or_branch(self) -> None:
+        """Who names a build knows what it is."""
+        held = snapshot(m(1, age=99 * DAY), m(2, age=98 * DAY))
+        assert resolve(held, BuildVersion.parse(name(1)), DEFAULT, NOW).conditions == ()
+
+    @pytest.mark.parametrize(("age", "severity"), [(DAY, Severity.INFO), (DAY + HOUR, Severity.WARNING)])
+    def test_a_build_that_stays_incomplete_is_no_passing_matter(
+        self, age: timedelta, severity: Severity
+    ) -> None:
+        """For as long as a marker may lag, the next build will do; after that somebody should look."""
+        found = told(m(1, age=5 * DAY), m(2, age=age, without=NODEUP), markers=[green(name(1))])
+        refused = condition(found, "builds-refused")
+        assert refused.severity is severity
+        assert refused.message == (
+            f"1 newer build of master cannot be tested; {name(2)}: linux/arm64/nodeup is missing"
+        )
+        assert refused.data["versions"] == (name(2),)
+
+    def test_a_build_that_may_still_be_uploading_is_good_to_know(self) -> None:
+        """It is not counted among those that cannot be tested."""
+        found = told(
+            m(1), m(2, age=timedelta(minutes=2)), m(3, age=timedelta(minutes=1)), markers=[green(name(1))]
+        )
+        unsettled = condition(found, "builds-unsettled")
+        assert unsettled.severity is Severity.INFO
+        assert unsettled.message.startswith(f"2 newer builds of master may still be uploading; {name(3)}: ")
+        assert unsettled.data == {"versions": (name(3), name(2))}
+        assert "builds-refused" not in codes(found)
+
+    def test_a_build_that_lost_files_is_compared_with_the_testable_one_before(self) -> None:
+        """An incomplete one in between does not count; the sentence names one file, the data all."""
+        lost = ("images/kops-utils-cp-amd64.tar.gz", "images/kops-utils-cp-arm64.tar.gz")
+        without = tuple(path for each in lost for path in (each, f"{each}.sha256"))
+        found = told(m(1), m(2, without=NODEUP), m(3, without=without), markers=[green(name(3))])
+        differs = condition(found, "artifacts-differ")
+        assert differs.severity is Severity.WARNING
+        assert differs.message == (
+            f"{name(3)} lacks 4 files that {name(1)} before it has, such as images/kops-utils-cp-amd64.tar.gz"
+        )
+        assert differs.data == {"previous": name(1), "lacking": tuple(sorted(without))}
+
+    def test_a_build_that_gained_files_is_nothing_to_tell(self) -> None:
+        """FAILURES row 27: the artifact set grows."""
+        lost = ("images/kops-utils-cp-amd64.tar.gz", "images/kops-utils-cp-arm64.tar.gz")
+        without = tuple(path for each in lost for path in (each, f"{each}.sha256"))
+        assert told(m(1, without=without), m(2), markers=[green(name(2))]).conditions == ()
+
+    def test_names_that_were_skipped_are_counted_by_kind(self) -> None:
+        """FAILURES row 22."""
+        held = evolve(snapshot(m(1), markers=[green(name(1))]), skipped={"stray files": 2, "odd names": 1})
+        skipped = condition(resolve(held, ON_MASTER, DEFAULT, NOW), "names-skipped")
+        assert (skipped.severity, skipped.message, skipped.data) == (
+            Severity.INFO,
+            "not every name in the store is a build: 1 odd names, 2 stray files",
+            {"stray files": 2, "odd names": 1},
+        )
+
+
+def beta(distance: int, commit: str) -> Build:
+    """Make a build that may be master's or release-1.30's."""
+    return build(
+        f"1.30.0-beta.2+v1.30.0-beta.1-{distance}-g{commit[:10]}", uploaded=NOW - HOUR * (30 - distance)
+    )
+
+
+ONE, TWO = "1" * 40, "2" * 40
+
+
+class TestAttribution:
+    def test_a_build_that_may_be_another_branch_s_is_a_warning(self) -> None:
+        """FAILURES row 26: never a guess in silence."""
+        markers = [
+            marker(MASTER, BRANCH_MARKER, str(beta(5, ONE).version)),
+            marker("release-1.30", BRANCH_MARKER, str(beta(3, ONE).version)),
+        ]
+        found = told(beta(3, ONE), beta(5, ONE), beta(9, TWO), markers=markers)
+        doubt = condition(found, "channel-ambiguous")
+        assert found.version == beta(9, TWO).version
+        assert doubt.severity is Severity.WARNING
+        assert doubt.message.endswith("a clone of kops, given with --repo, tells")
+        assert doubt.data == {"version": str(found.version)}
+
+    @pytest.mark.parametrize("shallow", [False, True])
+    def test_a_clone_that_does_not_know_the_newest_build_is_behind(self, *, shallow: bool) -> None:
+        """The sentence says how to mend it."""
+        git = GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),), shallow=shallow)
+        behind = condition(told(m(7), git=git), "clone-behind")
+        assert behind.severity is Severity.INFO
+        assert behind.data == {"version": name(7), "ref": "origin/master"}
+        assert behind.message.endswith(
+            "; git fetch --unshallow, and fetch origin/master to be sure"
+            if shallow
+            else "; fetch origin/master to be sure"
+        )
+
+    def test_a_build_that_names_no_commit_says_nothing_about_the_clone(self) -> None:
+        """It is of the tag itself."""
+        git = GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),))
+        found = told(build("1.30.0-alpha.2+v1.30.0-alpha.1"), git=git)
+        assert not [code for code in codes(found) if code.startswith("clone")]
+
+
+# --------------------------------------------------------------------------------------------------
+# What is asked for, where a snapshot does not tell
+
+
+class TestNeeds:
+    """DESIGN section 10, where the decision has a choice of what to ask."""
+
+    def test_a_marker_in_an_older_minor_is_not_looked_into_before_it_must_be(self) -> None:
+        """The newest minor may show that it is stale; a listing of an older one costs a request already."""
+        old = "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
+        held = Snapshot(
+            store=STORE,
+            minors=frozenset({"1.29", "1.30"}),
+            listed=frozenset({"1.29", "1.30"}),
+            builds=(bare_listing(old), bare_listing(name(1)), bare_listing(name(2))),
+            markers=(green(old),),
+        )
+        asked = decide(held, ON_MASTER, DEFAULT, NOW)
+        assert isinstance(asked, Undecided)
+        assert asked.needs == {ListArtifacts(BuildVersion.parse(name(1)))}
+
+    def test_what_is_merely_looked_at_is_not_asked_for(self) -> None:
+        """Conditions are drawn from what is known: half a look leaves no need behind."""
+        held = Snapshot(
+            store=STORE,
+            minors=frozenset({"1.29", "1.30"}),
+            listed=frozenset({"1.30"}),
+            builds=(m(1), bare_listing(name(2))),
+        )
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        first = next(inquiry.known_candidates())
+        assert not inquiry.is_known_testable(first.build)
+        assert [str(each.version) for each in inquiry.known_candidates()] == [name(2), name(1)]
+        assert inquiry.known_previous(first) is not None
+        assert inquiry.needs == set()
+
+    def test_the_channels_are_not_asked_for_where_they_are_known(self) -> None:
+        """A snapshot that has been told everything needs no request."""
+        store = FakeStore()
+        held = snapshot(m(1), build("1.29.1+v1.29.0-3-g0123456789"))
+        found, same = list_channels(store, DEFAULT, snapshot=held, now=NOW, deadline=Deadline(1))
+        assert [str(channel) for channel in found] == ["master", "release-1.30", "release-1.29"]
+        assert (same, store.calls) == (held, [])
+
+    def test_a_store_that_lists_no_markers_still_names_its_channels(self) -> None:
+        """By its builds; master is a channel wherever there is one."""
+        held = evolve(snapshot(m(1)), marker_names=frozenset({("release-1.2.3", BRANCH_MARKER)}))
+        assert Inquiry(held, ON_MASTER, DEFAULT, NOW).existing_channels() == ("master", "release-1.30")
+        empty = evolve(held, minors=frozenset(), marker_names=frozenset({(MASTER, BRANCH_MARKER)}))
+        assert Inquiry(empty, ON_MASTER, DEFAULT, NOW).existing_channels() == ("master",)
+        nothing = evolve(empty, marker_names=frozenset())
+        assert Inquiry(nothing, ON_MASTER, DEFAULT, NOW).existing_channels() == ()
+
+    def test_needs_are_values_that_tell_what_they_want(self) -> None:
+        """Equal where they want the same, so that nothing is asked for twice."""
+        assert ReadMarker("a", "b") == ReadMarker("a", "b")
+        assert len({ListBuilds("1.30"), ListBuilds("1.30"), ListMarkers(), ListMarkers()}) == 2
