@@ -259,6 +259,19 @@ class TestAttribution:
         assert doubt.message.endswith("a clone of kops, given with --repo, tells")
         assert doubt.data == {"version": str(found.version)}
 
+    def test_a_newer_build_that_may_be_the_channel_s_too_is_a_warning(self) -> None:
+        """FAILURES row 26: the marker's build is surely the branch's; whose the newer one is, no name tells."""
+        mine = build("1.30.0-beta.2+v1.30.0-beta.1-1-g1111111111", uploaded=NOW - 197 * HOUR)
+        rival = build("1.30.0-beta.3+v1.30.0-beta.2-8-g2222222222", uploaded=NOW - 131 * HOUR)
+        held = snapshot(mine, rival, markers=[marker("release-1.30", BRANCH_MARKER, str(mine.version))])
+        found = resolve(held, Channel("release-1.30"), DEFAULT, NOW)
+        doubt = condition(found, "channel-ambiguous")
+        assert (found.version, doubt.severity) == (mine.version, Severity.WARNING)
+        assert doubt.message.startswith(
+            f"1 build that may be newer, such as {rival.version}, could be of release-1.30 too"
+        )
+        assert doubt.data == {"version": str(mine.version), "rivals": (str(rival.version),)}
+
     @pytest.mark.parametrize("shallow", [False, True])
     def test_a_clone_that_does_not_know_the_newest_build_is_behind(self, *, shallow: bool) -> None:
         """The sentence says how to mend it."""
