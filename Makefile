@@ -65,7 +65,7 @@ bench: $(VENV)/.installed-dev  ## Print the figures of docs/performance.md; BENC
 fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws; MINUTES=60 for an hour
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
-mutants: $(VENV)/.installed-mutants  ## Slow (half an hour): does a test notice each changed line of the core?
+mutants: $(VENV)/.installed-mutants  ## Slow (an hour): does a test notice each changed line of the core?
 	$(BIN)/python -m tests.mutants
 
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the code

@@ -1,0 +1,146 @@
+"""Do the tests notice? Change the core in a few thousand small ways, one at a time, and see (`make mutants`).
+
+mutmut makes the changes, as `[tool.mutmut]` in pyproject.toml says, in a copy of this tree. Each mutant that no
+test notices must stand in the table of docs/testing.md with the reason why that is right. This prints the
+score of each module, then the survivors that are not in the table, and fails if there are any.
+
+It takes most of an hour on two cores. ``--directory`` keeps the copy and goes on where it was: only functions that
+were changed since are mutated again. A name such as ``kopsversion.ranking*`` limits the run to a part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+PROJECT = Path(__file__).parents[1]
+REASONS = PROJECT / "docs" / "testing.md"
+COPIED = (
+    "kopsversion",
+    "tests",
+    "docs",
+    "benchmarks",
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "Makefile",
+)
+SURVIVED, UNTESTED, NOT_RUN = 0, 33, None
+_ROW = re.compile(r"\| `(?P<module>\w+)\.py` \| `(?P<before>.*)` → `(?P<after>.*)` \| (?P<reason>.+) \|")
+
+
+@frozen
+class Mutant:
+    """A change that no test noticed; the lines are without their indentation, joined by a space."""
+
+    module: str
+    before: str
+    after: str
+
+    @property
+    def row(self) -> str:
+        """The row of the table in docs/testing.md, but for the reason."""
+        before, after = (text.replace("|", "\\|") for text in (self.before, self.after))
+        return f"| `{self.module}.py` | `{before}` → `{after}` | ... |"
+
+
+def read_reasons(text: str) -> dict[Mutant, str]:
+    """Read the table of survivors."""
+    rows = filter(None, map(_ROW.fullmatch, text.splitlines()))
+    return {
+        Mutant(*(row[key].replace("\\|", "|") for key in ("module", "before", "after"))): row["reason"]
+        for row in rows
+    }
+
+
+def read_diff(module: str, diff: str) -> Mutant:
+    """Read what `mutmut show` says of a mutant."""
+    changed: dict[str, list[str]] = {"-": [], "+": []}
+    for line in diff.splitlines():
+        if line[:1] in changed and line[:3] not in {"---", "+++"}:
+            changed[line[0]].append(line[1:].strip())
+    return Mutant(module, " ".join(changed["-"]), " ".join(changed["+"]))
+
+
+def results(directory: Path) -> Iterator[tuple[str, dict[str, int | None]]]:
+    """Yield each module's mutants with the exit status of its tests, as mutmut keeps them."""
+    for path in sorted((directory / "mutants" / "kopsversion").glob("*.py.meta")):
+        statuses: dict[str, int | None] = json.loads(path.read_text())["exit_code_by_key"]
+        yield path.name.removesuffix(".py.meta"), {name: statuses[name] for name in sorted(statuses)}
+
+
+def run(directory: Path, names: Sequence[str]) -> None:
+    """Copy the tree, and let mutmut change and test it."""
+    for name in COPIED:
+        source, target = PROJECT / name, directory / name
+        if source.is_dir():
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    environ = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}
+    command = [sys.executable, "-m", "mutmut", "run", *names]
+    subprocess.run(command, cwd=directory, env=environ, check=True)
+
+
+def show(directory: Path, name: str) -> str:
+    """Return a mutant as a diff."""
+    command = [sys.executable, "-m", "mutmut", "show", name]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True).stdout
+
+
+def report(directory: Path) -> int:
+    """Print the scores and the survivors without a reason; return how many of these there are."""
+    reasons = read_reasons(REASONS.read_text())
+    unexplained, met = [], set()
+    print("| module | mutants | noticed | explained | score |\n|---|---|---|---|---|")
+    for module, statuses in results(directory):
+        tested = {name: status for name, status in statuses.items() if status is not NOT_RUN}
+        survivors = {
+            name: read_diff(module, show(directory, name))
+            for name, status in tested.items()
+            if status in {SURVIVED, UNTESTED}
+        }
+        explained = [mutant for mutant in survivors.values() if mutant in reasons]
+        met.update(explained)
+        unexplained += [(name, mutant) for name, mutant in survivors.items() if mutant not in reasons]
+        noticed = len(tested) - len(survivors)
+        score = f"{noticed / len(tested):.1%}" if tested else "not run"
+        print(f"| `{module}.py` | {len(tested)} | {noticed} | {len(explained)} | {score} |", flush=True)
+    for name, mutant in unexplained:
+        print(f"\n{name}\n{mutant.row}")
+    for mutant in reasons.keys() - met:
+        print(f"\nis noticed, or is no mutant any more, so it needs no reason:\n{mutant.row}")
+    return len(unexplained)
+
+
+def main() -> int:
+    """Run mutmut and report; 1 if a survivor has no reason."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("names", nargs="*", help="of mutants, with * and ?; all where left out")
+    parser.add_argument("--directory", type=Path, help="where to work, and to go on from")
+    parser.add_argument("--report", action="store_true", help="only report what is in the directory")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
+        directory = arguments.directory or Path(temporary)
+        directory.mkdir(exist_ok=True)
+        if not arguments.report:
+            run(directory, arguments.names)
+        return 1 if report(directory) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
