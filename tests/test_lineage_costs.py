@@ -391,19 +391,21 @@ def test_the_steps_of_two_lines() -> None:
 
     assert second.stay_master == pytest.approx((0.0, 0.0))
     assert second.stay_release == pytest.approx(li._NAMED)
-    assert second.to_release == [pytest.approx(known._start_release(marked, known.builds[0]) + li._NAMED)]
+    assert list(second.to_release) == [
+        pytest.approx(known._start_release(marked, known.builds[0]) + li._NAMED)
+    ]
     to_master = known._start_master(marked) + li._passing(LAST_ALPHA, known.builds[0], marked)
-    assert second.to_master == [pytest.approx(to_master)]
+    assert list(second.to_master) == [pytest.approx(to_master)]
 
     against = li._NAMED + known._after_leaving(third)
     follow = known._follow(marked, third)
     assert last.stay_master == pytest.approx((follow + against, follow + against + li._MASTER_TAGS_BETA))
     assert last.stay_release == pytest.approx(follow)
-    assert last.to_release == [
+    assert list(last.to_release) == [
         pytest.approx(known._start_release(third, marked)),
         pytest.approx(known._follow(known.builds[0], third)),
     ]
-    assert last.to_master == [
+    assert list(last.to_master) == [
         pytest.approx(known._start_master(third) + li._passing(LAST_ALPHA, marked, third) + against),
         pytest.approx(
             known._follow(known.builds[0], third) + li._passing(known.builds[0], marked, third) + against
