@@ -718,9 +718,12 @@ class TestWrite:
 
             return work
 
+        before = set(threading.enumerate())  # other tests may have left some behind their deadlines
         side_by_side([add(10) for _ in range(8)], deadline=Deadline(60))
         assert store.read("count", limit=20).data == b"80"
-        assert threading.active_count() < 8
+        for thread in set(threading.enumerate()) - before:
+            thread.join(timeout=30)
+            assert not thread.is_alive()
 
     def test_racing_processes_lose_no_change(self, root: Path, store: DirectoryStore) -> None:
         """The same with processes, which is what racing promoters are (issue 5)."""
