@@ -143,7 +143,7 @@ def _decide(inquiry: Inquiry) -> Resolution | Undecided:
         if usable is not None:
             return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)
         if policy.on_stale is OnStale.REFUSE:
-            raise _marker_refused(inquiry, deciding)
+            return _refuse(inquiry, deciding)
     choice = _newest(inquiry)
     if isinstance(choice, Unknown):
         return Undecided(frozenset(inquiry.needs))
@@ -210,6 +210,24 @@ def _by_marker(report: MarkerReport, inquiry: Inquiry) -> Choice:
     return Choice(candidate=Candidate(build, attribution), source=Source.MARKER, newest=newest)
 
 
+def _refuse(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Undecided:
+    """Refuse to fall back; that there is no build, or that the store cannot be asked, says more than the markers do.
+
+    Raises:
+        KopsVersionError: always, once enough is known.
+    """
+    first = next(inquiry.candidates(), None)
+    if isinstance(first, Candidate):
+        raise _marker_refused(inquiry, deciding)
+    if first is None:
+        inquiry.listing_failure = inquiry.listing_failure or inquiry.blind_spot
+        if inquiry.listing_failure is not None:
+            raise _unlistable(inquiry, deciding)
+        if inquiry.knows_all_channels():
+            raise _no_testable_build(inquiry, testable=[], refused=[])
+    return Undecided(frozenset(inquiry.needs))
+
+
 def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
     """Choose the newest testable build, or the N-th newest.
 
@@ -272,14 +290,7 @@ def _without_listing(
     """
     if usable is not None and inquiry.policy.nth == 1:
         return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)
-    reasons = [f"builds: {inquiry.listing_failure}"]
-    reasons += [f"{report.marker.path} {report.message}" for report in deciding]
-    raise StoreUnavailableError(
-        f"the builds of {inquiry.channel} could not be listed, and no marker can stand in",
-        url=inquiry.snapshot.store,
-        reasons=reasons,
-        hint=_UNREACHABLE_HINT,
-    )
+    raise _unlistable(inquiry, deciding)
 
 
 def _answer(
@@ -351,6 +362,17 @@ def _check_version(
 
 # --------------------------------------------------------------------------------------------------
 # No answer
+
+
+def _unlistable(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> StoreUnavailableError:
+    reasons = [f"builds: {inquiry.listing_failure}"]
+    reasons += [f"{report.marker.path} {report.message}" for report in deciding]
+    return StoreUnavailableError(
+        f"the builds of {inquiry.channel} could not be listed, and no marker can stand in",
+        url=inquiry.snapshot.store,
+        reasons=reasons,
+        hint=_UNREACHABLE_HINT,
+    )
 
 
 def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> KopsVersionError:

@@ -622,6 +622,22 @@ class TestAnswer:
         assert caught.value.exit_code == 1
         assert caught.value.reasons[0].startswith(f"markers/master/{GREEN_MARKER} is stale")
 
+    def test_a_refusal_of_the_fallback_is_no_cover_for_a_store_that_is_gone(
+        self, store: FakeStore, tmp_path: Path
+    ) -> None:
+        """That there is no store, or no build, says more than that there is no marker."""
+        policy = Policy(on_stale=OnStale.REFUSE)
+        with pytest.raises(StoreUnavailableError, match="the builds of master could not be listed"):
+            resolve_latest(store=str(tmp_path / "gone"), policy=policy)
+        with pytest.raises(NoTestableBuildError, match="no build of master"):
+            resolve_latest(store=str(tmp_path), policy=policy)
+        with pytest.raises(NoTestableBuildError) as caught:
+            resolve_latest("1.99", store=store, policy=policy)
+        assert caught.value.hint == "channels that exist there: master, release-1.29"
+        del store.held[f"markers/master/{GREEN_MARKER}"]
+        with pytest.raises(MarkerRefusedError):
+            resolve_latest(store=store, policy=policy)
+
     def test_the_face_is_typed_for_its_callers(self, store: FakeStore) -> None:
         """What mypy sees at a call is what comes out."""
         found: kopsversion.Resolution = kopsversion.resolve_latest(
