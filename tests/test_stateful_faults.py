@@ -46,7 +46,7 @@ from kopsversion.testable import examine
 from kopsversion.version import BuildVersion
 from tests.builders import NOW
 from tests.gcs_faults import FAULTS
-from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, LISTINGS, GcsServer, Kind
+from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer, Kind
 from tests.scenes import ATTEMPTS, alpha, beta, patch, store_of
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ QUICK_FAULTS = sorted(name for name in FAULTS if not name.startswith(SLOW))
 CONTENT = ("404", "200 ", "repeated", "endless")
 """Of a marker these are answers, and no faults that anybody could tell."""
 MARKER_FAULTS = [name for name in QUICK_FAULTS if not name.startswith(CONTENT)]
+
+PLAIN_FAULTS = ("503", "403", "204", "404", "truncated body", "repeated page token")
+"""One of each sort."""
+ASKED = (Kind.BUILDS, Kind.BUILDS, Kind.OBJECTS, Kind.UPLOADS, Kind.MINORS, Kind.MAJORS)
 
 SELECTORS = (MASTER, "release-1.29", "release-1.30")
 POLICIES = (
@@ -130,7 +134,7 @@ class Faults(RuleBasedStateMachine):
         self.folder.cleanup()
         self.patched.stop()
 
-    @initialize(lines=st.lists(st.sampled_from(LINES), min_size=2, max_size=8))
+    @initialize(lines=st.lists(st.sampled_from(LINES), min_size=3, max_size=9))
     def begin(self, lines: list[Line]) -> None:
         """Some builds were there before."""
         for line in lines:
@@ -193,23 +197,39 @@ class Faults(RuleBasedStateMachine):
     # ------------------------------------------------------------------------------ what goes wrong
 
     @rule(
-        fault=st.sampled_from(QUICK_FAULTS),
-        kind=st.sampled_from(sorted(LISTINGS)),
-        times=st.sampled_from([1, ATTEMPTS - 1, ATTEMPTS, None]),
-        skip=st.integers(0, 2),
+        fault=st.sampled_from(PLAIN_FAULTS) | st.sampled_from(QUICK_FAULTS),
+        kind=st.sampled_from(ASKED),
+        minor=st.sampled_from(["", "1.29.", "1.30.", "1.31."]),
+        times=st.sampled_from([None, 1, ATTEMPTS]),
+        policy=st.sampled_from(POLICIES),
     )
-    def break_listings(self, fault: str, kind: Kind, times: int | None, skip: int) -> None:
+    def break_listings(self, fault: str, kind: Kind, minor: str, times: int | None, policy: Policy) -> None:
         """Some listings fail from now on."""
-        self.server.fail(FAULTS[fault], kind, times=times, skip=skip)
+        prefix = KOPS_ROOT + minor if kind in {Kind.BUILDS, Kind.OBJECTS, Kind.UPLOADS} else KOPS_ROOT
+        self.server.fail(
+            FAULTS[fault], kind, times=times, when=lambda request: request.name.startswith(prefix)
+        )
+        self.ask_all(policy)
 
     @rule(
         fault=st.sampled_from(MARKER_FAULTS),
-        times=st.sampled_from([1, ATTEMPTS, None]),
-        skip=st.integers(0, 1),
+        times=st.sampled_from([None, 1, ATTEMPTS]),
+        of=st.sampled_from(["", "green", "release", BRANCH_MARKER]),
+        policy=st.sampled_from(POLICIES),
     )
-    def break_markers(self, fault: str, times: int | None, skip: int) -> None:
+    def break_markers(self, fault: str, times: int | None, of: str, policy: Policy) -> None:
         """Some reads of markers fail from now on."""
-        self.server.fail(FAULTS[fault], Kind.MARKER, times=times, skip=skip)
+        self.server.fail(FAULTS[fault], Kind.MARKER, times=times, when=lambda request: of in request.name)
+        self.ask_all(policy)
+
+    @rule(line=st.sampled_from(LINES), fault=st.sampled_from(PLAIN_FAULTS), policy=st.sampled_from(POLICIES))
+    def break_build(self, line: Line, fault: str, policy: Policy) -> None:
+        """A branch's last build cannot be looked into from now on."""
+        version = line.version(self.distances[line])
+        self.server.fail(
+            FAULTS[fault], Kind.OBJECTS, times=None, when=lambda request: f"/{version}/" in request.name
+        )
+        self.ask_all(policy)
 
     @rule(times=st.sampled_from([2, 5, None]))
     def break_everything(self, times: int | None) -> None:
@@ -224,10 +244,11 @@ class Faults(RuleBasedStateMachine):
 
     # ------------------------------------------------------------------------------ what is asked
 
-    @rule(selector=st.sampled_from(SELECTORS), policy=st.sampled_from(POLICIES))
-    def ask(self, selector: str, policy: Policy) -> None:
-        """The law, for one branch."""
-        self.check(selector, policy)
+    @rule(policy=st.sampled_from(POLICIES))
+    def ask_all(self, policy: Policy) -> None:
+        """The law, for every branch."""
+        for selector in SELECTORS:
+            self.check(selector, policy)
 
     def check(self, selector: str, policy: Policy) -> None:
         self.server.forget()
@@ -249,12 +270,6 @@ class Faults(RuleBasedStateMachine):
             assert hit, "nothing but a fault makes a store fail"
         if not hit:
             assert _shown(found) == _shown(truth), "without a fault it is the truth"
-
-    @rule(policy=st.sampled_from(POLICIES))
-    def ask_all(self, policy: Policy) -> None:
-        """The law, for every branch."""
-        for selector in SELECTORS:
-            self.check(selector, policy)
 
     def outcome(self, selector: str, policy: Policy, *, state: Path | None) -> Resolution | KopsVersionError:
         try:
@@ -354,4 +369,5 @@ def _shown(outcome: Resolution | KopsVersionError) -> str:
 
 
 TestFaults = Faults.TestCase
-TestFaults.settings = settings(stateful_step_count=20)
+# Each example makes hundreds of requests.
+TestFaults.settings = settings(stateful_step_count=10, max_examples=settings().max_examples // 2)
