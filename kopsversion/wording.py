@@ -25,3 +25,10 @@ def moment(time: datetime) -> str:
 def count(number: int, noun: str) -> str:
     """Say how many: ``1 merge``, ``80 merges``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def dated(time: datetime, *, now: datetime) -> str:
+    """Say when, and how far from `now`: with ``--as-of`` a marker may have been written later."""
+    if time > now:
+        return f"{moment(time)} ({duration(time - now)} later)"
+    return f"{moment(time)} ({duration(now - time)} ago)"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kopsversion.wording import count, duration, moment
+from kopsversion.wording import count, dated, duration, moment
 from tests.builders import NOW
 
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -59,3 +59,16 @@ def test_moments_are_said_to_the_minute() -> None:
 def test_counts_agree_with_their_noun(number: int, said: str) -> None:
     """One is said in the singular, everything else in the plural."""
     assert count(number, "merge") == said
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (-36, "2024-05-05 06:00 UTC (36 hours ago)"),
+        (0, "2024-05-06 18:00 UTC (0 seconds ago)"),
+        (36, "2024-05-08 06:00 UTC (36 hours later)"),
+    ],
+)
+def test_a_date_says_how_far_off_it_is_in_either_direction(hours: int, said: str) -> None:
+    """With ``--as-of`` a marker may have been written after the moment asked for."""
+    assert dated(NOW + timedelta(hours=hours), now=NOW) == said

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopsversion.render.text import Table, printable
-from kopsversion.wording import duration, moment
+from kopsversion.wording import dated, duration, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
         Table(
             title="Channels left out",
             columns=("channel", "last marker written"),
-            rows=tuple((old.channel, _ago(old.written, now=report.now)) for old in report.left_out),
+            rows=tuple((old.channel, dated(old.written, now=report.now)) for old in report.left_out),
         ),
         Table(
             title="Skipped names",
@@ -125,7 +125,7 @@ def marker_cells(marker: MarkerHealth, *, now: datetime) -> tuple[str, ...]:
         marker.verdict,
         _lag(marker),
         NOTHING if behind is None else str(behind),
-        NOTHING if marker.written is None else _ago(marker.written, now=now),
+        NOTHING if marker.written is None else dated(marker.written, now=now),
         NOTHING if marker.version is None else str(marker.version),
     )
 
@@ -144,7 +144,3 @@ def refused_cells(build: SeenBuild) -> tuple[str, ...]:
         build.state,
         "; ".join(build.reasons),
     )
-
-
-def _ago(time: datetime, *, now: datetime) -> str:
-    return f"{moment(time)} ({duration(now - time)} ago)"

@@ -27,7 +27,7 @@ from kopsversion.render.health_table import (
     state_of,
 )
 from kopsversion.render.text import printable
-from kopsversion.wording import duration, moment
+from kopsversion.wording import dated, duration, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -336,7 +336,7 @@ def _marker_lines(marker: MarkerHealth, *, is_older: bool, now: datetime) -> Ite
     if is_older:
         yield "a build from before this timeline"
     if marker.written is not None:
-        yield f"written {moment(marker.written)} ({duration(now - marker.written)} ago)"
+        yield f"written {dated(marker.written, now=now)}"
 
 
 def _gap(channel: ChannelHealth, scale: _Scale) -> _Gap | None:
