@@ -11,7 +11,7 @@ MINUTES := 10
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel wheel-test clean
+.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,9 +77,6 @@ wheel: $(VENV)/.installed-dev  ## Build sdist and wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
-
-wheel-test: $(VENV)/.installed-dev  ## Slow (minutes): install the wheel on every Python there is, and use it
-	$(BIN)/pytest -m wheel
 
 clean:  ## Remove what was made
 	rm -rf $(VENV) $(DEMO) dist build .coverage* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
