@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 DEMO := .demo
 AS_OF := 2024-05-06T18:00:00Z
 MINUTES := 10
+MODULES :=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
@@ -65,8 +66,8 @@ bench: $(VENV)/.installed-dev  ## Print the figures of docs/performance.md; BENC
 fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws; MINUTES=60 for an hour
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
-mutants: $(VENV)/.installed-mutants  ## Slow (an hour): does a test notice each changed line of the core?
-	$(BIN)/python -m tests.mutants
+mutants: $(VENV)/.installed-mutants  ## Slow (an hour): does a test notice each changed line of the core? MODULES="ranking version" for some
+	$(BIN)/python -m tests.mutants $(MODULES)
 
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the code
 	$(BIN)/python -m docs.generate
