@@ -113,6 +113,8 @@ markdown    the body of a GitHub issue
 html        a page that stands alone, with a timeline
 FORMAT=PATH writes a file, whole or not at all; at most one output goes to standard output. Where that is not
 the table, the last line goes to standard error. junit, prometheus and html need: pip install kopsversion[report]
+While it asks, a line on standard error says what for, on a terminal only and not with --quiet. With --verbose
+the lines stay, wherever they go.
 """,
         ),
         (
@@ -201,13 +203,11 @@ def check(
     wanted = outputs or (Output(TABLE),)
     _check_outputs(wanted)
     said = Limits(max_lag=said_max_lag, max_build_age=said_max_build_age, build_sla=said_build_sla)
-    report = check_health(
-        selectors,
-        policy_of=_policies(_read_config(config), policy, said),
-        ignore_older=ignore_older,
-        progress=lambda what: console.tell(f"… {what}") if console.verbosity else None,
-        **question,
-    )
+    policy_of = _policies(_read_config(config), policy, said)
+    with console.steps() as progress:
+        report = check_health(
+            selectors, policy_of=policy_of, ignore_older=ignore_older, progress=progress, **question
+        )
     _write(console, report, wanted)
     if report.nothing_read:
         return NOTHING_READ

@@ -232,6 +232,8 @@ def _answer(console: Console, resolution: Resolution, *, output: str, marker_url
 table  newest first: build, upload time, age, distance from its tag, channel, who says so and how surely,
        and whether it is testable or why not
 json   the same, "schema": 1; age in seconds
+While it asks, a line on standard error says what for, on a terminal only and not with --quiet. With --verbose
+the lines stay, wherever they go.
 """,
         ),
         ("Channels", _CHANNELS),
@@ -275,7 +277,8 @@ def list_builds(
     """List a channel's builds, newest first; without CHANNEL those of all channels."""
     from kopsversion.latest import list_channel
 
-    listing = list_channel(selector, policy=policy, limit=limit or None, **question)
+    with console.steps() as progress:
+        listing = list_channel(selector, policy=policy, limit=limit or None, progress=progress, **question)
     console.conditions(listing.conditions)
     if output == "json":
         from kopsversion.render.json import listing_to_json

@@ -121,6 +121,22 @@ class Console:
         with shown(title) as tell:
             yield tell
 
+    @contextmanager
+    def steps(self) -> Iterator[Callable[[str], None]]:
+        """Show what is done now while the block runs: in a line that goes away, on a terminal only.
+
+        When verbose, in lines that stay, wherever standard error goes. The block gets a function to be told.
+        """
+        if self.quiet or not (self.verbosity or is_rich(sys.stderr)):
+            yield lambda _what: None
+        elif self.verbosity:
+            yield lambda what: self.tell(f"… {what}")
+        else:
+            from kopsversion.progress import step_shown
+
+            with step_shown() as tell:
+                yield tell
+
     def show(self, tables: Sequence[Table]) -> None:
         """Write tables to standard error, with colour and lines on a terminal."""
         from kopsversion.render.text import decorated, plain

@@ -26,12 +26,14 @@ from kopsversion.errors import (
 from kopsversion.layout import check_marker_name, read_selector
 from kopsversion.listing import ChannelListing, ListedBuild, list_builds, list_channels
 from kopsversion.model import MASTER, Channel, Condition, Policy, Severity
-from kopsversion.snapshot import gather, start
+from kopsversion.snapshot import gather, say_nothing, start
 from kopsversion.stores.base import DEFAULT_STORE
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import check_store_url, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kopsversion.errors import KopsVersionError
     from kopsversion.fallback import LastGood
     from kopsversion.layout import Selector
@@ -145,12 +147,14 @@ def list_channel(
     ref: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
     limit: int | None = 30,
+    progress: Callable[[str], None] | None = None,
 ) -> ChannelListing:
     """List the newest builds of a channel, each with whether it is testable.
 
     Parameters:
         selector: a channel, or ``None`` for every channel that exists.
         limit: how many builds of each channel at most; ``None`` for all. Each costs a request.
+        progress: is told what is asked next, in a few words.
 
     The other parameters and the errors are those of `resolve_latest`.
     """
@@ -170,7 +174,14 @@ def list_channel(
         try:
             with deadline.stage(share):
                 store_here = opened(place, deadline=deadline)
-                return _list_in(store_here, question, limit=limit, every=selector is None, failures=failures)
+                return _list_in(
+                    store_here,
+                    question,
+                    limit=limit,
+                    every=selector is None,
+                    failures=failures,
+                    progress=progress or say_nothing,
+                )
         except StoreError as error:
             failures.append(error)
     raise unreachable_error(failures)
@@ -430,12 +441,18 @@ def _list_in(
     limit: int | None,
     every: bool,
     failures: Sequence[StoreError],
+    progress: Callable[[str], None],
 ) -> ChannelListing:
     snapshot = start(store, git=question.git, as_of=question.as_of)
     channels = [question.selector.channel or Channel(MASTER)]
     if every:
         channels, snapshot = list_channels(
-            store, question.policy, snapshot=snapshot, now=question.now, deadline=question.deadline
+            store,
+            question.policy,
+            snapshot=snapshot,
+            now=question.now,
+            deadline=question.deadline,
+            progress=progress,
         )
     rows, snapshot = list_builds(
         store,
@@ -445,6 +462,7 @@ def _list_in(
         now=question.now,
         deadline=question.deadline,
         limit=limit,
+        progress=progress,
     )
     passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
     return ChannelListing(

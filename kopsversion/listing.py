@@ -13,10 +13,10 @@ from attrs import frozen
 from kopsversion.errors import StoreUnavailableError
 from kopsversion.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.model import MASTER, Channel, ListMarkers, ListMinors
-from kopsversion.snapshot import learn
+from kopsversion.snapshot import in_words, learn, say_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from kopsversion.model import Attribution, Condition, Policy, Refusal, Snapshot
@@ -80,6 +80,7 @@ def list_builds(
     now: datetime,
     deadline: Deadline,
     limit: int | None,
+    progress: Callable[[str], None] = say_nothing,
 ) -> tuple[tuple[ListedBuild, ...], Snapshot]:
     """List the newest builds of channels, one channel after the other.
 
@@ -91,6 +92,7 @@ def list_builds(
         now: the moment of the listing, UTC.
         deadline: nothing waits longer.
         limit: how many builds of each channel at most; ``None`` for all.
+        progress: is told what is asked next, in a few words.
 
     Returns:
         The builds, newest first, and the snapshot that supports them.
@@ -103,7 +105,14 @@ def list_builds(
         rows: list[ListedBuild] = []
         for channel in channels:
             found, snapshot = _list_channel(
-                store, channel, policy, snapshot=snapshot, now=now, deadline=deadline, limit=limit
+                store,
+                channel,
+                policy,
+                snapshot=snapshot,
+                now=now,
+                deadline=deadline,
+                limit=limit,
+                progress=progress,
             )
             rows.extend(found)
         if snapshot is before:
@@ -121,6 +130,7 @@ def _list_channel(
     now: datetime,
     deadline: Deadline,
     limit: int | None,
+    progress: Callable[[str], None],
 ) -> tuple[tuple[ListedBuild, ...], Snapshot]:
     """List the newest builds of one channel; the snapshot is the same object where nothing had to be asked."""
     while True:
@@ -135,12 +145,20 @@ def _list_channel(
             )
         if not inquiry.needs:
             return rows, snapshot
+        # All of them, so that the number falls from round to round.
+        progress(f"{channel}: {in_words(inquiry.needs)}")
         needs = sorted(inquiry.needs, key=repr)[:_AT_ONCE]
         snapshot = learn(snapshot, needs, store=store, policy=policy, deadline=deadline)
 
 
 def list_channels(
-    store: Store, policy: Policy, *, snapshot: Snapshot, now: datetime, deadline: Deadline
+    store: Store,
+    policy: Policy,
+    *,
+    snapshot: Snapshot,
+    now: datetime,
+    deadline: Deadline,
+    progress: Callable[[str], None] = say_nothing,
 ) -> tuple[list[Channel], Snapshot]:
     """List the channels that exist: master first, then the newest release branch.
 
@@ -148,6 +166,7 @@ def list_channels(
     """
     inquiry = Inquiry(snapshot, Channel(MASTER), policy, now)
     if not inquiry.knows_all_channels():
+        progress(in_words(inquiry.needs))
         snapshot = learn(snapshot, inquiry.needs, store=store, policy=policy, deadline=deadline)
     failure = snapshot.failures.get(ListMarkers()) or snapshot.failures.get(ListMinors())
     if failure is not None:

@@ -1,6 +1,6 @@
-"""How far a download has come, shown on a terminal.
+"""How far something has come, shown on a terminal: a download, or what a long question asks next.
 
-It draws on standard error, and nothing stays there when it is over. It must not know what is downloaded.
+It draws on standard error, and nothing stays there when it is over. It must not know what is downloaded or asked.
 """
 
 from __future__ import annotations
@@ -13,27 +13,47 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    SpinnerColumn,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["shown"]
+    from rich.progress import ProgressColumn
+
+__all__ = ["shown", "step_shown"]
 
 
 @contextmanager
 def shown(title: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar while the block runs; it gets a function to be told the bytes done, and those in all."""
     columns = (
-        TextColumn("{task.description}", markup=False),
+        _title(),
         BarColumn(),
         DownloadColumn(binary_units=True),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with _drawn(columns) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def step_shown() -> Iterator[Callable[[str], None]]:
+    """Show a line while the block runs; it gets a function to be told what is done now, in a few words."""
+    with _drawn((SpinnerColumn(), _title(), TimeElapsedColumn())) as line:
+        task = line.add_task("", total=None)
+        yield lambda what: line.update(task, description=what)
+
+
+def _title() -> ProgressColumn:
+    return TextColumn("{task.description}", markup=False)
+
+
+def _drawn(columns: Iterable[ProgressColumn]) -> Progress:
+    return Progress(*columns, console=Console(stderr=True), transient=True)

@@ -60,6 +60,17 @@ time for the next rung of the ladder (DESIGN section 7)."""
 
 _CHECKSUM_LIMIT = 256  # bytes: 64 digits, and a file name as sha256sum writes it
 
+_WORDS: Mapping[type[Need], tuple[str, str]] = {
+    ListArtifacts: ("build to look into", "builds to look into"),
+    ListBuilds: ("listing of builds", "listings of builds"),
+    ListMarkers: ("listing of markers", "listings of markers"),
+    ListMinors: ("listing of minors", "listings of minors"),
+    ListUploads: ("listing of upload times", "listings of upload times"),
+    ReadChecksums: ("build to prove by its checksums", "builds to prove by their checksums"),
+    ReadMarker: ("marker to read", "markers to read"),
+}
+"""What one need and several are called, by kind, in the order in which they are told."""
+
 
 @frozen
 class Learnt:
@@ -164,6 +175,20 @@ def learn(
         requests=snapshot.requests + store.requests - before,
         round_trips=snapshot.round_trips + round_trips,
     )
+
+
+def in_words(needs: Iterable[Need]) -> str:
+    """Say what is needed, for who watches: ``1 listing of minors, 3 markers to read``."""
+    counts = Counter(map(type, needs))
+    return ", ".join(
+        f"{counts[kind]} {one if counts[kind] == 1 else many}"
+        for kind, (one, many) in _WORDS.items()
+        if counts[kind]
+    )
+
+
+def say_nothing(_what: str) -> None:
+    """Stand in for the function that is told what is asked next, where nobody watches."""
 
 
 def _add(snapshot: Snapshot, need: Need, learnt: Learnt) -> Snapshot:

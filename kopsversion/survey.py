@@ -45,7 +45,7 @@ from kopsversion.model import (
     minor_key,
 )
 from kopsversion.resolver import Undecided
-from kopsversion.snapshot import learn, start
+from kopsversion.snapshot import in_words, learn, say_nothing, start
 from kopsversion.stores.base import DEFAULT_STORE, Content, Listing, Store, StoredObject
 from kopsversion.stores.deadline import Deadline, side_by_side
 from kopsversion.wording import duration
@@ -81,10 +81,6 @@ _MAJOR = "1."
 _NONE_LEFT_OUT: tuple[LeftOut, ...] = ()
 
 
-def _say_nothing(_what: str) -> None:
-    """Stand in for a progress callback."""
-
-
 def check_health(
     selectors: Sequence[str] = (),
     *,
@@ -97,7 +93,7 @@ def check_health(
     nearby: Path | None = None,
     ref: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
-    progress: Callable[[str], None] = _say_nothing,
+    progress: Callable[[str], None] = say_nothing,
 ) -> HealthReport:
     """Judge the health of channels: their builds and all their markers.
 
@@ -241,7 +237,7 @@ class _Survey:
         snapshot = start(self.store, as_of=self.as_of)
         judged: dict[Channel, ChannelHealth] = {}
         while needs:
-            self.progress(_in_words(needs))
+            self.progress(in_words(needs))
             # Of the policy only the platforms count here, and those are the same for all channels.
             snapshot = self._learn(snapshot, needs, policy=self.policy_of(channels[0]))
             needs = set()
@@ -326,24 +322,6 @@ def _no_channel(url: str, *, left_out: Sequence[LeftOut], ignore_older: timedelt
     else:
         hint = "there are no markers of a branch at all: see whether --store is right"
     return ResolutionError(f"there is no channel to check in {url}", channel="every channel", hint=hint)
-
-
-def _in_words(needs: Iterable[Need]) -> str:
-    kinds: dict[str, int] = {}
-    for need in needs:
-        kind = _KINDS[type(need)]
-        kinds[kind] = kinds.get(kind, 0) + 1
-    return ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items()))
-
-
-_KINDS: Mapping[type, str] = {
-    ListMarkers: "listing of markers",
-    ListMinors: "listing of minors",
-    ListBuilds: "listings of builds",
-    ListUploads: "listings of upload times",
-    ListArtifacts: "builds to look into",
-    ReadMarker: "markers to read",
-}
 
 
 # --------------------------------------------------------------------------------------------------
