@@ -1,8 +1,7 @@
-"""The command line: arguments, clock, exit codes, and nothing else (DESIGN section 9).
+"""The toolbox: all commands, the small ones among them written here (DESIGN section 9).
 
-`resolve-latest` is one command, and the same command object is `kopsversion resolve`. A command is a function
-decorated with `kopsversion.console.command`; to add one, write it here or in a module of its own, and add it
-at the end of this module.
+A command is a function decorated with `kopsversion.console.command`; to add one, write it here or in a module of
+its own, as `resolve_command` and `check_command` are, and add it at the end of this module.
 
 Everything but click is imported when a command runs, so that ``--help`` stays fast. This module must not know
 how builds are ordered, attributed or judged.
@@ -18,199 +17,20 @@ from typing import TYPE_CHECKING
 import click
 
 from kopsversion.check_command import check
-from kopsversion.console import DEGRADED, Console, command, short_lived, toolbox
-from kopsversion.effects import effect_options
+from kopsversion.console import Console, command, toolbox
 from kopsversion.errors import InvalidVersionError, UsageError
-from kopsversion.options import build_options, ladder_options, policy_options, store_options
+from kopsversion.help_sections import CHANNELS, ENVIRONMENT, EXIT_CODES, STORES
+from kopsversion.options import build_options, store_options
 from kopsversion.promotion import promote
+from kopsversion.resolve_command import resolve
 from kopsversion.shell import shell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kopsversion.effects import Effects
-    from kopsversion.model import Policy, Resolution
-    from kopsversion.options import LadderQuestion, StoreQuestion
+    from kopsversion.model import Policy
+    from kopsversion.options import StoreQuestion
     from kopsversion.version import BuildVersion
 
-__all__ = ["main", "resolve", "resolve_latest_main", "tools"]
-
-# --------------------------------------------------------------------------------------------------
-# What help says of every command
-
-_CHANNELS = """
-master, latest      the master branch
-release-1.30, 1.30  a release branch
-1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643
-                    this very build, which is then only checked
-https://storage.googleapis.com/BUCKET/PREFIX/markers/master/latest-ci.txt
-                    the channel of that marker, and the marker to cross-check
-"""
-
-_STORES = """
-https://storage.googleapis.com/BUCKET/PREFIX/, gs://BUCKET/PREFIX/
-                     a bucket
-file:///DIR, DIR     a directory
-Without --store it is https://storage.googleapis.com/k8s-staging-kops/kops/releases/
-"""
-
-_ENVIRONMENT = """
-Every option can be set as KOPSVERSION_ and its long name: --max-lag as KOPSVERSION_MAX_LAG, --store as
-KOPSVERSION_STORE. The command line wins. Flags take 1 or 0. The values of a repeatable option are separated
-by white space; a KOPSVERSION_STORE that is as a whole an existing path is that one store, spaces and all
-(among several, write such a path as a file:// URL with %20).
-
-STORAGE_EMULATOR_HOST  a server to ask instead of Google's, with its scheme
-NO_COLOR, TERM=dumb    plain tables on a terminal too
-"""
-
-_EXIT_CODES = """
-0  answered
-1  no testable build, or --on-stale refuse and no marker can be used
-2  an argument, option or variable that cannot be meant
-3  answered, but --strict found a condition of severity warning or error
-4  the store cannot be reached, or denies access
-5  what is there is not what was promised: checksum, lock, lost race
-70 a defect of kopsversion itself
-"""
-
-# --------------------------------------------------------------------------------------------------
-# resolve
-
-
-@command(
-    "resolve",
-    sections=(
-        ("Channels", _CHANNELS),
-        (
-            "In a job",
-            """
-The same build for kubetest2 (a marker that does not move), for the shell, and for every later step:
-  resolve-latest master --pin marker.txt --fetch kops --lock lock.json
-  resolve-latest --from-lock lock.json
-""",
-        ),
-        (
-            "Examples",
-            """
-The newest testable build of master, for a job to test:
-  KOPS_BASE_URL="$(resolve-latest master)"
-Both variables at once:
-  eval "$(resolve-latest release-1.30 -o env)"
-Fail rather than fall back, and fail when anything is wrong:
-  resolve-latest master --on-stale refuse --strict
-Why that build?
-  resolve-latest master --explain
-What would have been the answer on 6 May 2024?
-  resolve-latest master --as-of 2024-05-06T18:00:00Z
-""",
-        ),
-        (
-            "Output",
-            """
-The answer goes to standard output, and only there; on failure nothing goes there. It comes last: when it is
-there, the files of --pin, --lock and --fetch are there too.
-url      the base URL, as KOPS_BASE_URL holds it; no trailing slash, literal +
-version  the build's version
-env      KOPS_BASE_URL=... and KOPS_VERSION=..., quoted for eval; with --pin also KOPS_VERSION_MARKER=file://...
-github   the same as outputs of a step, kops-base-url=... and so on, added to $GITHUB_OUTPUT, not printed
-json     the whole resolution, "schema": 1
-table    the tables of --explain
-Conditions (what the reader should know) go to standard error, one a line, with klog's header where that is
-no terminal.
-""",
-        ),
-        ("Stores", _STORES),
-        ("Environment", _ENVIRONMENT),
-        ("Exit codes", _EXIT_CODES),
-    ),
-    short_help="Print the latest testable build of a branch.",
-)
-@click.argument("selector", metavar="[CHANNEL]", default="master")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["url", "version", "env", "github", "json", "table"]),
-    default="url",
-    show_default=True,
-    help="What to print.",
-)
-@click.option("--explain", is_flag=True, help="Also say why, as tables on standard error.")
-@click.option(
-    "--strict",
-    is_flag=True,
-    help="Exit with status 3, after answering, when a condition is a warning or worse.",
-)
-@effect_options
-@store_options
-@ladder_options
-@policy_options
-def resolve(
-    console: Console,
-    *,
-    selector: str,
-    effects: Effects,
-    question: StoreQuestion,
-    ladder: LadderQuestion,
-    policy: Policy,
-    output: str,
-    explain: bool,
-    strict: bool,
-) -> int:
-    """Print the base URL of the latest testable build of kOps on a branch.
-
-    Looks at the builds in the bucket, cross-checks the markers against them, chooses, and says why. Without
-    CHANNEL it is master.
-    """
-    from attrs import evolve
-
-    from kopsversion.effects import obtain
-    from kopsversion.latest import resolve_latest
-    from kopsversion.model import BRANCH_MARKER
-
-    if explain or output == "table":
-        # A reader wants the other marker's verdict too, and what the build before had: a few requests more.
-        policy = evolve(policy, reported=(BRANCH_MARKER,), compare_artifacts=True)
-    resolution = obtain(
-        lambda: resolve_latest(selector, policy=policy, **question, **ladder),
-        effects,
-        question=question,
-        console=console,
-    )
-    if explain:
-        from kopsversion.render.text import explanation
-
-        console.show(explanation(resolution))
-    else:
-        console.conditions(resolution.conditions)
-    _answer(console, resolution, output=output, marker_url=effects.marker_url)
-    return DEGRADED if strict and resolution.is_degraded else 0
-
-
-def _answer(console: Console, resolution: Resolution, *, output: str, marker_url: str | None) -> None:
-    match output:
-        case "url":
-            console.answer(f"{resolution.base_url}\n")
-        case "version":
-            console.answer(f"{resolution.version}\n")
-        case "env":
-            from kopsversion.render.env import to_env
-
-            console.answer(to_env(resolution, marker_url=marker_url))
-        case "github":
-            from kopsversion.effects import append_github_output
-            from kopsversion.render.github import to_github
-
-            append_github_output(to_github(resolution, marker_url=marker_url))
-        case "json":
-            from kopsversion.render.json import to_json
-
-            console.answer(to_json(resolution))
-        case _:
-            from kopsversion.render.text import explanation
-
-            console.answer_tables(explanation(resolution))
-
+__all__ = ["resolve", "tools"]
 
 # --------------------------------------------------------------------------------------------------
 # list
@@ -236,10 +56,10 @@ While it asks, a line on standard error says what for, on a terminal only and no
 the lines stay, wherever they go.
 """,
         ),
-        ("Channels", _CHANNELS),
-        ("Stores", _STORES),
-        ("Environment", f"{_ENVIRONMENT}KOPSVERSION_LIST_OUTPUT  --output of this command\n"),
-        ("Exit codes", _EXIT_CODES),
+        ("Channels", CHANNELS),
+        ("Stores", STORES),
+        ("Environment", f"{ENVIRONMENT}KOPSVERSION_LIST_OUTPUT  --output of this command\n"),
+        ("Exit codes", EXIT_CODES),
     ),
     short_help="List a channel's builds, newest first.",
 )
@@ -389,7 +209,7 @@ def demo(console: Console, *, directory: Path) -> None:
             "Environment",
             "Every option can be set as KOPSVERSION_ and its long name; see the commands' own help.",
         ),
-        ("Exit codes", _EXIT_CODES),
+        ("Exit codes", EXIT_CODES),
     ),
 )
 def tools() -> None:
@@ -401,15 +221,3 @@ def tools() -> None:
 
 for tool in (resolve, list_builds, check, sort_versions, promote, shell, demo):
     tools.add_command(tool)
-
-
-def resolve_latest_main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``resolve-latest`` and exit; `arguments` are those of the process where left out."""
-    with short_lived():
-        resolve.main(arguments, prog_name="resolve-latest")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run ``kopsversion`` and exit; `arguments` are those of the process where left out."""
-    with short_lived():
-        tools.main(arguments, prog_name="kopsversion")

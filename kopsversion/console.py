@@ -9,8 +9,6 @@ This module must not know what any command does.
 
 from __future__ import annotations
 
-import atexit
-import gc
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -173,29 +171,6 @@ def abandon(stream: TextIO | None) -> None:
         devnull = os.open(os.devnull, os.O_WRONLY)
         os.dup2(devnull, stream.fileno())
         os.close(devnull)
-
-
-# --------------------------------------------------------------------------------------------------
-# The process
-
-_OBJECTS_BETWEEN_COLLECTIONS = 200_000
-
-
-@contextmanager
-def short_lived() -> Iterator[None]:
-    """Run a command as a process that lives a fraction of a second, and keeps nearly all that it makes.
-
-    Python looks for garbage in cycles after every 700 new objects, and again at its end. A resolve ends with some
-    50,000 objects, nearly all of them from imports and none worth freeing; looking took a fifth of its time
-    (docs/performance.md). A run that goes on to make many more objects is still looked after.
-    """
-    before = gc.get_threshold()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *before[1:])
-    atexit.register(gc.freeze)  # the last look leaves out what is frozen
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from attrs import evolve
 from click.testing import CliRunner
 
 from kopsversion import console
-from kopsversion.cli import main, resolve, resolve_latest_main, sort_versions, tools
+from kopsversion.cli import resolve, sort_versions, tools
 from kopsversion.console import Console, command, is_rich
 from kopsversion.demo import AS_OF, lay_out
 from kopsversion.errors import (
@@ -35,6 +35,7 @@ from kopsversion.errors import (
 from kopsversion.model import Condition, Policy, Resolution, Severity
 from kopsversion.render.json import from_json
 from kopsversion.render.text import Table, explain
+from kopsversion.start import main, resolve_latest_main
 from kopsversion.stores.base import DEFAULT_STORE
 from kopsversion.version import BuildVersion
 from tests.test_render import CHOSEN, LISTING, NEWER, RESOLUTION
@@ -412,7 +413,7 @@ _FAKE = """
     import sys
     import kopsversion.latest
     from tests.test_render import RESOLUTION
-    from kopsversion.cli import resolve_latest_main
+    from kopsversion.start import resolve_latest_main
     kopsversion.latest.resolve_latest = lambda *_, **__: RESOLUTION
     resolve_latest_main(sys.argv[1:])
 """
@@ -857,10 +858,10 @@ HEAVY = (
     "code",
     [
         "import kopsversion.cli",
-        "from kopsversion.cli import main; main(['--help'])",
-        "from kopsversion.cli import main; main(['resolve', '--help'])",
-        "from kopsversion.cli import resolve_latest_main; resolve_latest_main(['--help'])",
-        "from kopsversion.cli import resolve_latest_main; resolve_latest_main(['--max-lag', 'x'])",
+        "from kopsversion.start import main; main(['--help'])",
+        "from kopsversion.start import main; main(['resolve', '--help'])",
+        "from kopsversion.start import resolve_latest_main; resolve_latest_main(['--help'])",
+        "from kopsversion.start import resolve_latest_main; resolve_latest_main(['--max-lag', 'x'])",
     ],
 )
 def test_help_loads_nothing_heavy(code: str) -> None:
@@ -887,3 +888,20 @@ def test_the_entry_points_exit(face: _Face, capsys: pytest.CaptureFixture[str]) 
         statuses.append(ended.value.code)
     assert statuses == [3, 0, 2]
     assert capsys.readouterr().out == f"{RESOLUTION.base_url}\n" * 2
+
+
+def test_resolve_latest_loads_no_other_command() -> None:
+    """A job that asks which build to test does not wait for the commands that it has not named."""
+    ended = python(
+        """
+        import sys
+        from kopsversion.start import resolve_latest_main
+        try:
+            resolve_latest_main(["--help"])
+        except SystemExit:
+            pass
+        others = ("cli", "check_command", "promotion", "shell")
+        print("loaded:", *(name for name in others if f"kopsversion.{name}" in sys.modules))
+        """
+    )
+    assert ended.stdout.splitlines()[-1] == "loaded:"

@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from kopsversion.cli import main
-from kopsversion.console import short_lived
+from kopsversion.start import main, short_lived
 
 
 def test_garbage_is_looked_for_rarely_while_a_command_runs() -> None:
@@ -32,7 +31,7 @@ def test_the_last_look_for_garbage_leaves_out_what_is_there() -> None:
     script = """
 import atexit, gc
 atexit.register(lambda: print(gc.get_freeze_count() > 0))  # runs after what is registered later
-from kopsversion.console import short_lived
+from kopsversion.start import short_lived
 with short_lived():
     print(gc.get_freeze_count())
 """
