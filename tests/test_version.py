@@ -382,7 +382,11 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "position", "expected"), FAULTS, ids=[ascii(text) for text, *_ in FAULTS])
+@pytest.mark.parametrize(
+    ("text", "position", "expected"),
+    FAULTS,
+    ids=[ascii(text).replace("\\", "/") for text, *_ in FAULTS],  # pytest cannot find a name with a backslash
+)
 def test_a_fault_is_shown_where_it_is(text: str, position: int, expected: str) -> None:
     """What is no version is refused with the place of the first wrong character and what fits there."""
     with pytest.raises(InvalidVersionError) as raised:
