@@ -1,6 +1,6 @@
 """Run the toolbox as ``python -m kopsversion``, for where scripts are not on the path."""
 
-from kopsversion.start import main
+from kopsversion.process import kopsversion
 
 if __name__ == "__main__":
-    main()
+    kopsversion()

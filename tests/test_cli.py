@@ -35,7 +35,6 @@ from kopsversion.errors import (
 from kopsversion.model import Condition, Policy, Resolution, Severity
 from kopsversion.render.json import from_json
 from kopsversion.render.text import Table, explain
-from kopsversion.start import main, resolve_latest_main
 from kopsversion.stores.base import DEFAULT_STORE
 from kopsversion.version import BuildVersion
 from tests.test_render import CHOSEN, LISTING, NEWER, RESOLUTION
@@ -413,9 +412,9 @@ _FAKE = """
     import sys
     import kopsversion.latest
     from tests.test_render import RESOLUTION
-    from kopsversion.start import resolve_latest_main
+    from kopsversion.process import resolve_latest
     kopsversion.latest.resolve_latest = lambda *_, **__: RESOLUTION
-    resolve_latest_main(sys.argv[1:])
+    resolve_latest()
 """
 
 
@@ -855,53 +854,35 @@ HEAVY = (
 
 
 @pytest.mark.parametrize(
-    "code",
+    ("script", "arguments"),
     [
-        "import kopsversion.cli",
-        "from kopsversion.start import main; main(['--help'])",
-        "from kopsversion.start import main; main(['resolve', '--help'])",
-        "from kopsversion.start import resolve_latest_main; resolve_latest_main(['--help'])",
-        "from kopsversion.start import resolve_latest_main; resolve_latest_main(['--max-lag', 'x'])",
+        ("kopsversion", ["--help"]),
+        ("kopsversion", ["resolve", "--help"]),
+        ("resolve_latest", ["--help"]),
+        ("resolve_latest", ["--max-lag", "x"]),
     ],
 )
-def test_help_loads_nothing_heavy(code: str) -> None:
+def test_help_loads_nothing_heavy(script: str, arguments: list[str]) -> None:
     """Help, and a mistake in the arguments, need neither a client nor a table."""
-    ended = python(
-        f"""
-        import sys
-        try:
-            {code}
-        except SystemExit:
-            pass
-        print("loaded:", *sorted(set({HEAVY!r}) & set(sys.modules)))
-        """
-    )
-    assert ended.stdout.splitlines()[-1] == "loaded:"
-
-
-def test_the_entry_points_exit(face: _Face, capsys: pytest.CaptureFixture[str]) -> None:
-    """The scripts' functions take arguments for themselves, and end the process with the status."""
-    statuses = []
-    for entry, arguments in ((resolve_latest_main, ["--strict"]), (main, ["resolve", "-q"]), (main, ["x"])):
-        with pytest.raises(SystemExit) as ended:
-            entry(arguments)
-        statuses.append(ended.value.code)
-    assert statuses == [3, 0, 2]
-    assert capsys.readouterr().out == f"{RESOLUTION.base_url}\n" * 2
+    assert not set(HEAVY) & modules_loaded_by(script, arguments)
 
 
 def test_resolve_latest_loads_no_other_command() -> None:
     """A job that asks which build to test does not wait for the commands that it has not named."""
+    others = {f"kopsversion.{name}" for name in ("cli", "check_command", "promotion", "shell")}
+    assert others < modules_loaded_by("kopsversion", ["--help"])
+    assert not others & modules_loaded_by("resolve_latest", ["--help"])
+
+
+def modules_loaded_by(script: str, arguments: list[str]) -> set[str]:
+    """Return the names of the modules that a script has loaded when its process ends."""
     ended = python(
-        """
-        import sys
-        from kopsversion.start import resolve_latest_main
-        try:
-            resolve_latest_main(["--help"])
-        except SystemExit:
-            pass
-        others = ("cli", "check_command", "promotion", "shell")
-        print("loaded:", *(name for name in others if f"kopsversion.{name}" in sys.modules))
-        """
+        f"""
+        import atexit, sys
+        from kopsversion.process import {script}
+        atexit.register(lambda: print("loaded:", *sys.modules))
+        {script}()
+        """,
+        *arguments,
     )
-    assert ended.stdout.splitlines()[-1] == "loaded:"
+    return set(ended.stdout.splitlines()[-1].split())
