@@ -152,17 +152,12 @@ class BuildVersion:
     def __eq__(self, other: object) -> bool:
         return self._identity == other._identity if isinstance(other, BuildVersion) else NotImplemented
 
+    # Python makes > and >= of these.
     def __lt__(self, other: object) -> bool:
         return self._identity < other._identity if isinstance(other, BuildVersion) else NotImplemented
 
     def __le__(self, other: object) -> bool:
         return self._identity <= other._identity if isinstance(other, BuildVersion) else NotImplemented
-
-    def __gt__(self, other: object) -> bool:
-        return self._identity > other._identity if isinstance(other, BuildVersion) else NotImplemented
-
-    def __ge__(self, other: object) -> bool:
-        return self._identity >= other._identity if isinstance(other, BuildVersion) else NotImplemented
 
 
 @lru_cache(maxsize=4096)  # a bucket of 100,000 builds has a few hundred release parts and tags
