@@ -54,6 +54,7 @@ IN_ORDER = [
     "1.29.0-alpha.3+v1.29.0-alpha.2-400-g0300a3b858",
     "1.29.0-alpha.3",
     "1.29.0-alpha.4+v1.29.0-alpha.3",
+    "1.29.0-alpha.4+v1.29.0-alpha.3-0-g0123456789",  # of one precedence; the name without a commit comes first
     "1.29.0-alpha.4+v1.29.0-alpha.3-1-g0123456789",
     "1.29.0-alpha.4+v1.29.0-alpha.3-99-g0123456789",
     "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da",
@@ -104,6 +105,10 @@ class TestOrder:
         assert hash(one) == hash(other)
         assert one <= other <= one
         assert str(one) != str(other)
+
+    def test_hashes_tell_versions_apart(self) -> None:
+        """Different versions have different hashes, so that a set of 100,000 is fast."""
+        assert len({hash(BuildVersion.parse(text)) for text in IN_ORDER}) == len(IN_ORDER)
 
     def test_twins_of_two_branches_have_one_precedence(self) -> None:
         """FAILURES row 26: two branches share release, tag and distance; only the commit tells them apart."""
