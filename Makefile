@@ -12,7 +12,7 @@ MODULES :=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel clean
+.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel wheel-test clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ wheel: $(VENV)/.installed-dev  ## Build sdist and wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/twine check --strict dist/*
+
+wheel-test: $(VENV)/.installed-dev  ## Install the wheel as a user does, on each of Python 3.11 to 3.13 that is here, and use it
+	$(BIN)/pytest -m wheel tests/test_wheel.py
 
 clean:  ## Remove what was made
 	rm -rf $(VENV) $(DEMO) dist build .coverage* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

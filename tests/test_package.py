@@ -1,21 +1,23 @@
-"""What is shipped: the wheel and sdist, made without a network, and scripts that run without a warning."""
+"""The project's metadata, scripts that run without a warning, and completion in shells."""
 
 from __future__ import annotations
 
-import email
+import ast
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import tomllib
-import zipfile
+from contextlib import suppress
+from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from attrs import frozen
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from kopsversion.demo import lay_out
 from tests.builders import NOW
@@ -23,7 +25,7 @@ from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT
 from tests.scenes import PLAIN, alpha
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from tests.gcs_server import GcsServer
 
@@ -32,115 +34,98 @@ SCRIPTS = Path(sysconfig.get_path("scripts"))
 AS_OF = "2024-05-06T18:00:00Z"
 
 
-@frozen
-class Shipped:
-    """What was built."""
-
-    wheel: Path
-    sdist: Path
+SETTINGS: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+REPORT_MODULES = [PROJECT / f"kopsversion/render/{name}.py" for name in ("html", "junit", "prometheus")]
+"""All that may import what the extra ``report`` brings."""
 
 
-@pytest.fixture(scope="session")
-def project() -> dict[str, Any]:
-    """The metadata that pyproject.toml gives."""
-    settings: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    return settings
+def test_the_changelog_knows_the_version() -> None:
+    """What is built is unreleased, or has its section."""
+    text = (PROJECT / "CHANGELOG.md").read_text()
+    assert "## [Unreleased]" in text or f"## [{SETTINGS['version']}]" in text
 
 
-@pytest.fixture(scope="session")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
-    """The sdist of this tree, and the wheel that is built from that sdist."""
-    out = tmp_path_factory.mktemp("dist")
-    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(PROJECT)]
-    ran = subprocess.run(build, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return Shipped(*out.glob("*.whl"), *out.glob("*.tar.gz"))
+# --------------------------------------------------------------------------------------------------
+# Dependencies
 
 
-def _files_of_package() -> set[str]:
-    package = PROJECT / "kopsversion"
+def _declared(*extras: str) -> dict[str, Requirement]:
+    """Name what pyproject.toml asks for: always, or with some extras."""
+    lines = [line for extra in extras for line in SETTINGS["optional-dependencies"][extra]]
+    named = map(Requirement, lines if extras else SETTINGS["dependencies"])
+    return {canonicalize_name(each.name): each for each in named}
+
+
+@pytest.fixture(scope="module")
+def owners() -> dict[Path, str]:
+    """Whose each installed file is."""
     return {
-        str(path.relative_to(PROJECT))
-        for path in package.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        Path(str(file.locate())).resolve(): canonicalize_name(each.metadata["Name"])
+        for each in distributions()
+        for file in each.files or ()
+        if file.suffix in {".py", ".so"}
     }
 
 
-class TestWheel:
-    def test_it_holds_the_package_and_nothing_else(self, shipped: Shipped) -> None:
-        """Every file of the package, templates and ``py.typed`` among them, and no tests."""
-        names = set(zipfile.ZipFile(shipped.wheel).namelist())
-        assert {name for name in names if ".dist-info/" not in name} == _files_of_package()
-        assert "kopsversion/py.typed" in names
-
-    def test_its_scripts_are_there(self, shipped: Shipped, project: dict[str, Any]) -> None:
-        """Each of its two scripts is a function that exists."""
-        wheel = zipfile.ZipFile(shipped.wheel)
-        (entry_points,) = (name for name in wheel.namelist() if name.endswith("entry_points.txt"))
-        for script, target in project["scripts"].items():
-            assert f"{script} = {target}" in wheel.read(entry_points).decode()
-
-    def test_its_metadata_is_complete(self, shipped: Shipped, project: dict[str, Any]) -> None:
-        """Name, version, summary, licence, authors, Python and the readme; no address that nobody knows."""
-        wheel = zipfile.ZipFile(shipped.wheel)
-        (path,) = (name for name in wheel.namelist() if name.endswith("METADATA"))
-        metadata = email.message_from_bytes(wheel.read(path))
-        assert metadata["Name"] == "kopsversion"
-        assert metadata["Version"] == project["version"]
-        assert metadata["Summary"] == project["description"]
-        assert metadata["License-Expression"] == "Apache-2.0"
-        assert metadata["License-File"] == "LICENSE"
-        assert metadata["Author"] == project["authors"][0]["name"]
-        assert metadata["Requires-Python"] == project["requires-python"]
-        assert metadata["Description-Content-Type"] == "text/markdown"
-        assert (PROJECT / "README.md").read_text().strip() in wheel.read(path).decode()
-        assert metadata.get_all("Project-URL") is None
-        assert set(metadata.get_all("Provides-Extra") or ()) == set(project["optional-dependencies"])
-
-    def test_both_pass_twine(self, shipped: Shipped) -> None:
-        """An index would take them, and show the readme."""
-        check = [sys.executable, "-m", "twine", "check", "--strict", str(shipped.wheel), str(shipped.sdist)]
-        ran = subprocess.run(check, capture_output=True, text=True, check=False)
-        assert ran.returncode == 0, ran.stdout + ran.stderr
+def _imported_names(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None, "imports are absolute"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _names(sdist: Path) -> list[str]:
-    with tarfile.open(sdist) as archive:
-        return [name.partition("/")[2] for name in archive.getnames()]
+def _origin(name: str) -> Path:
+    """Find the file of the module that a dotted name is, or is in."""
+    part = name
+    while part:
+        # What it is in may be no package, and a module may do without a spec.
+        with suppress(ModuleNotFoundError, ValueError):
+            if (spec := find_spec(part)) is not None and spec.origin:
+                return Path(spec.origin).resolve()
+        part = part.rpartition(".")[0]
+    raise AssertionError(f"{name} is not installed")
 
 
-class TestSdist:
-    def test_it_holds_what_the_tests_need(self, shipped: Shipped) -> None:
-        """Sources, tests, documents and settings: a packager can run `make test` in it."""
-        names = set(_names(shipped.sdist))
-        wanted = {
-            str(path.relative_to(PROJECT))
-            for folder in ("tests", "docs", "benchmarks")
-            for path in (PROJECT / folder).rglob("*")
-            if path.is_file() and path.suffix in {".py", ".md", ".sh", ".toml"}
-        }
-        assert wanted | _files_of_package() <= names
-        assert names >= {
-            ".pre-commit-config.yaml",
-            "CHANGELOG.md",
-            "CONTRIBUTING.md",
-            "LICENSE",
-            "Makefile",
-            "README.md",
-            "constraints.txt",
-            "pyproject.toml",
-        }
-
-    def test_it_holds_nothing_that_was_made(self, shipped: Shipped) -> None:
-        """No caches, no environment, no results."""
-        made = {"__pycache__", ".venv", ".hypothesis", ".git", "mutants", "dist"}
-        assert [name for name in _names(shipped.sdist) if made & set(name.split("/"))] == []
+def _imported(paths: Iterable[Path], owners: Mapping[Path, str]) -> set[str]:
+    """Name the distributions that some files import from."""
+    own = {"kopsversion", "tests", "benchmarks", "docs"}
+    names = {name for path in paths for name in _imported_names(path)}
+    foreign = {name for name in names if name.partition(".")[0] not in own | sys.stdlib_module_names}
+    return {owners[_origin(name)] for name in foreign}
 
 
-def test_the_changelog_knows_the_version(project: dict[str, Any]) -> None:
-    """What is built is unreleased, or has its section."""
-    text = (PROJECT / "CHANGELOG.md").read_text()
-    assert "## [Unreleased]" in text or f"## [{project['version']}]" in text
+def test_what_is_imported_is_declared_and_nothing_else(owners: Mapping[Path, str]) -> None:
+    """No import works only because a dependency happens to bring it, and none is asked for in vain."""
+    modules = set((PROJECT / "kopsversion").rglob("*.py"))
+    always = _imported(modules.difference(REPORT_MODULES), owners)
+    assert always == set(_declared())
+    assert _imported(REPORT_MODULES, owners) - always == set(_declared("report"))
+
+
+def test_what_contributors_import_is_declared(owners: Mapping[Path, str]) -> None:
+    """`pip install .[report,dev]` is enough for tests, benchmarks and documents."""
+    paths = [path for folder in ("tests", "benchmarks", "docs") for path in (PROJECT / folder).rglob("*.py")]
+    assert _imported(paths, owners) <= set(_declared()) | set(_declared("report", "dev"))
+
+
+def test_an_import_that_is_not_declared_is_seen(owners: Mapping[Path, str], tmp_path: Path) -> None:
+    """In a namespace too, whose parts are of several distributions."""
+    path = tmp_path / "module.py"
+    path.write_text(
+        "import json, urllib3.util\nfrom google.cloud import storage\nfrom google.api_core import retry\n"
+    )
+    assert _imported([path], owners) == {"urllib3", "google-cloud-storage", "google-api-core"}
+
+
+def test_the_pins_are_versions_that_are_allowed() -> None:
+    """Each dependency, the contributors' too, has a pin in constraints.txt that pyproject.toml allows."""
+    lines = (PROJECT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pinned: dict[str, str] = {canonicalize_name(name): version for name, version in pins.items()}
+    for name, requirement in (_declared() | _declared("report", "dev")).items():
+        assert requirement.specifier.contains(pinned[name]), requirement
 
 
 # --------------------------------------------------------------------------------------------------
