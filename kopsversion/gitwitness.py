@@ -158,7 +158,7 @@ class _Git:
             if isinstance(error, subprocess.TimeoutExpired):
                 raise self.fault(
                     GitFault.TIMEOUT,
-                    f"git did not answer within {self.timeout:g} seconds in {quoted(str(self.repo))}",
+                    f"git did not answer within {self.timeout:.3g} seconds in {quoted(str(self.repo))}",
                     hint="allow more time with --timeout, or leave the clone out",
                 ) from error
             raise
