@@ -31,7 +31,8 @@ if TYPE_CHECKING:
         StoreUnavailableError,
         UsageError,
     )
-    from kopsversion.latest import ChannelListing, ListedBuild, list_channel, resolve_latest
+    from kopsversion.latest import resolve_latest
+    from kopsversion.listing import ChannelListing, ListedBuild, list_channel
     from kopsversion.model import (
         Attribution,
         Build,
@@ -72,7 +73,8 @@ _HOMES = {
         "StoreUnavailableError",
         "UsageError",
     ),
-    "kopsversion.latest": ("ChannelListing", "ListedBuild", "list_channel", "resolve_latest"),
+    "kopsversion.latest": ("resolve_latest",),
+    "kopsversion.listing": ("ChannelListing", "ListedBuild", "list_channel"),
     "kopsversion.model": (
         "Attribution",
         "Build",

@@ -95,7 +95,7 @@ def list_builds(
     limit: int,
 ) -> None:
     """List a channel's builds, newest first; without CHANNEL those of all channels."""
-    from kopsversion.latest import list_channel
+    from kopsversion.listing import list_channel
 
     with console.steps() as progress:
         listing = list_channel(selector, policy=policy, limit=limit or None, progress=progress, **question)

@@ -1,70 +1,52 @@
 """The library's face: ask a store, get an answer (DESIGN sections 7 and 9).
 
-The shell around the pure core: it opens stores, reads the clock where no moment is given, reads a clone of kops, and
-goes from one store to the next, and at the end to the last good answer. It decides nothing.
+The shell around the pure core: it goes from one store to the next, and at the end to the last good answer. It decides
+nothing, and must not know what is asked of a store.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.conditions import worst_first
 from kopsversion.errors import (
-    GitWitnessError,
     NoTestableBuildError,
     ResolutionError,
     StoreError,
     StoreUnavailableError,
     UsageError,
 )
-from kopsversion.layout import check_marker_name, read_selector
-from kopsversion.listing import ChannelListing, ListedBuild, list_builds, list_channels
-from kopsversion.model import MASTER, Channel, Condition, Policy, Severity
-from kopsversion.snapshot import gather, say_nothing, start
+from kopsversion.model import MASTER, Channel, Policy
+from kopsversion.question import (
+    DEFAULT_TIMEOUT,
+    ask,
+    opened,
+    passed_over_condition,
+    shares_of,
+    stores_of,
+    unreachable_error,
+)
+from kopsversion.snapshot import gather, start
 from kopsversion.stores.base import DEFAULT_STORE
 from kopsversion.stores.deadline import Deadline
-from kopsversion.stores.opening import check_store_url, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
 
     from kopsversion.errors import KopsVersionError
     from kopsversion.fallback import LastGood
-    from kopsversion.layout import Selector
-    from kopsversion.model import GitLine, Resolution
+    from kopsversion.model import Resolution
+    from kopsversion.question import Question
     from kopsversion.stores.base import Store
 
-__all__ = ["DEFAULT_STORE", "ChannelListing", "ListedBuild", "list_channel", "resolve_latest"]
-
-DEFAULT_TIMEOUT = 60.0
-"""Seconds that a question may take altogether (issue 4, item 2)."""
-
-_GIT_TIMEOUT = 10.0
-"""Seconds that the clone may take of it: it is a witness, not the question."""
-
+__all__ = ["DEFAULT_STORE", "resolve_latest"]
 
 NextStoreOn = Literal["unreachable", "none"]
 """When the next store is tried: only when one cannot be asked, or also when it has no testable build."""
-
-
-@frozen(kw_only=True)
-class _Question:
-    """What is asked, and under which circumstances; the same for every store that is tried."""
-
-    selector: Selector
-    policy: Policy
-    now: datetime
-    as_of: datetime | None
-    git: GitLine | None
-    git_conditions: tuple[Condition, ...]
-    ref: str | None
-    deadline: Deadline
 
 
 def resolve_latest(
@@ -120,7 +102,7 @@ def resolve_latest(
     Source: DESIGN sections 7 and 9.
     """
     deadline = Deadline(timeout)
-    question = _ask(
+    question = ask(
         selector, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
     )
     places = stores_of(store)
@@ -135,179 +117,12 @@ def resolve_latest(
     return resolution if memory is None else memory.keep(resolution)
 
 
-def list_channel(
-    selector: str | None = None,
-    *,
-    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
-    policy: Policy = Policy(),  # noqa: B008 # frozen
-    now: datetime | None = None,
-    as_of: datetime | None = None,
-    repo: Path | None = None,
-    nearby: Path | None = None,
-    ref: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
-    limit: int | None = 30,
-    progress: Callable[[str], None] | None = None,
-) -> ChannelListing:
-    """List the newest builds of a channel, each with whether it is testable.
-
-    Parameters:
-        selector: a channel, or ``None`` for every channel that exists.
-        limit: how many builds of each channel at most; ``None`` for all. Each costs a request.
-        progress: is told what is asked next, in a few words.
-
-    The other parameters and the errors are those of `resolve_latest`.
-    """
-    deadline = Deadline(timeout)
-    question = _ask(
-        selector or MASTER, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
-    )
-    if limit is not None and limit < 0:
-        raise UsageError(f"limit is {limit}", hint="give a number of builds, or None for all of them")
-    if question.selector.channel is None:
-        raise UsageError(
-            f"{selector} is a version, and a version has no list of builds",
-            hint="ask for a channel such as master or release-1.30",
-        )
-    failures: list[StoreError] = []
-    for place, share in shares_of(stores_of(store)):
-        try:
-            with deadline.stage(share):
-                store_here = opened(place, deadline=deadline)
-                return _list_in(
-                    store_here,
-                    question,
-                    limit=limit,
-                    every=selector is None,
-                    failures=failures,
-                    progress=progress or say_nothing,
-                )
-        except StoreError as error:
-            failures.append(error)
-    raise unreachable_error(failures)
-
-
-# --------------------------------------------------------------------------------------------------
-# The question
-
-
-def _ask(
-    selector: str,
-    policy: Policy,
-    *,
-    now: datetime | None,
-    as_of: datetime | None,
-    repo: Path | None,
-    nearby: Path | None,
-    ref: str | None,
-    deadline: Deadline,
-) -> _Question:
-    wanted = read_selector(selector)
-    for name in (*policy.markers, *policy.reported):
-        check_marker_name(name)
-    if wanted.marker is not None and not policy.markers:
-        policy = evolve(policy, markers=(wanted.marker,))
-    git, conditions = read_clone(wanted, repo=repo, nearby=nearby, ref=ref, deadline=deadline)
-    if repo is not None:
-        # Who names a clone is told that it did not help; who merely stands in one is not bothered.
-        conditions = tuple(evolve(condition, severity=Severity.WARNING) for condition in conditions)
-    moment = in_utc("as_of", as_of) or in_utc("now", now) or datetime.now(UTC)
-    return _Question(
-        selector=wanted,
-        policy=policy,
-        now=moment,
-        as_of=in_utc("as_of", as_of),
-        git=git,
-        git_conditions=conditions,
-        ref=ref,
-        deadline=deadline,
-    )
-
-
-def in_utc(name: str, moment: datetime | None) -> datetime | None:
-    """Return a moment in UTC; one without a time zone is a `UsageError` that names the argument."""
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        raise UsageError(
-            f"{name} is {moment}, which has no time zone", hint="give a datetime with tzinfo=UTC"
-        )
-    return moment.astimezone(UTC)
-
-
-def read_clone(
-    selector: Selector, *, repo: Path | None, nearby: Path | None, ref: str | None, deadline: Deadline
-) -> tuple[GitLine | None, tuple[Condition, ...]]:
-    """Read the channel's branch from a clone; where it has none, say so, and go on without."""
-    if selector.channel is None or (repo is None and (nearby is None or not _is_in_repository(nearby))):
-        return None, ()
-    from kopsversion.gitwitness import find_clone, read_line
-
-    where = repo
-    try:
-        if where is None and nearby is not None:
-            where = find_clone(nearby, environ=os.environ, timeout=_git_seconds(deadline))
-        if where is None:
-            return None, ()
-        channel, seconds = selector.channel.ref, _git_seconds(deadline)
-        return read_line(where, channel_ref=channel, ref=ref, environ=os.environ, timeout=seconds), ()
-    except GitWitnessError as error:
-        if repo is not None and (error.is_wrong_repo or ref is not None):
-            raise
-        message = f"git cannot tell which builds are of {selector.channel}: {error}"
-        return None, (Condition("git-unavailable", Severity.INFO, message),)
-
-
-def _is_in_repository(folder: Path) -> bool:
-    """Tell whether git could see a repository from there: starting it, only to hear of none, costs each resolve."""
-    if os.environ.get("GIT_DIR"):
-        return True
-    try:
-        place = Path(os.path.realpath(folder))
-        return any((each / name).exists() for each in (place, *place.parents) for name in (".git", "HEAD"))
-    except OSError:
-        return True  # gone, or closed to us: git has a word for that
-
-
-def _git_seconds(deadline: Deadline) -> float:
-    """Return how long git may take: however it hangs, the stores must have some of the time."""
-    return min(_GIT_TIMEOUT, deadline.remaining() / 2)
-
-
 # --------------------------------------------------------------------------------------------------
 # The stores
 
 
-def stores_of(store: str | Store | Sequence[str | Store]) -> Sequence[str | Store]:
-    """Return the stores to try, in their order.
-
-    Raises:
-        UsageError: there is none, or one cannot be meant, though it may be the last and never be needed.
-    """
-    stores = (store,) if isinstance(store, str) or not isinstance(store, Sequence) else store
-    if not stores:
-        raise UsageError("no store is named", hint="leave the argument out for kops' own bucket")
-    for place in stores:
-        if isinstance(place, str):
-            check_store_url(place)
-    return stores
-
-
-def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:
-    """Pair each store with the share of the remaining time that it may take, for `Deadline.stage`.
-
-    A store that hangs must not eat the time of those after it; the last one may take all that is left.
-    """
-    return [(place, 1 / (len(places) - position)) for position, place in enumerate(places)]
-
-
-def opened(place: str | Store, *, deadline: Deadline) -> Store:
-    """Open what is named by a URL or a path."""
-    return open_store(place, deadline=deadline, environ=os.environ) if isinstance(place, str) else place
-
-
 def _resolve_in_first(
-    places: Sequence[str | Store], question: _Question, *, next_store_on: NextStoreOn, tried: list[Store]
+    places: Sequence[str | Store], question: Question, *, next_store_on: NextStoreOn, tried: list[Store]
 ) -> Resolution:
     """Answer from the first store that can be asked; add those that were opened to `tried`."""
     failures: list[StoreError | NoTestableBuildError] = []
@@ -357,7 +172,7 @@ def _last_good(
     state: Path | None,
     allow_cached: timedelta | None,
     *,
-    question: _Question,
+    question: Question,
     places: Sequence[str | Store],
 ) -> LastGood | None:
     """Open the state file, where there is one; what is asked of the past neither reads nor writes it."""
@@ -389,7 +204,7 @@ def _named(place: str | Store) -> str:
 
 
 def _resolve_in(
-    store: Store, question: _Question, *, failures: Sequence[StoreError | NoTestableBuildError]
+    store: Store, question: Question, *, failures: Sequence[StoreError | NoTestableBuildError]
 ) -> Resolution:
     target = question.selector.version or question.selector.channel
     snapshot = start(store, git=question.git, as_of=question.as_of)
@@ -406,70 +221,3 @@ def _resolve_in(
     passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
     conditions = [*passed_over, *question.git_conditions, *resolution.conditions]
     return evolve(resolution, conditions=worst_first(conditions))
-
-
-def passed_over_condition(failure: StoreError | NoTestableBuildError, *, used: str) -> Condition:
-    """Say that another store than the first one answered."""
-    if isinstance(failure, NoTestableBuildError):
-        return Condition(
-            "store-without-build", Severity.WARNING, f"{failure}; the answer is from {used}", {"used": used}
-        )
-    return Condition(
-        "store-unreachable",
-        Severity.WARNING,
-        f"{failure}; the answer is from {used}",
-        {"store": failure.url, "used": used},
-    )
-
-
-def unreachable_error(failures: Sequence[StoreError]) -> StoreError:
-    """Make one error of those of every store that was tried."""
-    if len(failures) == 1:
-        return failures[0]
-    return StoreUnavailableError(
-        f"none of {len(failures)} stores could be asked",
-        url=failures[0].url,
-        reasons=[reason for failure in failures for reason in (str(failure), *failure.reasons)],
-        hint="see whether they can be reached from here",
-    )
-
-
-def _list_in(
-    store: Store,
-    question: _Question,
-    *,
-    limit: int | None,
-    every: bool,
-    failures: Sequence[StoreError],
-    progress: Callable[[str], None],
-) -> ChannelListing:
-    snapshot = start(store, git=question.git, as_of=question.as_of)
-    channels = [question.selector.channel or Channel(MASTER)]
-    if every:
-        channels, snapshot = list_channels(
-            store,
-            question.policy,
-            snapshot=snapshot,
-            now=question.now,
-            deadline=question.deadline,
-            progress=progress,
-        )
-    rows, snapshot = list_builds(
-        store,
-        channels,
-        question.policy,
-        snapshot=snapshot,
-        now=question.now,
-        deadline=question.deadline,
-        limit=limit,
-        progress=progress,
-    )
-    passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
-    return ChannelListing(
-        channel=None if every else str(channels[0]),
-        rows=rows,
-        conditions=(*passed_over, *question.git_conditions),
-        skipped=snapshot.skipped,
-        store=store.url,
-        now=question.now,
-    )

@@ -10,18 +10,30 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kopsversion.errors import StoreUnavailableError
+from kopsversion.errors import StoreError, StoreUnavailableError, UsageError
 from kopsversion.inquiry import Candidate, Inquiry, Unknown
-from kopsversion.model import MASTER, Channel, ListMarkers, ListMinors
-from kopsversion.snapshot import in_words, learn, say_nothing
+from kopsversion.model import MASTER, Channel, ListMarkers, ListMinors, Policy
+from kopsversion.question import (
+    DEFAULT_TIMEOUT,
+    ask,
+    opened,
+    passed_over_condition,
+    shares_of,
+    stores_of,
+    unreachable_error,
+)
+from kopsversion.snapshot import in_words, learn, say_nothing, start
+from kopsversion.stores.base import DEFAULT_STORE
+from kopsversion.stores.deadline import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
-    from kopsversion.model import Attribution, Condition, Policy, Refusal, Snapshot
+    from kopsversion.model import Attribution, Condition, Refusal, Snapshot
+    from kopsversion.question import Question
     from kopsversion.stores.base import Store
-    from kopsversion.stores.deadline import Deadline
     from kopsversion.version import BuildVersion
 
 _AT_ONCE = 8
@@ -71,6 +83,99 @@ class ChannelListing:
     now: datetime
 
 
+def list_channel(
+    selector: str | None = None,
+    *,
+    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    policy: Policy = Policy(),  # noqa: B008 # frozen
+    now: datetime | None = None,
+    as_of: datetime | None = None,
+    repo: Path | None = None,
+    nearby: Path | None = None,
+    ref: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    limit: int | None = 30,
+    progress: Callable[[str], None] | None = None,
+) -> ChannelListing:
+    """List the newest builds of a channel, each with whether it is testable.
+
+    Parameters:
+        selector: a channel, or ``None`` for every channel that exists.
+        limit: how many builds of each channel at most; ``None`` for all. Each costs a request.
+        progress: is told what is asked next, in a few words.
+
+    The other parameters and the errors are those of `resolve_latest`.
+    """
+    deadline = Deadline(timeout)
+    question = ask(
+        selector or MASTER, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
+    )
+    if limit is not None and limit < 0:
+        raise UsageError(f"limit is {limit}", hint="give a number of builds, or None for all of them")
+    if question.selector.channel is None:
+        raise UsageError(
+            f"{selector} is a version, and a version has no list of builds",
+            hint="ask for a channel such as master or release-1.30",
+        )
+    failures: list[StoreError] = []
+    for place, share in shares_of(stores_of(store)):
+        try:
+            with deadline.stage(share):
+                store_here = opened(place, deadline=deadline)
+                return _list_in(
+                    store_here,
+                    question,
+                    limit=limit,
+                    every=selector is None,
+                    failures=failures,
+                    progress=progress or say_nothing,
+                )
+        except StoreError as error:
+            failures.append(error)
+    raise unreachable_error(failures)
+
+
+def _list_in(
+    store: Store,
+    question: Question,
+    *,
+    limit: int | None,
+    every: bool,
+    failures: Sequence[StoreError],
+    progress: Callable[[str], None],
+) -> ChannelListing:
+    snapshot = start(store, git=question.git, as_of=question.as_of)
+    channels = [question.selector.channel or Channel(MASTER)]
+    if every:
+        channels, snapshot = list_channels(
+            store,
+            question.policy,
+            snapshot=snapshot,
+            now=question.now,
+            deadline=question.deadline,
+            progress=progress,
+        )
+    rows, snapshot = list_builds(
+        store,
+        channels,
+        question.policy,
+        snapshot=snapshot,
+        now=question.now,
+        deadline=question.deadline,
+        limit=limit,
+        progress=progress,
+    )
+    passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
+    return ChannelListing(
+        channel=None if every else str(channels[0]),
+        rows=rows,
+        conditions=(*passed_over, *question.git_conditions),
+        skipped=snapshot.skipped,
+        store=store.url,
+        now=question.now,
+    )
+
+
 def list_builds(
     store: Store,
     channels: Iterable[Channel],
@@ -104,7 +209,7 @@ def list_builds(
         before = snapshot
         rows: list[ListedBuild] = []
         for channel in channels:
-            found, snapshot = _list_channel(
+            found, snapshot = _newest_of(
                 store,
                 channel,
                 policy,
@@ -121,7 +226,7 @@ def list_builds(
             return tuple(rows), snapshot
 
 
-def _list_channel(
+def _newest_of(
     store: Store,
     channel: Channel,
     policy: Policy,

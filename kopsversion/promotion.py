@@ -140,9 +140,9 @@ def promote(
     """Make a marker name a build that was tested: only forward, and only if nobody else wrote meanwhile."""
     from datetime import UTC, datetime
 
-    from kopsversion.latest import read_clone
     from kopsversion.layout import BodyFormat, Selector
     from kopsversion.publish import promote as publishing
+    from kopsversion.question import read_clone
     from kopsversion.stores.deadline import Deadline
 
     deadline = Deadline(question["timeout"])

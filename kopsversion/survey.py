@@ -20,16 +20,6 @@ from attrs import evolve, frozen
 from kopsversion import layout
 from kopsversion.errors import ResolutionError, StoreError, StoreUnavailableError, UsageError
 from kopsversion.health import HealthReport, LeftOut, judge_channel, with_remarks, worth_examining
-from kopsversion.latest import (
-    DEFAULT_TIMEOUT,
-    in_utc,
-    opened,
-    passed_over_condition,
-    read_clone,
-    shares_of,
-    stores_of,
-    unreachable_error,
-)
 from kopsversion.layout import Selector
 from kopsversion.model import (
     MASTER,
@@ -43,6 +33,16 @@ from kopsversion.model import (
     Policy,
     ReadMarker,
     minor_key,
+)
+from kopsversion.question import (
+    DEFAULT_TIMEOUT,
+    in_utc,
+    opened,
+    passed_over_condition,
+    read_clone,
+    shares_of,
+    stores_of,
+    unreachable_error,
 )
 from kopsversion.resolver import Undecided
 from kopsversion.snapshot import in_words, learn, say_nothing, start

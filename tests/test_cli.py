@@ -568,7 +568,7 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         asked.update(selector=selector, **question)
         return LISTING
 
-    monkeypatch.setattr("kopsversion.latest.list_channel", list_channel)
+    monkeypatch.setattr("kopsversion.listing.list_channel", list_channel)
     return asked
 
 

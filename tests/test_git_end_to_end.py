@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from kopsversion.demo import AS_OF, _built, lay_out
 from kopsversion.errors import NoTestableBuildError
-from kopsversion.latest import list_channel, resolve_latest
-from kopsversion.listing import list_builds
+from kopsversion.latest import resolve_latest
+from kopsversion.listing import list_builds, list_channel
 from kopsversion.model import (
     BRANCH_MARKER,
     GREEN_MARKER,

@@ -21,7 +21,8 @@ from kopsversion.errors import (
     StoreUnavailableError,
     UsageError,
 )
-from kopsversion.latest import ChannelListing, list_channel, resolve_latest
+from kopsversion.latest import resolve_latest
+from kopsversion.listing import ChannelListing, list_channel
 from kopsversion.model import (
     BRANCH_MARKER,
     GREEN_MARKER,

@@ -14,7 +14,7 @@ import pytest
 from kopsversion.console import Console
 from kopsversion.demo import AS_OF, lay_out
 from kopsversion.errors import AccessDeniedError
-from kopsversion.latest import list_channel
+from kopsversion.listing import list_channel
 from kopsversion.model import ListArtifacts, ListMinors, Need, ReadChecksums, ReadMarker
 from kopsversion.snapshot import in_words
 from kopsversion.survey import check_health

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kopsversion import gitwitness
-from kopsversion.latest import read_clone
 from kopsversion.layout import read_selector
+from kopsversion.question import read_clone
 from kopsversion.stores.deadline import Deadline
 
 if TYPE_CHECKING:

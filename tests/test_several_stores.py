@@ -13,8 +13,10 @@ from kopsversion.errors import (
     NoTestableBuildError,
     StoreUnavailableError,
 )
-from kopsversion.latest import list_channel, resolve_latest, shares_of
+from kopsversion.latest import resolve_latest
+from kopsversion.listing import list_channel
 from kopsversion.model import GREEN_MARKER, MASTER, OnStale, Policy, Severity
+from kopsversion.question import shares_of
 from tests.builders import DAY, NOW
 from tests.gcs_faults import Stall, Status
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer, Kind
