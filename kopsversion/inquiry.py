@@ -99,6 +99,8 @@ class Inquiry:
     gaps: dict[ReadMarker | ListUploads, str] = field(factory=dict, init=False)
     """Evidence that was looked for and could not be had, and why: the decision goes on without it, and says so."""
     _by_minor: dict[str, list[Build]] | None = field(default=None, init=False)
+    _builds: dict[str, tuple[Build, ...]] = field(factory=dict, init=False)
+    _certainties: dict[str, tuple[list[Build], list[Build]]] = field(factory=dict, init=False)
     _segments: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
     _attributions: dict[str, Mapping[BuildVersion, Attribution]] = field(factory=dict, init=False)
 
@@ -170,6 +172,8 @@ class Inquiry:
             reason = self.failed(ListBuilds(minor))
             self.listing_failure = self.listing_failure or reason
             return None if reason else self.need(ListBuilds(minor))
+        if minor in self._builds:
+            return self._builds[minor]
         if self._by_minor is None:
             # Once for all minors: a bucket of 8,000 builds is asked for by minor some hundred times.
             self._by_minor = {}
@@ -181,7 +185,10 @@ class Inquiry:
         if self.snapshot.as_of is not None and absent and self._uploads_wanted(minor):
             # It was uploaded after the moment asked for, and so were others: their times tell which.
             return self.need(ListUploads(minor))
-        return tuple(build for build in held if build.artifacts != () and not self._is_later(build))
+        self._builds[minor] = tuple(
+            build for build in held if build.artifacts != () and not self._is_later(build)
+        )
+        return self._builds[minor]
 
     def _is_later(self, build: Build) -> bool:
         as_of = self.snapshot.as_of
@@ -204,8 +211,7 @@ class Inquiry:
                 yield UNKNOWN
             if isinstance(builds, Unknown) or builds is None:
                 return
-            branch = [build for build in builds if not build.version.is_tag_build]
-            certain = [build for build in branch if not channels.is_shared(build.version)]
+            certain, branch = self._by_certainty(minor, builds)
             # On a release branch a final release part or a patch is later than any shared one, so the
             # shared window matters only when nothing after it will do.
             for segment in (certain, branch):
@@ -214,6 +220,14 @@ class Inquiry:
                     yield UNKNOWN
                     return
                 yield from found
+
+    def _by_certainty(self, minor: str, builds: Iterable[Build]) -> tuple[list[Build], list[Build]]:
+        """Return a minor's builds whose name leaves no doubt of their branch, and all but those of tags."""
+        if minor not in self._certainties:
+            branch = [build for build in builds if not build.version.is_tag_build]
+            certain = [build for build in branch if not channels.is_shared(build.version)]
+            self._certainties[minor] = certain, branch
+        return self._certainties[minor]
 
     def known_candidates(self) -> Iterator[Candidate]:
         """Yield the channel's builds, newest first, as far as they are known, and ask for nothing."""
