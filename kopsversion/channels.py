@@ -263,7 +263,7 @@ class _Shared:
         """
         by_age = sorted(contested, key=lambda build: (_seconds(build) or 0.0, build.version), reverse=True)
         considered, passed_over = by_age[:_LIMIT], by_age[_LIMIT:]
-        found = {build.version: self._lineage(MASTER, log_odds=0.0) for build in passed_over}
+        found = {build.version: self._lineage(MASTER) for build in passed_over}
         sightings = {build.version: self._sighting(build) for build in considered}
         for version in (self.evidence.release_named, *self.evidence.master_named):
             if version is not None and version not in sightings and self._is_contested(version, before):
@@ -293,12 +293,10 @@ class _Shared:
         ref = MASTER if odds > 0 else self.release
         # Keys alone do not show that there are two lines: without its time a build needs a marker to vouch for it.
         vouched = build.uploaded is not None or self._owners(build.version)
-        return self._lineage(ref, log_odds=abs(odds) if vouched else 0.0)
+        return self._lineage(ref, is_likely=bool(vouched) and abs(odds) >= _SURE)
 
-    def _lineage(self, ref: str, *, log_odds: float) -> Attribution:
-        return Attribution(
-            ref, Witness.LINEAGE, Certainty.LIKELY if log_odds >= _SURE else Certainty.DOUBTFUL
-        )
+    def _lineage(self, ref: str, *, is_likely: bool = False) -> Attribution:
+        return Attribution(ref, Witness.LINEAGE, Certainty.LIKELY if is_likely else Certainty.DOUBTFUL)
 
     def _sighting(self, build: Build) -> Sighting:
         return self._seen(build.version, _seconds(build))
@@ -325,10 +323,10 @@ class _Shared:
         """
         owners = self._owners(build.version)
         if len(owners) == 1:
-            return self._lineage(MASTER if Line.MASTER in owners else self.release, log_odds=_SURE)
+            return self._lineage(MASTER if Line.MASTER in owners else self.release, is_likely=True)
         if self.evidence.release_exists is False and not has_release:
             return Attribution(MASTER, Witness.VERSION, Certainty.LIKELY)
-        return self._lineage(MASTER if _is_alpha(build.version) else self.release, log_odds=0.0)
+        return self._lineage(MASTER if _is_alpha(build.version) else self.release)
 
 
 def _seconds(build: Build) -> float | None:
