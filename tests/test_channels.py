@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kopsversion import channels
 from kopsversion.channels import (
     BranchEvidence,
     attribute,
@@ -20,13 +21,14 @@ from kopsversion.channels import (
     needs_evidence,
     rivals,
 )
+from kopsversion.lineage import Line, Sighting
 from kopsversion.model import MASTER, Attribution, Build, Certainty, GitCommit, GitLine, Witness
 from kopsversion.version import BuildVersion
 from tests.builders import DAY, HOUR, NOW, bare_listing
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 RELEASE = "release-1.29"
@@ -105,6 +107,17 @@ def test_a_line_of_any_name_stands_for_the_channel_that_it_was_read_for() -> Non
     found = by_git(RELEASE_BETA.version, clone, ref=MASTER)
     assert found is not None
     assert found.ref == RELEASE
+    assert not needs_evidence([RELEASE_BETA], git=clone, git_ref=MASTER)
+    assert attribute([RELEASE_BETA], minor=MINOR, evidence=BranchEvidence(), git=clone, git_ref=MASTER) == {
+        RELEASE_BETA.version: found
+    }
+
+
+@pytest.mark.parametrize("ref", ["master", "origin/master", "refs/remotes/origin/master"])
+def test_the_last_part_of_a_ref_names_the_channel(ref: str) -> None:
+    """However a clone calls its branch."""
+    found = by_git(MASTER_BETA.version, line(ref, MASTER_COMMITS))
+    assert found == Attribution(MASTER, Witness.GIT, Certainty.EXACT)
 
 
 def test_an_abbreviation_of_two_commits_is_left_to_the_next_witness() -> None:
@@ -269,6 +282,115 @@ def test_lineage_that_finds_a_branch_makes_bare_commits_doubtful() -> None:
     ]
     found = attribute([*twins, BARE_ALPHA], minor=MINOR, evidence=BranchEvidence(release_exists=False))
     assert found[BARE_ALPHA.version].certainty is Certainty.DOUBTFUL
+
+
+def test_master_s_own_alphas_are_no_sign_of_a_release_branch() -> None:
+    """A bare commit beside them is still master's."""
+    found = attribute([ALPHA, BARE_ALPHA], minor=MINOR, evidence=BranchEvidence(release_exists=False))
+    assert found[BARE_ALPHA.version] == Attribution(MASTER, Witness.VERSION, Certainty.LIKELY)
+
+
+class TestLineage:
+    """What lineage is asked, and what becomes of its odds."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        """Note what lineage is asked; its odds are those in ``odds``, or else 100."""
+        noted: dict[str, Any] = {"odds": 100.0}
+
+        def answer(sightings: Sequence[Sighting], **evidence: object) -> dict[BuildVersion, float]:
+            noted.update(evidence, sightings={each.version: each for each in sightings})
+            return {each.version: noted["odds"] for each in sightings}
+
+        monkeypatch.setattr(channels, "tell_apart", answer)
+        return noted
+
+    @pytest.mark.parametrize("exists", [True, False, None])
+    def test_it_is_told_what_is_known_of_the_branches(
+        self, asked: dict[str, Any], *, exists: bool | None
+    ) -> None:
+        """What is not known of the release branch's markers counts as none."""
+        later = version("1.30.0-alpha.2+v1.30.0-alpha.1-2-g0123456789")
+        evidence = BranchEvidence(
+            release_exists=exists, master_named=(later,), master_left=NOW - DAY, release_named=None
+        )
+        older = bare_listing("1.29.0-alpha.4+v1.29.0-alpha.3-300-g0123456789", NOW - 70 * DAY)
+        attribute([ALPHA, older, MASTER_BETA], minor=MINOR, evidence=evidence)
+        assert asked["release_exists"] is (exists is True)
+        assert asked["master_left"] == (NOW - DAY).timestamp()
+        assert asked["has_master_left"] is True
+        assert asked["last_of_master"].version == ALPHA.version
+        assert set(asked["sightings"]) == {MASTER_BETA.version}
+
+    def test_it_is_told_that_nothing_is_known(self, asked: dict[str, Any]) -> None:
+        """Neither a build of master's before, nor when master went on."""
+        attribute([MASTER_BETA], minor=MINOR, evidence=BranchEvidence())
+        assert (asked["last_of_master"], asked["master_left"], asked["has_master_left"]) == (
+            None,
+            None,
+            False,
+        )
+
+    def test_it_is_told_who_claims_a_build(self, asked: dict[str, Any]) -> None:
+        """Git's word is more than a marker's."""
+        unknown = bare_listing("1.29.0-beta.2+v1.29.0-beta.1-50-g0123456789", NOW)
+        evidence = BranchEvidence(release_named=unknown.version, master_named=(RELEASE_BETA.version,))
+        attribute(
+            [MASTER_BETA, RELEASE_BETA, unknown],
+            minor=MINOR,
+            evidence=evidence,
+            git=MASTER_LINE,
+            git_ref=MASTER,
+        )
+        assert asked["sightings"] == {
+            MASTER_BETA.version: Sighting(
+                MASTER_BETA.version, (NOW - 2 * DAY).timestamp(), frozenset({Line.MASTER}), located=True
+            ),
+            RELEASE_BETA.version: Sighting(
+                RELEASE_BETA.version, (NOW - 6 * HOUR).timestamp(), frozenset({Line.RELEASE}), located=True
+            ),
+            unknown.version: Sighting(unknown.version, NOW.timestamp(), frozenset({Line.RELEASE})),
+        }
+
+    @pytest.mark.parametrize(
+        ("named", "before", "is_told"),
+        [
+            pytest.param("1.29.0-beta.2+v1.29.0-beta.1-45-gaaaaaaaaaa", [ALPHA], True, id="a beta"),
+            pytest.param("1.29.0-alpha.4+v1.29.0-alpha.3-9-gaaaaaaaaaa", [], True, id="an alpha, no custom"),
+            pytest.param("1.29.0-alpha.4+v1.29.0-alpha.3-9-gaaaaaaaaaa", [ALPHA], False, id="by custom"),
+            pytest.param("1.29.0-beta.2+0123456789", [], False, id="a bare commit"),
+            pytest.param("1.29.1+v1.29.0-3-gaaaaaaaaaa", [], False, id="a patch"),
+            pytest.param("1.28.0-beta.2+v1.28.0-beta.1-3-gaaaaaaaaaa", [], False, id="another minor's"),
+        ],
+    )
+    def test_a_deleted_build_that_a_marker_names_is_seen_where_it_could_be_either_branch_s(
+        self, asked: dict[str, Any], named: str, before: list[Build], *, is_told: bool
+    ) -> None:
+        """When it was uploaded is not known, but it has a place on its line."""
+        attribute(
+            [*before, MASTER_BETA], minor=MINOR, evidence=BranchEvidence(master_named=(version(named),))
+        )
+        gone = Sighting(version(named), None, frozenset({Line.MASTER}))
+        assert asked["sightings"].get(version(named)) == (gone if is_told else None)
+
+    @pytest.mark.parametrize(
+        ("odds", "expected"),
+        [
+            (3.0, (MASTER, Certainty.LIKELY)),
+            (2.9, (MASTER, Certainty.DOUBTFUL)),
+            (0.1, (MASTER, Certainty.DOUBTFUL)),
+            (0.0, (RELEASE, Certainty.DOUBTFUL)),
+            (-2.9, (RELEASE, Certainty.DOUBTFUL)),
+            (-3.0, (RELEASE, Certainty.LIKELY)),
+        ],
+    )
+    def test_odds_of_twenty_to_one_are_enough(
+        self, asked: dict[str, Any], odds: float, expected: tuple[str, Certainty]
+    ) -> None:
+        """Their sign says whose the build is, and what is near 0 is doubtful."""
+        asked["odds"] = odds
+        found = attribute([MASTER_BETA], minor=MINOR, evidence=BranchEvidence())[MASTER_BETA.version]
+        assert (found.ref, found.certainty) == expected
 
 
 def test_a_bucket_with_thousands_of_betas_costs_no_more() -> None:
