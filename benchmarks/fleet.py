@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from benchmarks.bucket import STORE, plan
+from benchmarks.bucket import STORE
 from benchmarks.measuring import RunError, clean_environment, machine, run, table
 from benchmarks.serving import serving
 
@@ -144,8 +144,8 @@ def unleash(*, builds: int, threads: Sequence[int], commands: int, share: float,
         share: of all requests that fail.
         seed: what the choice of faults begins with.
     """
-    right = plan(builds).answers
     with serving(builds, seed=seed) as served, _environment(served.url) as (environ, work):
+        right = served.answers
         needed = {selector: _by_library(selector).requests for selector in right}
         selectors = cycle(right)
         served.set_fault_share(share)

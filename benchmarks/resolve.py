@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
 
-from benchmarks.bucket import STORE, plan
+from benchmarks.bucket import STORE
 from benchmarks.measuring import (
     RunError,
     Runs,
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with ExitStack() as stack:
             served = stack.enter_context(serving(builds))
             environ, work = stack.enter_context(clean_environment(STORAGE_EMULATOR_HOST=served.url))
-            contenders, notes = _contenders(builds, served, stack=stack, work=work)
+            contenders, notes = _contenders(served, stack=stack, work=work)
             for latency in options.latency:
                 served.set_latency(latency / 1000)
                 results = measure(contenders, served, environ=environ, work=work, runs=options.runs)
@@ -117,11 +117,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 # Contenders
 
 
-def _contenders(
-    builds: int, served: Served, *, stack: ExitStack, work: Path
-) -> tuple[list[Contender], list[str]]:
+def _contenders(served: Served, *, stack: ExitStack, work: Path) -> tuple[list[Contender], list[str]]:
     """Name the commands that can run here, and say which cannot."""
-    answers = plan(builds).answers
+    answers = served.answers
     release = max(ref for ref in answers if ref != "master")
     scripts = Path(sys.executable).parent
     resolve = (str(scripts / "resolve-latest"), "--store", STORE, "-o", "version")

@@ -55,11 +55,14 @@ class Served:
     Attributes:
         url: its origin, as ``STORAGE_EMULATOR_HOST`` wants it.
         port: its port.
+        answers: the right answer for each channel, which this process could work out only by growing: the
+            kernel counts a process's memory from before it runs its program, when it is a copy of its parent.
     """
 
-    def __init__(self, connection: Connection, *, port: int) -> None:
+    def __init__(self, connection: Connection, *, port: int, answers: Mapping[str, str]) -> None:
         self._connection = connection
         self.port = port
+        self.answers = answers
         self.url = f"http://127.0.0.1:{port}"
 
     def _ask(self, name: str, value: float = 0) -> object:
@@ -99,7 +102,8 @@ def serving(builds: int, *, seed: int = 0) -> Iterator[Served]:
     process.start()
     theirs.close()
     try:
-        yield Served(ours, port=ours.recv())
+        port, answers = ours.recv()
+        yield Served(ours, port=port, answers=answers)
     finally:
         ours.close()
         process.join(timeout=10)
@@ -128,9 +132,10 @@ class Mixed:
 def _serve(connection: Connection, builds: int, seed: int) -> None:
     mixed = Mixed(seed)
     with GcsServer() as server:
-        plan(builds).fill(server.bucket(BUCKET))
+        planned = plan(builds)
+        planned.fill(server.bucket(BUCKET))
         server.faults.append(Rule(mixed, when=mixed.wanted, times=None))
-        connection.send(server.port)
+        connection.send((server.port, dict(planned.answers)))
         while True:
             try:
                 name, value = connection.recv()
