@@ -72,6 +72,7 @@ mutants: $(VENV)/.installed-mutants  ## Slow (an hour): does a test notice each 
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the code
 	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.resolution_schema > docs/reference/resolution.schema.json
+	$(BIN)/python -m tests.health_schema > docs/reference/health.schema.json
 	$(BIN)/python -m tests.fault_expectations
 
 wheel: $(VENV)/.installed-dev  ## Build sdist and wheel into dist/

@@ -9,9 +9,10 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -34,13 +35,14 @@ VERSION_PATTERN = (
     r"^v?[0-9]+\.[0-9]+\.[0-9]+([-.](alpha|beta|rc)\.[0-9]+)?"
     r"(\+(v?[0-9]+\.[0-9]+\.[0-9]+([-.](alpha|beta|rc)\.[0-9]+)?(-[0-9]+-g[0-9a-f]{7,40})?|[0-9a-f]{7,40}))?$"
 )
+TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z$"
 _PLAIN: Mapping[Any, dict[str, Any]] = {
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},
     bool: {"type": "boolean"},
     NoneType: {"type": "null"},
-    datetime: {"type": "string", "format": "date-time", "pattern": "Z$", "description": "UTC"},
+    datetime: {"type": "string", "format": "date-time", "pattern": TIME_PATTERN, "description": "UTC"},
     timedelta: {"type": "number", "description": "seconds"},
     BuildVersion: {"type": "string", "pattern": VERSION_PATTERN},
 }
@@ -50,7 +52,7 @@ _READINGS = (Named, Foreign, Malformed, Missing, Unreachable)
 def schema() -> dict[str, Any]:
     """The schema of a resolution; ``#/$defs/Lock`` is that of a lock."""
     definitions: dict[str, Any] = {}
-    resolution = _reference(Resolution, definitions)
+    resolution = _reference(Resolution, definitions=definitions)
     top = definitions["Resolution"]
     top["properties"] = {
         "schema": {"const": SCHEMA, "description": "raised when a key changes its meaning or goes"},
@@ -84,38 +86,45 @@ def text() -> str:
     return json.dumps(schema(), indent=2) + "\n"
 
 
-def _of(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
+def type_schema(kind: Any, reference: Callable[[type], dict[str, Any]]) -> dict[str, Any]:
+    """Describe the values of a type.
+
+    Parameters:
+        kind: an annotation.
+        reference: what refers to the schema of a class, which it defines.
+    """
     if kind in _PLAIN:
         return dict(_PLAIN[kind])
     if kind == MarkerReading:
-        return {"oneOf": [_reference(reading, definitions) for reading in _READINGS]}
+        return {"oneOf": [reference(reading) for reading in _READINGS]}
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in {Union, UnionType}:
-        return {"anyOf": [_of(each, definitions) for each in arguments]}
+        return {"anyOf": [type_schema(each, reference) for each in arguments]}
     if origin in {tuple, frozenset}:
-        return {"type": "array", "items": _of(arguments[0], definitions)}
+        return {"type": "array", "items": type_schema(arguments[0], reference)}
     if origin is Mapping:
-        return {"type": "object", "additionalProperties": _of(arguments[1], definitions)}
+        return {"type": "object", "additionalProperties": type_schema(arguments[1], reference)}
     if issubclass(kind, StrEnum):
         return {"enum": list(kind)}
-    return _reference(kind, definitions)
+    return reference(kind)
 
 
-def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
+def _reference(kind: type, *, definitions: dict[str, Any]) -> dict[str, Any]:
     """Define one of the model's classes, and refer to it."""
     if kind.__name__ not in definitions:
         definitions[kind.__name__] = {}  # against going in circles
         hints = get_type_hints(kind, vars(model) | {"Mapping": Mapping})
         names = [field.name for field in attrs.fields(kind)]
-        said = _attributes(kind)
+        said = described_attributes(kind)
         properties = {
-            name: _of(hints[name], definitions) | ({"description": said[name]} if name in said else {})
+            name: type_schema(hints[name], partial(_reference, definitions=definitions))
+            | ({"description": said[name]} if name in said else {})
             for name in names
         }
         if kind in _READINGS:
             properties = {"kind": {"const": kind.__name__.lower()}, **properties}
         definitions[kind.__name__] = {
-            "description": (kind.__doc__ or "").partition("\n")[0],
+            "description": first_line(kind.__doc__),
             "type": "object",
             "properties": properties,
             "required": list(properties),
@@ -123,7 +132,12 @@ def _reference(kind: type, definitions: dict[str, Any]) -> dict[str, Any]:
     return {"$ref": f"#/$defs/{kind.__name__}"}
 
 
-def _attributes(kind: type) -> dict[str, str]:
+def first_line(docstring: str | None) -> str:
+    """Take the sentence that a docstring begins with."""
+    return (docstring or "").partition("\n")[0]
+
+
+def described_attributes(kind: type) -> dict[str, str]:
     """What a class says of its attributes, by name."""
     section = inspect.cleandoc(kind.__doc__ or "").partition("Attributes:\n")[2]
     found = re.findall(r"^    (\w+): (.+(?:\n        .+)*)", section, re.MULTILINE)

@@ -28,6 +28,7 @@ from kopsversion.render.junit import health_to_junit
 from kopsversion.render.markdown import escaped, health_to_markdown
 from kopsversion.render.prometheus import health_to_prometheus
 from kopsversion.render.text import plain
+from tests import health_schema
 from tests.builders import DAY, HOUR, NOW
 from tests.health_reports import LONGEST, crowded, everything, incident, longest
 
@@ -100,6 +101,10 @@ def strict(schema: Any) -> Any:
 
 
 class TestJson:
+    def test_the_published_schema_is_made_from_the_report(self) -> None:
+        """`make docs` would change nothing."""
+        assert SCHEMA.read_text() == health_schema.text(), "run: make docs"
+
     @pytest.mark.parametrize("name", ["incident", "everything", "longest"])
     def test_schema(self, name: str, reports: Mapping[str, HealthReport]) -> None:
         """The JSON is what its schema says, key by key."""
@@ -108,6 +113,22 @@ class TestJson:
         written = json.loads(health_to_json(reports[name]))
         jsonschema.Draft202012Validator(strict(schema)).validate(written)
         jsonschema.Draft202012Validator(schema).validate(written | {"a key of a later version": 1})
+
+    def test_the_schema_refuses_what_is_wrong(self, reports: Mapping[str, HealthReport]) -> None:
+        """At every level each key is required, and has its type."""
+        validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+        report = json.loads(health_to_json(reports["everything"]))
+        master = report["channels"][0]
+        parts = [report, master, master["limits"], master["newest"], master["markers"][0]]
+        parts += [master["findings"][0], master["checks"][0], report["left_out"][0], report["conditions"][0]]
+        for part in parts:
+            for key, right in list(part.items()):
+                del part[key]
+                assert not validator.is_valid(report), key
+                part[key] = {"wrong": {}}
+                assert not validator.is_valid(report), key
+                part[key] = right
+        validator.validate(report)
 
     def test_numbers(self, reports: Mapping[str, HealthReport]) -> None:
         """Durations are seconds, and what is not known is null."""
