@@ -231,6 +231,21 @@ class Faults(RuleBasedStateMachine):
         )
         self.ask_all(policy)
 
+    @rule(
+        fault=st.sampled_from(PLAIN_FAULTS[:3]),
+        blind=st.sampled_from([*(f"markers/{ref}/" for ref in (SHARED.ref, MASTER)), "markers/", "1.30."]),
+        policy=st.sampled_from(POLICIES),
+    )
+    def break_evidence(self, fault: str, blind: str, policy: Policy) -> None:
+        """A branch has just been cut, and what tells its builds from master's cannot be learnt from now on."""
+        if not self.distances[SHARED]:
+            self.build(line=SHARED, minutes=60, lacks=None, moves=True)
+        kind = Kind.MARKER if blind.startswith("markers/") else Kind.UPLOADS
+        self.server.fail(
+            FAULTS[fault], kind, times=None, when=lambda request: request.name.startswith(KOPS_ROOT + blind)
+        )
+        self.ask_all(policy)
+
     @rule(times=st.sampled_from([2, 5, None]))
     def break_everything(self, times: int | None) -> None:
         """The server is out of order."""
