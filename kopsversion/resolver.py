@@ -300,12 +300,17 @@ def _answer(
     deciding: tuple[MarkerReport, ...],
     reported: tuple[MarkerReport, ...],
 ) -> Resolution | Undecided:
-    """Put the answer together with all that supports it."""
-    snapshot, policy = inquiry.snapshot, inquiry.policy
-    previous = inquiry.previous_testable(choice.candidate) if policy.compare_artifacts else None
+    """Answer with a build of the channel, once it is known what it is to be compared with."""
+    previous = inquiry.previous_testable(choice.candidate) if inquiry.policy.compare_artifacts else None
     if isinstance(previous, Unknown):
         return Undecided(frozenset(inquiry.needs))
     evidence = Evidence(choice=choice, deciding=deciding, reported=reported, previous=previous)
+    return _put_together(inquiry, evidence)
+
+
+def _put_together(inquiry: Inquiry, evidence: Evidence) -> Resolution:
+    """Put the answer together with all that supports it."""
+    snapshot, choice = inquiry.snapshot, evidence.choice
     build = choice.candidate.build
     return Resolution(
         channel=str(inquiry.channel),
@@ -316,12 +321,12 @@ def _answer(
         source=choice.source,
         rung=evidence.rung,
         conditions=gather_conditions(inquiry, evidence),
-        markers=deciding + reported,
+        markers=evidence.deciding + evidence.reported,
         refused=choice.refused or inquiry.known_refusals(choice.candidate),
         skipped=snapshot.skipped,
         newest=choice.newest,
         store=snapshot.store,
-        policy=policy,
+        policy=inquiry.policy,
         now=inquiry.now,
         requests=snapshot.requests,
         round_trips=snapshot.round_trips,
@@ -335,7 +340,7 @@ def _check_version(
     """Check one version that was asked for by name: there is nothing to choose."""
     ref = channels.by_version(version) or MASTER
     inquiry = Inquiry(snapshot, Channel(ref), policy, now)
-    build = snapshot.build(version) or Build(version)
+    build = snapshot.build(version) or Build(version, artifacts=() if snapshot.whole else None)
     refusal = inquiry.refusal(build)
     if isinstance(refusal, Unknown):
         return Undecided(frozenset(inquiry.needs))
@@ -356,8 +361,8 @@ def _check_version(
         )
     attribution = Attribution(ref, Witness.REQUEST, Certainty.EXACT)
     choice = Choice(candidate=Candidate(build, attribution), source=Source.REQUEST)
-    resolution = _answer(inquiry, choice, deciding=(), reported=())
-    return resolution if isinstance(resolution, Undecided) else evolve(resolution, channel=str(version))
+    resolution = _put_together(inquiry, Evidence(choice=choice, deciding=(), reported=()))
+    return evolve(resolution, channel=str(version))
 
 
 # --------------------------------------------------------------------------------------------------

@@ -369,7 +369,7 @@ class TestExactVersion:
     def test_a_version_whose_files_cannot_be_listed_is_an_error_of_the_store(self) -> None:
         """Unknown is not the same as incomplete."""
         version = BuildVersion.parse(name(9))
-        held = evolve(snapshot(), failures={ListArtifacts(version): Failure("503")})
+        held = Snapshot(store=STORE, failures={ListArtifacts(version): Failure("503")})
         with pytest.raises(StoreUnavailableError, match="could not be learnt"):
             resolve(held, version, DEFAULT, NOW)
 
