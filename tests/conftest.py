@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -30,6 +31,8 @@ _LEADS_ELSEWHERE = re.compile(
 @pytest.fixture(scope="session", autouse=True)
 def _alone() -> Iterator[None]:
     """No test sees the settings of whoever runs it: options, proxies, emulators, credentials."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as for a shell's background job, and its children
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in filter(_LEADS_ELSEWHERE.fullmatch, list(os.environ)):
             patch.delenv(name)
