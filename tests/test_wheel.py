@@ -292,6 +292,13 @@ class TestInstalled:
             assert (ran.returncode, ran.stderr) == (0, "")
             assert SETTINGS["version"] in ran.stdout
 
+    def test_both_programs_can_be_started_by_their_path(self, installed: Installed) -> None:
+        """As a shell starts them: they are executable, and find their own Python."""
+        for name in SETTINGS["scripts"]:
+            ran = _run([str(installed.environment / "bin" / name), "--help"], installed.elsewhere, os.environ)
+            assert (ran.returncode, ran.stderr) == (0, "")
+            assert ran.stdout.startswith(f"Usage: {name} ")
+
     def test_every_command_has_help(self, installed: Installed) -> None:
         """Every command's module can be imported."""
         commands = ["resolve", "list", "sort", "check", "promote", "demo", "shell"]
