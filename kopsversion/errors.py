@@ -59,6 +59,15 @@ class KopsVersionError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # An exception is pickled and copied as a call of its class with `args`, which keyword-only data is not in.
+        return _unfilled, (type(self), self.args), vars(self)
+
+
+def _unfilled(kind: type[KopsVersionError], arguments: tuple[object, ...]) -> KopsVersionError:
+    """Make an error whose attributes are filled in afterwards."""
+    return kind.__new__(kind, *arguments)
+
 
 class UsageError(KopsVersionError):
     """An argument, option or setting that cannot be meant."""
@@ -83,14 +92,6 @@ class InvalidVersionError(UsageError, ValueError):
         self.text = text
         self.position = position
         self.expected = expected
-
-    def __reduce__(self) -> tuple[object, ...]:
-        # Exceptions pickle by their positional arguments; ours is keyword-only past the first.
-        return _rebuild_invalid_version, (self.text, self.position, self.expected)
-
-
-def _rebuild_invalid_version(text: str, position: int, expected: str) -> InvalidVersionError:
-    return InvalidVersionError(text, position=position, expected=expected)
 
 
 class ResolutionError(KopsVersionError):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import pickle
 import re
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +25,13 @@ from kopsversion.errors import (
     UsageError,
     quoted,
 )
+from kopsversion.model import ReadMarker
+from kopsversion.resolver import SnapshotIncompleteError
+from kopsversion.state import StateError
 from tests.strategies import any_text, hostile_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _BRANCH = re.compile(r"    (?P<lines>[│├└─ ]*)(?P<name>\w+Error)(?: +(?P<exit_code>\d))?.*")
 _WIDTH = 4
@@ -103,16 +111,70 @@ class TestInvalidVersion:
         assert issubclass(InvalidVersionError, ValueError)
         assert issubclass(InvalidVersionError, UsageError)
 
-    def test_it_can_be_sent_between_processes(self) -> None:
-        """A pickled error comes back with its data."""
-        error = InvalidVersionError("1.30", position=4, expected="a dot")
-        copied = pickle.loads(pickle.dumps(error))
-        assert (str(copied), copied.text, copied.position, copied.expected) == (
-            str(error),
-            "1.30",
-            4,
-            "a dot",
-        )
+
+ERRORS = [
+    each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, KopsVersionError)
+]
+GIVEN: dict[str, Any] = {
+    "message": "It is so.",
+    "hint": "do this",
+    "reasons": ("one", "two"),
+    "channel": "master",
+    "kind": GitFault.TIMEOUT,
+    "repo": "/x",
+    "subject": "kops",
+    "expected": "aa",
+    "actual": "bb",
+    "url": "gs://b/",
+    "transient": True,
+    "retry_after": 2.5,
+    "text": "1.30",
+    "position": 4,
+    "needs": frozenset({ReadMarker("master", "latest-ci.txt")}),
+}
+"""A value for every parameter of every error, none of them a default."""
+
+
+def pickled(protocol: int) -> Callable[[KopsVersionError], KopsVersionError]:
+    def send(error: KopsVersionError) -> KopsVersionError:
+        received = pickle.loads(pickle.dumps(error, protocol))
+        assert isinstance(received, KopsVersionError)
+        return received
+
+    return send
+
+
+class TestTravel:
+    """A harness that works in several processes gets an error as it was raised."""
+
+    @pytest.mark.parametrize(
+        "send",
+        [copy.copy, copy.deepcopy, *map(pickled, range(pickle.HIGHEST_PROTOCOL + 1))],
+        ids=["copy", "deepcopy", *map(str, range(pickle.HIGHEST_PROTOCOL + 1))],
+    )
+    @pytest.mark.parametrize(
+        "kind", [*ERRORS, SnapshotIncompleteError, StateError], ids=lambda kind: kind.__name__
+    )
+    def test_every_error_arrives_with_its_data(
+        self, kind: type[KopsVersionError], send: Callable[[KopsVersionError], KopsVersionError]
+    ) -> None:
+        """Type, sentence, and each attribute."""
+        parameters = list(inspect.signature(kind).parameters.values())
+        positional = [GIVEN[each.name] for each in parameters if each.kind is not each.KEYWORD_ONLY]
+        keywords = {each.name: GIVEN[each.name] for each in parameters if each.kind is each.KEYWORD_ONLY}
+        error = kind(*positional, **keywords)
+        copied = send(error)
+        assert copied is not error
+        assert type(copied) is kind
+        assert (str(copied), copied.args) == (str(error), error.args)
+        assert vars(copied) == vars(error)
+        assert set(vars(error)) >= {"message", "hint", "reasons", *keywords}
+
+    def test_a_note_travels_along(self) -> None:
+        """What a harness adds to an error is not lost either."""
+        error = UsageError("It is so.")
+        error.add_note("in job 7")
+        assert pickle.loads(pickle.dumps(error)).__notes__ == ["in job 7"]
 
 
 class TestQuoted:
