@@ -12,7 +12,6 @@ from kopsversion import channels
 from kopsversion.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
 from kopsversion.model import (
     Build,
-    Certainty,
     Foreign,
     ListArtifacts,
     Malformed,
@@ -96,7 +95,7 @@ def _down_to(version: BuildVersion, inquiry: Inquiry) -> Iterator[Candidate | Un
     for candidate in inquiry.candidates():
         if isinstance(candidate, Candidate):
             below = minor_key(candidate.version.minor) < minor_key(version.minor)
-            older = candidate.version != version and candidate.version.precedence < version.precedence
+            older = candidate.version.precedence < version.precedence
             if below or (older and not located and candidate.version.distance is not None):
                 return
         yield candidate
@@ -166,13 +165,11 @@ def other_channel(version: BuildVersion, inquiry: Inquiry) -> str | None:
         return "a tag's own build, which no branch has"
     git = inquiry.snapshot.git
     by_git = channels.by_git(version, git, ref=channel) if git is not None else None
-    if by_git is not None and by_git.ref == channel and by_git.certainty is Certainty.EXACT:
+    if by_git is not None and by_git.ref == channel:
         return None
     ref = channels.by_version(version)
     if ref is not None and ref != channel:
         return f"which is a build of {ref}"
     if inquiry.channel.minor not in {None, version.minor}:
         return f"which is no build of {channel}"
-    if by_git is not None and by_git.ref != channel:
-        return f"whose commit is not on {git.ref if git else channel}"
-    return None
+    return f"whose commit is not on {git.ref}" if git is not None and by_git is not None else None
