@@ -246,6 +246,18 @@ class TestPolicy:
         assert (str(found.version), found.source) == (name(2), Source.NEWEST)
         assert codes(found)["marker-stale"] is Severity.INFO
 
+    @pytest.mark.parametrize(
+        ("policy", "distance"), [(DEFAULT, 1), (NEWEST, 3), (Policy(nth=2), 2), (Policy(nth=3), 1)]
+    )
+    def test_a_lagging_marker_decides_only_where_a_fresh_marker_is_wanted(
+        self, policy: Policy, distance: int
+    ) -> None:
+        """Who asks for the newest build, or for the second newest, asks the builds."""
+        held = snapshot(*map(on_master, (1, 2, 3)), markers=[marker("master", GREEN_MARKER, name(1))])
+        found = resolve(held, MASTER, policy, NOW)
+        assert str(found.version) == name(distance)
+        assert found.source is (Source.MARKER if policy is DEFAULT else Source.NEWEST)
+
     def test_on_stale_refuse_turns_the_fallback_into_an_error_with_every_marker_s_verdict(self) -> None:
         """FAILURES row 29: some want no fallback at all."""
         builds = [on_master(1, age=50 * HOUR), on_master(2, age=40 * HOUR)]
