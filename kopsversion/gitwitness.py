@@ -128,7 +128,7 @@ class _Git:
             GitWitnessError: git cannot be started, or its time is up.
         """
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
-        command = [self.binary, "-C", str(self.repo.absolute()), "--no-pager", *settings, *arguments]
+        command = [self.binary, "-C", str(self.repo), "--no-pager", *settings, *arguments]
         given = os.fsencode("".join(f"{line}\n" for line in lines))
         try:
             process = subprocess.Popen(  # noqa: S603 - no shell, an absolute path, and arguments of our own
@@ -225,19 +225,29 @@ def find_clone(start: Path, *, environ: Mapping[str, str], timeout: float) -> Pa
         timeout: seconds.
 
     Returns:
-        `start` if `read_line` has something to say about it, which may be that git refuses to read it.
+        `start` if it is in a clone of kops, and ``None`` if it is not.
+
+    Raises:
+        GitWitnessError: git did not answer in time, or could not read what looks like a clone of kops, so that the
+            next witness has to do and the reader is to know (DESIGN section 4).
     """
     try:
         git = _open(start, environ=environ, timeout=timeout)
         return start if _is_kops(git, ["HEAD", *_branches(git)]) else None
     except GitWitnessError as error:
-        # Git will not look into it, so its files have to tell whether that is worth a word.
-        return start if error.kind is GitFault.REFUSED and _looks_like_kops(start.absolute()) else None
+        # Git does not tell, so the files have to tell whether that is worth a word.
+        if error.kind is GitFault.TIMEOUT or _looks_like_kops(start):
+            raise
+        return None
 
 
 def _looks_like_kops(start: Path) -> bool:
+    try:
+        place = start.absolute()
+    except OSError:  # the current directory is gone
+        return False
     return any(
-        (folder / "cmd/kops").is_dir() and (folder / "upup").is_dir() for folder in (start, *start.parents)
+        (folder / "cmd/kops").is_dir() and (folder / "upup").is_dir() for folder in (place, *place.parents)
     )
 
 

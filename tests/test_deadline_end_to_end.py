@@ -358,9 +358,10 @@ class TestAGitThatHangs:
     def test_a_clone_that_one_stands_in(
         self, server: GcsServer, clone: Path, held: tuple[dict[str, str], Callable[[], int]]
     ) -> None:
-        """Nobody asked for git, so nothing is said of it."""
+        """That the next witness had to do is said, but is no warning: nobody asked for git."""
         environ, started = held
-        answered(ask(server, "resolve", *QUESTION, timeout=4, environ=environ, cwd=clone))
+        ended = ask(server, "resolve", *QUESTION, "--strict", "-v", timeout=4, environ=environ, cwd=clone)
+        answered(ended, "git-unavailable", "git did not answer within")
         assert started() == 1
 
     def test_git_and_the_server(

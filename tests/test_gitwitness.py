@@ -58,6 +58,12 @@ def repo(tmp_path: Path) -> GitRepository:
     return GitRepository.create(tmp_path / "kops")
 
 
+def check_out(repo: GitRepository) -> None:
+    """Lay out the directories by which a checkout of kops is known where git does not tell."""
+    for folder in ("cmd/kops", "upup", "tests/e2e"):
+        (repo.path / folder).mkdir(parents=True)
+
+
 @frozen
 class Kops:
     """A clone as a contributor has it.
@@ -597,16 +603,14 @@ class TestTrust:
         assert error.hint.isprintable()
         assert "safe.directory" in error.hint
 
-    def test_a_refused_default_is_worth_a_word_only_where_it_looks_like_kops(
-        self, kops: Kops, tmp_path: Path
-    ) -> None:
+    def test_a_refused_default_is_worth_a_word_only_where_it_looks_like_kops(self, kops: Kops) -> None:
         """In a CI container git often distrusts the checkout; that is said, but not of other projects."""
         distrust = {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
         assert found(kops.repo.path, environ=distrust) is None
-        for folder in ("cmd/kops", "upup", "tests/e2e"):
-            (kops.repo.path / folder).mkdir(parents=True)
-        assert found(kops.repo.path, environ=distrust) == kops.repo.path
-        assert found(kops.repo.path / "tests/e2e", environ=distrust) == kops.repo.path / "tests/e2e"
+        check_out(kops.repo)
+        for folder in (kops.repo.path, kops.repo.path / "tests/e2e"):
+            error = failure(lambda folder=folder: found(folder, environ=distrust))  # type: ignore[misc] # a default
+            assert (error.kind, error.repo) == (GitFault.REFUSED, str(folder))
 
     def test_reading_changes_nothing(self, kops: Kops) -> None:
         """No file of the clone is written, made, or touched."""
@@ -658,7 +662,6 @@ class TestGitItself:
         )
         assert (error.kind, error.is_wrong_repo) == (GitFault.NO_GIT, False)
         assert "git is not installed" in str(error)
-        assert find_clone(kops.repo.path, environ=environ, timeout=PATIENCE) is None
 
     @pytest.mark.parametrize("path", [".", "", "bin:", "::"])
     def test_a_git_in_the_current_directory_is_never_run(
@@ -711,6 +714,44 @@ class TestGitItself:
             assert everything_from(reader) == b"started\n"
         finally:
             os.close(reader)
+
+    @pytest.mark.parametrize(
+        ("script", "kind"),
+        [
+            (None, GitFault.NO_GIT),
+            ("echo 'fatal: bad object HEAD' >&2; exit 128", GitFault.FAILED),
+            (
+                "echo 'fatal: not a git repository: /x/.git/worktrees/kops' >&2; exit 128",
+                GitFault.NOT_A_REPOSITORY,
+            ),
+        ],
+    )
+    def test_a_default_that_fails_is_worth_a_word_only_where_it_looks_like_kops(
+        self, kops: Kops, tmp_path: Path, script: str | None, kind: GitFault
+    ) -> None:
+        """DESIGN section 4: that the next witness has to do is said; where it was not wanted, nothing is."""
+        if script is not None:
+            fake_git(tmp_path, script)
+        environ = {"PATH": f"{tmp_path}:/bin" if script else "/nonexistent"}
+        assert found(kops.repo.path, environ=environ) is None
+        check_out(kops.repo)
+        assert failure(lambda: found(kops.repo.path, environ=environ)).kind is kind
+
+    def test_a_default_that_is_too_slow_is_worth_a_word(self, tmp_path: Path) -> None:
+        """Whether it is a clone of kops is what git would have told, and a bare one has no files that do."""
+        error = failure(lambda: find_clone(tmp_path, environ=ISOLATED, timeout=-1))
+        assert error.kind is GitFault.TIMEOUT
+
+    def test_a_current_directory_that_is_gone_is_no_clone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As in a job whose checkout was cleaned up: the question has an answer without it."""
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        assert found(Path()) is None
+        assert failure(lambda: read(Path())).kind is GitFault.FAILED
 
     def test_no_time_left_is_a_timeout(self, kops: Kops) -> None:
         """A deadline that has passed is one, however quick git is."""
