@@ -5,8 +5,8 @@
 >>> resolution.base_url  # doctest: +SKIP
 'https://storage.googleapis.com/k8s-staging-kops/kops/releases/1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643'
 
-The public names, and nothing else. They are loaded when they are first used, so that importing the package
-costs a job nothing (DESIGN section 10).
+This module holds the public names, and must not know what any of them does. They are loaded when they are first
+used, so that importing the package costs a job nothing (DESIGN section 10).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Run the toolbox as ``python -m kopsversion``, for where scripts are not on the path."""
+"""Run the toolbox as ``python -m kopsversion``, for where scripts are not on the path.
+
+This module must not know what the toolbox does.
+"""
 
 from kopsversion.process import kopsversion
 

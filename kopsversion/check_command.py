@@ -1,7 +1,8 @@
 """``kopsversion check``: the command around `kopsversion.survey` (issue 6).
 
 It reads options and limits, hands the report to the outputs that were asked for, and chooses the exit status.
-Everything heavy is imported when the command runs. It judges nothing.
+Everything heavy is imported when the command runs. It must not know how a channel is judged, or what an output
+looks like.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Console:
         """Write a line to standard error."""
         from kopsversion.render.text import printable
 
-        click.echo(printable(line), err=True)
+        _say(f"{printable(line)}\n")
 
     def log(self, severity: str, message: str) -> None:
         """Tell something of that severity: warnings and errors unless quiet, the rest when verbose.
@@ -139,13 +139,23 @@ class Console:
         """Write tables to standard error, with colour and lines on a terminal."""
         from kopsversion.render.text import decorated, plain
 
-        click.echo(decorated(tables) if is_rich(sys.stderr) else plain(tables), err=True, nl=False)
+        _say(decorated(tables) if is_rich(sys.stderr) else plain(tables))
 
     def answer_tables(self, tables: Sequence[Table]) -> None:
         """Write tables to standard output, with colour and lines on a terminal."""
         from kopsversion.render.text import decorated, plain
 
         self.answer(decorated(tables) if is_rich(sys.stdout) else plain(tables))
+
+
+def _say(text: str) -> None:
+    """Write to standard error; where it takes nothing, as on a full disk, the answer is not lost with it."""
+    try:
+        click.echo(text, err=True, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        abandon(sys.stderr)
 
 
 def _origin_of_call() -> tuple[str, int]:
@@ -363,7 +373,7 @@ def _tell_error(error: KopsVersionError, *, console: Console) -> None:
 
 def _tell_usage(error: click.ClickException, *, console: Console) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        click.echo(error.format_message(), err=True)
+        _say(f"{error.format_message()}\n")
         return
     console.tell(f"ERROR {error.format_message()}{_origin(error)}")
     context = error.ctx if isinstance(error, click.UsageError) else None
@@ -390,7 +400,7 @@ def _tell_unforeseen(error: Exception, *, console: Console) -> None:
     if console.verbosity > 1:
         import traceback
 
-        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+        _say("".join(traceback.format_exception(error)))
     said = f": {quoted(str(error))}" if str(error) else ""
     console.tell(
         f"ERROR kopsversion stopped at a defect of its own, {type(error).__name__}{said}; "

@@ -1,6 +1,7 @@
 """Whether builds themselves have stopped: the half of kops issue 16533 that no marker shows (DESIGN section 7).
 
-Pure. With a clone of kops the unbuilt merges are counted; without one only the newest build's age is known.
+Pure. With a clone of kops the unbuilt merges are counted; without one only the newest build's age is known. This
+module must not know what any marker says.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the help of more than one command says (DESIGN section 9): channels, stores, variables, exit codes."""
+"""What the help of more than one command says (DESIGN section 9): channels, stores, variables, exit codes.
+
+Text and nothing else. It must not know which command shows it.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Log lines in the shape of klog, which kubernetes' jobs and their viewers know.
 
-Pure: the moment and the process are arguments.
+Pure: the moment and the process are arguments. It must not know what is said, or where the line goes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The newest builds of a channel, each with what attributes it and whether it is testable (``kopsversion list``).
 
-Walks down as `kopsversion.snapshot` does, but examines as many builds as are shown. It chooses nothing.
+Walks down as `kopsversion.snapshot` does, but examines as many builds as are shown. It chooses nothing, and must not
+know how its rows are shown.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """``kopsversion promote``: the command around `kopsversion.publish.promote` (issue 5, item 4).
 
-It reads options, the clock and a clone of kops, and says what was done. It decides nothing.
+It reads options, the clock and a clone of kops, and says what was done. It must not know when a marker may move.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 The decision says what it needs; this module fetches all of one round at the same time, adds it to the snapshot and
 asks again. What cannot be fetched is noted with its reason, and the decision goes on without it: the ladder of
-DESIGN section 7 is decided there, not here. It knows which requests answer a need, and judges nothing.
+DESIGN section 7 is decided there, not here. It knows which requests answer a need, and must not know how the answer
+is chosen.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ JSON of schema 1 with one entry for each question: stores, selector, and the par
 Many jobs may share it: it is replaced in one step, under a lock that nobody waits for long, and it is private.
 It is never needed: whatever is wrong with it is a `StateError`, for the caller to report and to go on.
 
-This module must not know when an answer may be taken from the file; `kopsversion.latest` does.
+This module must not know when an answer may be taken from the file; `kopsversion.fallback` does.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ The judgement is `kopsversion.health`'s, and what it needs is fetched by `kopsve
 What this module adds is a store that remembers what was listed in bulk, so that hundreds of needs are met by
 a few requests. Bulk is never trusted to be complete: what it does not hold is asked for by itself.
 
-30 channels in a bucket of 8,000 builds take 54 requests (tests/test_survey.py). It judges nothing.
+30 channels in a bucket of 8,000 builds take 54 requests (tests/test_survey.py). This module must not know how a
+channel is judged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""How times are put into words for a reader. Pure; used by every sentence that names one."""
+"""How times, durations and counts are put into words, for every sentence that names one.
+
+Pure. It must not know what the sentence is about.
+"""
 
 from __future__ import annotations
 

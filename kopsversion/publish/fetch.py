@@ -1,7 +1,7 @@
 """kops itself, downloaded and checked (DESIGN section 9, ``--fetch``).
 
 The file takes its place only when it is what its ``.sha256`` promises. This module knows which object is
-wanted and when it is right; how a store is asked again is the store's.
+wanted and when it is right. It must not know how the build was chosen, or how a store asks again.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ it ``binaries``: the sha256 of what a job runs. Replaying consults no marker; it
 still where it was, complete and with the same checksums (FAILURES row 17).
 
 A lock is trusted like a command line: it names the store that is asked. What it says is checked all the
-same, because files are edited by hand.
+same, because files are edited by hand. This module must not know how the build was chosen.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A pin: a one-line marker file of our own, for ``kubetest2 kops --kops-version-marker=file://FILE``.
 
 A marker in the bucket may move while a job runs; a pin does not. ``--publish-version-marker`` reads the source
-marker again after the test, so with a pin what it publishes is what was tested (FAILURES rows 4 and 17).
+marker again after the test, so with a pin what it publishes is what was tested (FAILURES rows 4 and 17). This
+module must not know how the build was chosen.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ What kops' jobs do with ``gsutil cp`` lets a marker go backwards, name another b
 was never tested (FAILURES rows 3, 4 and 7). Here the marker and the builds are read through the same snapshot
 as for an answer, the order is the channel's own, and the write holds only for the generation that was read: who
 loses the race reads again and decides again.
+
+This module must not know who tested the build, or how a store compares generations.
 """
 
 from __future__ import annotations

@@ -1,1 +1,4 @@
-"""Answers as text for people and for programs. A renderer reads values and returns text, and does no I/O."""
+"""Answers as text for people and for programs.
+
+A renderer reads values and returns text. It does no I/O: it must not know where the text goes.
+"""

@@ -1,4 +1,7 @@
-"""Places where builds are kept. `open_store` is the way in; `base` says what a store can do."""
+"""Places where builds are kept. `open_store` is the way in; `base` says what a store can do.
+
+A store knows nothing of versions, markers or channels.
+"""
 
 from kopsversion.stores.base import DEFAULT_STORE
 from kopsversion.stores.opening import open_store

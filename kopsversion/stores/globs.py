@@ -3,6 +3,8 @@
 Source: Cloud Storage JSON API, ``matchGlob`` of ``objects.list``: ``*`` and ``?`` stay within a segment,
 ``**`` does not, ``[a-z]`` and ``[!a-z]`` are sets, ``{a,b}`` alternatives, a backslash makes the next
 character literal. A bracket or brace that is never closed stands for itself.
+
+This module must not know what the names are of.
 """
 
 from __future__ import annotations

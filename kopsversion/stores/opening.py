@@ -1,7 +1,7 @@
 """A store's URL, read once: which kind of store, and where (DESIGN section 9, ``--store``).
 
 A store's module is imported only when the URL turns out to be of its kind: a bucket's `google.cloud`, `requests`
-and `tenacity` take longer to import than a directory takes to list.
+and `tenacity` take longer to import than a directory takes to list. This module must not know what is in a store.
 """
 
 from __future__ import annotations

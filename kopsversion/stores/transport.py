@@ -5,7 +5,7 @@ nor requests has (DESIGN section 11): a body is never larger in memory than allo
 compressed; no attempt outlives its time; redirects are not followed; ``~/.netrc`` adds no credentials; a
 proxy is used as the environment says, but never for this machine itself; each request sent is counted.
 
-This module knows HTTP and its libraries, but nothing of buckets and objects.
+This module knows HTTP and its libraries. It must not know which requests a store makes, or what their bodies hold.
 """
 
 from __future__ import annotations
