@@ -449,6 +449,25 @@ def test_an_answer_that_cannot_be_written_is_an_error(arguments: list[str]) -> N
     assert hint.startswith("hint: check where standard output goes")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    ("arguments", "status", "answer"),
+    [
+        ([], 0, f"{RESOLUTION.base_url}\n"),
+        (["--strict"], 3, f"{RESOLUTION.base_url}\n"),
+        (["--explain"], 0, f"{RESOLUTION.base_url}\n"),
+        (["--max-lag", "x"], 2, ""),
+    ],
+)
+def test_a_full_disk_below_standard_error_costs_no_answer(
+    arguments: list[str], status: int, answer: str
+) -> None:
+    """What cannot be told is lost, but neither the answer nor the status is."""
+    with Path("/dev/full").open("w") as full:
+        ended = python(_FAKE, *arguments, capture_output=False, stdout=subprocess.PIPE, stderr=full)
+    assert (ended.returncode, ended.stdout) == (status, answer)
+
+
 def test_an_answer_that_the_encoding_cannot_hold_is_an_error() -> None:
     """A base URL is never printed as something else than it is."""
     ended = python(
