@@ -28,6 +28,9 @@ MARKERS = "markers/"
 MARKER_LIMIT = 1024
 """Bytes. A marker is one URL and a newline; anything larger is an error page (DESIGN section 6)."""
 
+CHECKSUM_LIMIT = 256
+"""Bytes of the largest ``.sha256`` file: 64 digits, and a file name as sha256sum writes it."""
+
 UPLOAD_SAMPLE = "linux/amd64/kops.sha256"
 """A file that every build of every era has, to learn the upload times of a whole minor from."""
 

@@ -25,7 +25,7 @@ from kopsversion.question import (
 )
 from kopsversion.snapshot import in_words, learn, say_nothing, start
 from kopsversion.stores.base import DEFAULT_STORE
-from kopsversion.stores.deadline import Deadline
+from kopsversion.stores.deadline import AT_ONCE, Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from kopsversion.question import Question
     from kopsversion.stores.base import Store
     from kopsversion.version import BuildVersion
-
-_AT_ONCE = 8
-"""How many builds are examined side by side: as many as the connection pool serves."""
 
 
 @frozen
@@ -253,7 +250,7 @@ def _newest_of(
             return rows, snapshot
         # All of them, so that the number falls from round to round.
         progress(f"{channel}: {in_words(inquiry.needs)}")
-        needs = sorted(inquiry.needs, key=repr)[:_AT_ONCE]
+        needs = sorted(inquiry.needs, key=repr)[:AT_ONCE]
         snapshot = learn(snapshot, needs, store=store, policy=policy, deadline=deadline)
 
 

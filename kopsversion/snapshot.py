@@ -35,7 +35,7 @@ from kopsversion.model import (
     minor_key,
 )
 from kopsversion.resolver import Undecided, decide
-from kopsversion.stores.deadline import side_by_side
+from kopsversion.stores.deadline import all_side_by_side, side_by_side
 from kopsversion.testable import required_paths
 from kopsversion.version import BuildVersion
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
-    from kopsversion.model import Channel, GitLine, Policy
+    from kopsversion.model import Channel, GitLine, MarkerReading, Policy
     from kopsversion.stores.base import Content, Listing, Store
     from kopsversion.stores.deadline import Deadline
 
@@ -58,8 +58,6 @@ _MOST_MAJORS = 4
 _ROUND = 0.5
 """The share of the remaining time that one round of questions may take: a listing or a marker that hangs must leave
 time for the next rung of the ladder (DESIGN section 7)."""
-
-_CHECKSUM_LIMIT = 256  # bytes: 64 digits, and a file name as sha256sum writes it
 
 _WORDS: Mapping[type[Need], tuple[str, str]] = {
     ListArtifacts: ("build to look into", "builds to look into"),
@@ -225,6 +223,21 @@ def _merge(known: tuple[Build, ...], found: tuple[Build, ...]) -> tuple[Build, .
     return tuple(merged.values())
 
 
+@frozen
+class _Read:
+    """What reading an object brought.
+
+    Attributes:
+        content: what it held.
+        written: when it was written, UTC; ``None`` where the store does not say and it does not matter.
+        round_trips: requests that waited for each other.
+    """
+
+    content: Content
+    written: datetime | None
+    round_trips: int = 1
+
+
 class Fetcher:
     """Answers needs from one store.
 
@@ -261,19 +274,12 @@ class Fetcher:
             case ReadChecksums(version):
                 return self._checksums(version)
             case ReadMarker(ref, name):
-                return Learnt(marker=self._marker(ref, name))
+                return self._marker(ref, name)
             case _:  # ListMarkers
                 return self._marker_names()
 
     def _all(self, calls: Iterable[Callable[[], T]]) -> list[T]:
-        """Run calls side by side; the first failure is the failure of all."""
-        outcomes = side_by_side(list(calls), deadline=self._deadline, url=self._store.url)
-        results: list[T] = []
-        for outcome in outcomes:
-            if isinstance(outcome, StoreError):
-                raise outcome
-            results.append(outcome)
-        return results
+        return all_side_by_side(list(calls), deadline=self._deadline, url=self._store.url)
 
     def _is_later(self, moment: datetime | None) -> bool:
         return self._as_of is not None and moment is not None and moment > self._as_of
@@ -323,37 +329,42 @@ class Fetcher:
     def _checksums(self, version: BuildVersion) -> Learnt:
         """Read the checksums of what a job cannot start without: proof of a build where listing is denied."""
         paths = [f"{path}.sha256" for path in required_paths(self._platforms)]
-        found = self._all([partial(self._is_checksum, f"{version}/{path}") for path in paths])
-        held = tuple(path for path, there in zip(paths, found, strict=True) if there)
-        return Learnt(builds=(Build(version, checksums=held),))
+        reads = [partial(self._read, f"{version}/{path}", limit=layout.CHECKSUM_LIMIT) for path in paths]
+        found = self._all(reads)
+        held = tuple(path for path, read in zip(paths, found, strict=True) if self._is_checksum(read))
+        round_trips = max((read.round_trips for read in found if read is not None), default=1)
+        return Learnt(builds=(Build(version, checksums=held),), round_trips=round_trips)
 
-    def _is_checksum(self, name: str) -> bool:
+    def _is_checksum(self, read: _Read | None) -> bool:
+        return (
+            read is not None
+            and layout.read_checksum(read.content.data) is not None
+            and not self._is_later(read.written)
+        )
+
+    def _read(self, name: str, *, limit: int) -> _Read | None:
+        """Read an object, if there is one, and learn when it was written where that matters."""
         try:
-            content, written = self._read(name, limit=_CHECKSUM_LIMIT)
+            content = self._store.read(name, limit=limit)
+            if content.written is None and self._as_of is not None:
+                return _Read(content, self._store.stat(name).uploaded, round_trips=2)
         except ObjectNotFoundError:
-            return False
-        return layout.read_checksum(content.data) is not None and not self._is_later(written)
-
-    def _read(self, name: str, *, limit: int) -> tuple[Content, datetime | None]:
-        """Read an object, and learn when it was written where that matters and the store does not say."""
-        content = self._store.read(name, limit=limit)
-        if content.written is None and self._as_of is not None:
-            return content, self._store.stat(name).uploaded
-        return content, content.written
+            return None
+        return _Read(content, content.written)
 
     # ---------------------------------------------------------------------------------- markers
 
-    def _marker(self, ref: str, name: str) -> Marker:
-        path = layout.marker_path(ref, name)
-        try:
-            content, written = self._read(path, limit=layout.MARKER_LIMIT)
-        except ObjectNotFoundError:
-            return Marker(ref, name, Missing("does not exist"))
-        if self._is_later(written):
-            reason = "was written later than the moment asked for; what it held then is not known"
-            return Marker(ref, name, Missing(reason), written=written, generation=content.generation)
-        reading = layout.read_marker_body(content.data, roots=self._store.roots)
-        return Marker(ref, name, reading, written=written, generation=content.generation)
+    def _marker(self, ref: str, name: str) -> Learnt:
+        read = self._read(layout.marker_path(ref, name), limit=layout.MARKER_LIMIT)
+        if read is None:
+            return Learnt(marker=Marker(ref, name, Missing("does not exist")))
+        reading: MarkerReading
+        if self._is_later(read.written):
+            reading = Missing("was written later than the moment asked for; what it held then is not known")
+        else:
+            reading = layout.read_marker_body(read.content.data, roots=self._store.roots)
+        marker = Marker(ref, name, reading, written=read.written, generation=read.content.generation)
+        return Learnt(marker=marker, round_trips=read.round_trips)
 
     def _marker_names(self) -> Learnt:
         listing = self._store.list(layout.MARKERS)

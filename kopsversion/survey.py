@@ -48,7 +48,7 @@ from kopsversion.question import (
 from kopsversion.resolver import Undecided
 from kopsversion.snapshot import in_words, learn, say_nothing, start
 from kopsversion.stores.base import DEFAULT_STORE, Content, Listing, Store, StoredObject
-from kopsversion.stores.deadline import Deadline, side_by_side
+from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
 from kopsversion.wording import duration
 
 if TYPE_CHECKING:
@@ -74,9 +74,6 @@ _EXAMINED = 100
 
 _LONGEST_PATTERN = 6000
 """Bytes of a pattern in a URL; servers take 8 kB for the whole of it."""
-
-_AT_ONCE = 8
-"""Requests side by side: as many as the connection pool serves."""
 
 _MAJOR = "1."
 _NONE_LEFT_OUT: tuple[LeftOut, ...] = ()
@@ -282,7 +279,7 @@ class _Survey:
 
 
 def _batched(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[begin : begin + _AT_ONCE] for begin in range(0, len(items), _AT_ONCE))
+    return (items[begin : begin + AT_ONCE] for begin in range(0, len(items), AT_ONCE))
 
 
 def _by_age(

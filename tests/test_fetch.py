@@ -28,7 +28,8 @@ from kopsversion.errors import (
     UsageError,
 )
 from kopsversion.files import check_target, write_whole
-from kopsversion.publish.fetch import CHECKSUM_LIMIT, Fetched, fetch_kops, read_platform
+from kopsversion.layout import CHECKSUM_LIMIT
+from kopsversion.publish.fetch import Fetched, fetch_kops, read_platform
 from kopsversion.version import BuildVersion
 from tests.builders import NOW
 from tests.gcs_faults import Hangup, Stall

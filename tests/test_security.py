@@ -22,7 +22,7 @@ from kopsversion.cli import resolve, tools
 from kopsversion.errors import IntegrityError, StoreError, UsageError
 from kopsversion.files import check_target
 from kopsversion.latest import resolve_latest
-from kopsversion.layout import MARKER_LIMIT
+from kopsversion.layout import CHECKSUM_LIMIT, MARKER_LIMIT
 from kopsversion.publish.fetch import fetch_kops, read_promise
 from kopsversion.publish.lock import lock_to_json, make_lock, read_lock, verify_lock
 from kopsversion.publish.pin import write_pin
@@ -481,7 +481,6 @@ def test_each_promise_is_tested_under_its_heading() -> None:
 )
 def test_the_page_names_the_limits_that_hold(said: str, limit: int) -> None:
     """The numbers of the page are those of the code."""
-    from kopsversion.publish.fetch import CHECKSUM_LIMIT
     from kopsversion.publish.lock import LOCK_LIMIT
     from kopsversion.stores.base import PIECE
     from kopsversion.stores.transport import PAGE_LIMIT

@@ -22,7 +22,7 @@ from kopsversion.errors import (
     quoted,
 )
 from kopsversion.files import EXECUTABLE, replacing
-from kopsversion.layout import read_checksum
+from kopsversion.layout import CHECKSUM_LIMIT, read_checksum
 from kopsversion.testable import required_paths
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
     from kopsversion.stores.base import Store
     from kopsversion.version import BuildVersion
-
-CHECKSUM_LIMIT = 256
-"""Bytes of the largest ``.sha256`` file: 64 digits, and a file name as sha256sum writes it."""
 
 ARCHITECTURES = ("amd64", "arm64")
 

@@ -17,18 +17,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from kopsversion.errors import (
-    IntegrityError,
-    NoTestableBuildError,
-    StoreError,
-    UsageError,
-    quoted,
-)
+from kopsversion.errors import IntegrityError, NoTestableBuildError, UsageError, quoted
 from kopsversion.files import write_whole
 from kopsversion.publish.fetch import read_promise
 from kopsversion.render.json import from_json, to_json
 from kopsversion.snapshot import gather
-from kopsversion.stores.deadline import side_by_side
+from kopsversion.stores.deadline import all_side_by_side
 from kopsversion.testable import required_paths
 
 if TYPE_CHECKING:
@@ -76,12 +70,8 @@ def make_lock(store: Store, resolution: Resolution, *, deadline: Deadline) -> Lo
     """
     paths = required_paths(resolution.policy.platforms)
     calls = [partial(read_promise, store, f"{resolution.version}/{path}") for path in paths]
-    binaries = {}
-    for path, outcome in zip(paths, side_by_side(calls, deadline=deadline, url=store.url), strict=True):
-        if isinstance(outcome, StoreError):
-            raise outcome
-        binaries[path] = outcome
-    return Lock(resolution, binaries)
+    checksums = all_side_by_side(calls, deadline=deadline, url=store.url)
+    return Lock(resolution, dict(zip(paths, checksums, strict=True)))
 
 
 def lock_to_json(lock: Lock) -> str:

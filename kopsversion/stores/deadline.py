@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+AT_ONCE = 8
+"""How many calls are worth running side by side where there are many: a connection pool serves them all."""
+
 
 class Deadline:
     """A moment after which no answer is waited for any more.
@@ -131,6 +134,28 @@ def side_by_side(
         else:
             outcomes.append(deadline.error(url))
     return outcomes
+
+
+def all_side_by_side(calls: Sequence[Callable[[], T]], *, deadline: Deadline, url: str) -> list[T]:
+    """Run calls as `side_by_side` does; the first failure in order is the failure of all.
+
+    Parameters:
+        calls: each runs in a daemon thread of its own.
+        deadline: when to stop waiting.
+        url: what is asked, for the message of a call that is still running then.
+
+    Returns:
+        For each call, in order, what it returned.
+
+    Raises:
+        StoreError: a call raised it, or is still running.
+    """
+    results: list[T] = []
+    for outcome in side_by_side(calls, deadline=deadline, url=url):
+        if isinstance(outcome, StoreError):
+            raise outcome
+        results.append(outcome)
+    return results
 
 
 class _Running(Generic[T]):

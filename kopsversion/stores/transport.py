@@ -62,7 +62,7 @@ PAGE_LIMIT = 32 << 20
 """Bytes of the largest body that is taken whole: a page of 1,000 names needs a hundredth of it."""
 
 _CHUNK = 1 << 16  # bytes asked of the socket at once
-_CONNECTIONS = 16  # kept open; the most that any caller uses side by side is eight
+_CONNECTIONS = 16  # kept open; the most that any caller uses side by side is `AT_ONCE`, eight
 _SHORTEST_ATTEMPT = 1.0  # seconds; below this, halving what is left would leave no attempt a chance
 _TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
 _OPEN_HINT = "look at the network, the proxy and the status of the store"
