@@ -20,34 +20,42 @@ from kopsversion.model import (
     Build,
     Channel,
     Condition,
+    Failure,
+    Foreign,
     GitCommit,
     GitLine,
     ListArtifacts,
     ListBuilds,
     ListMarkers,
+    ListMinors,
+    ListUploads,
     Malformed,
     Missing,
     Policy,
     ReadMarker,
     Resolution,
+    Rung,
     Severity,
     Snapshot,
     Strategy,
+    Unreachable,
 )
 from kopsversion.resolver import Undecided, decide, resolve
 from kopsversion.stores.deadline import Deadline
+from kopsversion.testable import required_paths
 from kopsversion.version import BuildVersion
 from tests.builders import DAY, HOUR, NOW, STORE, bare_listing, build, marker, snapshot
 from tests.fake_store import FakeStore
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from kopsversion.model import Marker
+    from kopsversion.model import Marker, Need
 
 DEFAULT = Policy()
 ON_MASTER = Channel(MASTER)
 NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
+GREEN = f"markers/master/{GREEN_MARKER}"
 
 
 def name(distance: int) -> str:
@@ -193,7 +201,7 @@ class TestBuilds:
         assert refused.message == (
             f"1 newer build of master cannot be tested; {name(2)}: linux/arm64/nodeup is missing"
         )
-        assert refused.data["versions"] == (name(2),)
+        assert refused.data == {"versions": (name(2),), "unreadable": ()}
 
     def test_a_build_that_may_still_be_uploading_is_good_to_know(self) -> None:
         """It is not counted among those that cannot be tested."""
@@ -202,7 +210,10 @@ class TestBuilds:
         )
         unsettled = condition(found, "builds-unsettled")
         assert unsettled.severity is Severity.INFO
-        assert unsettled.message.startswith(f"2 newer builds of master may still be uploading; {name(3)}: ")
+        assert unsettled.message == (
+            f"2 newer builds of master may still be uploading; {name(3)}: its newest file was uploaded 60 seconds "
+            "ago, and an upload counts as over after 600"
+        )
         assert unsettled.data == {"versions": (name(3), name(2))}
         assert "builds-refused" not in codes(found)
 
@@ -256,7 +267,10 @@ class TestAttribution:
         doubt = condition(found, "channel-ambiguous")
         assert found.version == beta(9, TWO).version
         assert doubt.severity is Severity.WARNING
-        assert doubt.message.endswith("a clone of kops, given with --repo, tells")
+        assert doubt.message == (
+            f"{beta(9, TWO).version} may be a build of another branch than master: around a branch cut both use "
+            "the same names; a clone of kops, given with --repo, tells"
+        )
         assert doubt.data == {"version": str(found.version)}
 
     def test_a_newer_build_that_may_be_the_channel_s_too_is_a_warning(self) -> None:
@@ -267,8 +281,9 @@ class TestAttribution:
         found = resolve(held, Channel("release-1.30"), DEFAULT, NOW)
         doubt = condition(found, "channel-ambiguous")
         assert (found.version, doubt.severity) == (mine.version, Severity.WARNING)
-        assert doubt.message.startswith(
-            f"1 build that may be newer, such as {rival.version}, could be of release-1.30 too"
+        assert doubt.message == (
+            f"1 build that may be newer, such as {rival.version}, could be of release-1.30 too: around a branch "
+            "cut two branches use the same names; a clone of kops, given with --repo, tells"
         )
         assert doubt.data == {"version": str(mine.version), "rivals": (str(rival.version),)}
 
@@ -279,17 +294,246 @@ class TestAttribution:
         behind = condition(told(m(7), git=git), "clone-behind")
         assert behind.severity is Severity.INFO
         assert behind.data == {"version": name(7), "ref": "origin/master"}
-        assert behind.message.endswith(
-            "; git fetch --unshallow, and fetch origin/master to be sure"
-            if shallow
-            else "; fetch origin/master to be sure"
+        cut_off = ", whose history is cut off" if shallow else ""
+        remedy = "git fetch --unshallow, and fetch" if shallow else "fetch"
+        assert behind.message == (
+            f"the commit of {name(7)} is not in the clone{cut_off}, so its name and not git attributes it to "
+            f"master; {remedy} origin/master to be sure"
         )
+
+    def test_a_commit_id_that_is_too_short_for_the_clone_is_told(self) -> None:
+        """Two commits begin with it."""
+        begins = f"{7:010x}"
+        git = GitLine("origin/master", tuple(GitCommit(begins + end * 30, NOW - DAY) for end in "ab"))
+        assert condition(told(m(7), git=git), "clone-ambiguous") == Condition(
+            "clone-ambiguous",
+            Severity.INFO,
+            f"the commit of {name(7)} abbreviates several commits of the clone, so its name and not git attributes "
+            "it to master; fetch origin/master to be sure",
+            {"version": name(7), "ref": "origin/master"},
+        )
+
+    def test_a_clone_that_knows_the_newest_build_is_nothing_to_tell(self) -> None:
+        """Whatever older builds there are."""
+        git = GitLine("origin/master", (GitCommit(f"{7:010x}" + "0" * 30, NOW - DAY),))
+        assert told(m(6), m(7), markers=[green(name(7))], git=git).conditions == ()
+
+    def test_rivals_of_a_build_that_is_not_the_newest_are_not_told(self) -> None:
+        """A lagging marker's build is not taken for the newest, so nothing about that is doubtful."""
+        mine = build("1.30.0-beta.2+v1.30.0-beta.1-1-g1111111111", uploaded=NOW - 197 * HOUR)
+        rival = build("1.30.0-beta.3+v1.30.0-beta.2-8-g2222222222", uploaded=NOW - 131 * HOUR)
+        patch = build("1.30.1+v1.30.0-3-g3333333333", uploaded=NOW - HOUR)
+        held = snapshot(
+            mine, rival, patch, markers=[marker("release-1.30", BRANCH_MARKER, str(mine.version))]
+        )
+        found = resolve(held, Channel("release-1.30"), DEFAULT, NOW)
+        assert (found.version, found.newest) == (mine.version, None)
+        assert "channel-ambiguous" not in codes(found)
 
     def test_a_build_that_names_no_commit_says_nothing_about_the_clone(self) -> None:
         """It is of the tag itself."""
         git = GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),))
         found = told(build("1.30.0-alpha.2+v1.30.0-alpha.1"), git=git)
         assert not [code for code in codes(found) if code.startswith("clone")]
+
+
+# --------------------------------------------------------------------------------------------------
+# What could not be learnt
+
+OFF = Failure("503")
+BETA = beta(5, ONE)
+MASTER_S = ReadMarker(MASTER, BRANCH_MARKER)
+RELEASE_S = ReadMarker("release-1.30", BRANCH_MARKER)
+
+
+def window(*, failures: Mapping[Need, Failure], markers: Sequence[Marker] = ()) -> Snapshot:
+    """Make a snapshot of one build, whose branch its name does not tell, and of what was tried."""
+    return Snapshot(
+        store=STORE,
+        minors=frozenset({"1.30"}),
+        listed=frozenset({"1.30"}),
+        timed=frozenset() if ListUploads("1.30") in failures else frozenset({"1.30"}),
+        builds=(BETA,),
+        markers=(green(str(BETA.version)), *markers),
+        failures=failures,
+    )
+
+
+def read(*refs: str) -> list[Marker]:
+    """Read branches' own markers, and find none."""
+    return [marker(ref, BRANCH_MARKER, Missing("does not exist")) for ref in refs]
+
+
+class TestGaps:
+    """The full bucket might have led to another build."""
+
+    def test_without_a_listing_only_a_marker_speaks(self) -> None:
+        """Also of a build of long ago: whether builds have stopped is not known."""
+        held = Snapshot(
+            store=STORE,
+            builds=(m(1, age=99 * DAY),),
+            markers=(green(name(1)),),
+            failures={ListMinors(): OFF},
+        )
+        found = resolve(held, ON_MASTER, DEFAULT, NOW)
+        assert found.rung is Rung.MARKER
+        assert found.conditions == (
+            Condition(
+                "listing-unavailable",
+                Severity.WARNING,
+                "the builds could not be listed, so nothing but a marker says that this one is the newest: 503",
+            ),
+            Condition(
+                "marker-unverified",
+                Severity.WARNING,
+                f"{GREEN} names {name(1)}, which is testable; newer ones are not known",
+                {"marker": GREEN, "verdict": "unverified", "version": name(1)},
+            ),
+        )
+
+    def test_a_listing_that_fails_behind_the_answer_changes_nothing(self) -> None:
+        """The marker names a build of the minor that cannot be listed; the newest one was found before it."""
+        old = "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
+        held = Snapshot(
+            store=STORE,
+            minors=frozenset({"1.29", "1.30"}),
+            listed=frozenset({"1.30"}),
+            builds=(m(1), Build(BuildVersion.parse(old), artifacts=())),
+            markers=(green(old),),
+            failures={ListBuilds("1.29"): OFF},
+        )
+        found = resolve(held, ON_MASTER, DEFAULT, NOW)
+        assert (str(found.version), found.rung) == (name(1), Rung.FULL)
+        assert condition(found, "listing-unavailable") == Condition(
+            "listing-unavailable",
+            Severity.INFO,
+            "older builds could not be listed, which changes nothing: 503",
+        )
+
+    def test_a_build_that_was_proved_by_its_checksums_may_lack_images(self) -> None:
+        """Where its directory may not be listed."""
+        proof = tuple(f"{path}.sha256" for path in required_paths(DEFAULT.platforms))
+        proved = Build(BuildVersion.parse(name(1)), checksums=proof)
+        held = evolve(
+            snapshot(proved, markers=[green(name(1))]),
+            failures={ListArtifacts(proved.version): Failure("403", denied=True)},
+        )
+        assert resolve(held, ON_MASTER, DEFAULT, NOW).conditions == (
+            Condition(
+                "listing-unavailable",
+                Severity.WARNING,
+                f"the files of {name(1)} may not be listed, so only the checksums of its binaries were looked for; "
+                "whether its images are there is not known",
+                {"version": name(1)},
+            ),
+        )
+
+    def test_upload_times_that_cannot_be_learnt_make_branches_less_sure(self) -> None:
+        held = window(failures={ListUploads("1.30"): OFF}, markers=read(MASTER, "release-1.30"))
+        found = resolve(held, ON_MASTER, DEFAULT, NOW)
+        assert condition(found, "listing-unavailable") == Condition(
+            "listing-unavailable",
+            Severity.WARNING,
+            "when the builds of 1.30 were uploaded could not be learnt, so their order and their branches are "
+            "less sure: 503",
+            {"minor": "1.30"},
+        )
+
+    @pytest.mark.parametrize(
+        ("held", "verdict", "reason"),
+        [
+            (window(failures={RELEASE_S: OFF}, markers=read(MASTER)), "unreachable", "503"),
+            (
+                window(
+                    failures={},
+                    markers=[*read(MASTER), marker("release-1.30", BRANCH_MARKER, Malformed("is empty"))],
+                ),
+                "malformed",
+                "it is empty",
+            ),
+            (
+                window(
+                    failures={},
+                    markers=[
+                        *read(MASTER),
+                        marker("release-1.30", BRANCH_MARKER, Foreign("names a place outside the store")),
+                    ],
+                ),
+                "foreign",
+                "it names a place outside the store",
+            ),
+        ],
+    )
+    def test_a_branch_s_marker_that_is_no_evidence_is_told(
+        self, held: Snapshot, verdict: str, reason: str
+    ) -> None:
+        """It decides nothing, so nothing else tells of it."""
+        path = f"markers/release-1.30/{BRANCH_MARKER}"
+        assert condition(resolve(held, ON_MASTER, DEFAULT, NOW), f"marker-{verdict}") == Condition(
+            f"marker-{verdict}",
+            Severity.WARNING,
+            f"{path} does not help to tell which builds are of master and settled: {reason}",
+            {"marker": path, "verdict": verdict},
+        )
+
+    @pytest.mark.parametrize("policy", [Policy(markers=(BRANCH_MARKER,)), Policy(reported=(BRANCH_MARKER,))])
+    def test_one_that_was_judged_is_told_once(self, policy: Policy) -> None:
+        """By its verdict; every other gap is still told, in the same order every time."""
+        held = window(failures={MASTER_S: OFF, RELEASE_S: OFF})
+        found = resolve(held, ON_MASTER, policy, NOW)
+        told = [each for each in found.conditions if each.code == "marker-unreachable"]
+        assert sorted(str(each.data["marker"]) for each in told) == [
+            f"markers/master/{BRANCH_MARKER}",
+            f"markers/release-1.30/{BRANCH_MARKER}",
+        ]
+
+    def test_gaps_are_told_in_the_same_order_every_time(self) -> None:
+        """Upload times first, then markers."""
+        failures: dict[Need, Failure] = {RELEASE_S: OFF, MASTER_S: OFF, ListUploads("1.30"): OFF}
+        found = resolve(window(failures=failures), ON_MASTER, DEFAULT, NOW)
+        told = [each.data.get("marker", each.data.get("minor")) for each in found.conditions]
+        assert told[:3] == [
+            "1.30",
+            f"markers/master/{BRANCH_MARKER}",
+            f"markers/release-1.30/{BRANCH_MARKER}",
+        ]
+
+    def test_one_unreadable_marker_of_two_leaves_the_rung_full(self) -> None:
+        """What the other said was heard."""
+        markers = [
+            marker(MASTER, "first.txt", Unreachable("503")),
+            marker(MASTER, "second.txt", Missing("does not exist")),
+        ]
+        both = Policy(markers=("first.txt", "second.txt"))
+        assert told(m(1), markers=markers, policy=both).rung is Rung.FULL
+        assert told(m(1), markers=markers, policy=Policy(markers=("first.txt",))).rung is Rung.LISTING
+        assert told(m(1), policy=both).rung is Rung.FULL
+
+    def test_only_the_marker_that_was_used_tells_whether_builds_were_listed(self) -> None:
+        """The answer is from the first one that is usable."""
+        fresh = evolve(
+            snapshot(
+                m(1), bare_listing(name(2)), m(3), markers=[green(name(1)), marker(MASTER, "b.txt", name(3))]
+            ),
+            failures={ListArtifacts(BuildVersion.parse(name(2))): OFF},
+        )
+        for first, second, rung in (("b.txt", GREEN_MARKER, Rung.FULL), (GREEN_MARKER, "b.txt", Rung.MARKER)):
+            found = resolve(fresh, ON_MASTER, Policy(markers=(first, second)), NOW)
+            assert found.rung is rung
+
+    def test_a_build_that_cannot_be_read_is_a_warning_at_once(self) -> None:
+        """It is named apart from those that are not whole; the first of them is told with its reason."""
+        held = evolve(
+            snapshot(m(1), bare_listing(name(2)), m(3, without=NODEUP), markers=[green(name(9))]),
+            failures={ListArtifacts(BuildVersion.parse(name(2))): OFF},
+        )
+        found = resolve(held, ON_MASTER, Policy(strategy=Strategy.NEWEST), NOW)
+        assert condition(found, "builds-refused") == Condition(
+            "builds-refused",
+            Severity.WARNING,
+            f"2 newer builds of master cannot be tested; {name(3)}: linux/arm64/nodeup is missing",
+            {"versions": (name(3), name(2)), "unreadable": (name(2),)},
+        )
 
 
 # --------------------------------------------------------------------------------------------------
