@@ -489,6 +489,19 @@ class TestLearn:
         assert (two.requests, two.round_trips) == (4 + 4, 1 + 2)
         assert learnt(store, known=two).requests == two.requests
 
+    @pytest.mark.parametrize("need", [ReadMarker("master", GREEN_MARKER), ReadChecksums(v(name(1)))])
+    @pytest.mark.parametrize(
+        ("says_when", "as_of", "expected"), [(True, NOW, 1), (False, None, 1), (False, NOW, 2)]
+    )
+    def test_a_time_that_has_to_be_asked_for_is_a_round_trip(
+        self, need: Need, *, says_when: bool, as_of: datetime | None, expected: int
+    ) -> None:
+        """It comes after the content."""
+        store = FakeStore(says_when=says_when)
+        store.add_build(name(1))
+        store.add_marker("master", GREEN_MARKER, name(1))
+        assert fetch(store, need, as_of=as_of).round_trips == expected
+
     def test_debris_is_added_up_over_listings(self, store: FakeStore) -> None:
         """Each listing sees other debris, so none is counted twice."""
         store.add_build(name(1))
