@@ -13,7 +13,6 @@ the bucket means is for the rest of the package to find out.
 from __future__ import annotations
 
 import os
-import shlex
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from kopsversion.errors import UsageError, quoted
+from kopsversion.layout import OFFICIAL_ROOT
 from kopsversion.model import BRANCH_MARKER, GREEN_MARKER, MASTER
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ __all__ = ["AS_OF", "DemoBucket", "lay_out"]
 
 AS_OF = datetime(2024, 5, 6, 18, tzinfo=UTC)
 """The moment that the bucket shows."""
-
-_ROOT = "https://storage.googleapis.com/k8s-staging-kops/kops/releases"
 
 # What was built, oldest first within a ref: ref, version, time of its commit or tag. Master had 80 more
 # commits until AS_OF and no build of any. The tag v1.29.0-beta.1, made in that time, was built all the same:
@@ -125,14 +123,10 @@ class DemoBucket:
     Attributes:
         directory: where it is.
         as_of: the moment that it shows, UTC; a decision about it is meant for that moment.
-        builds: how many builds it holds, the tags' own included.
-        advice: what to try on it: a sentence, and a command line below it.
     """
 
     directory: Path
     as_of: datetime
-    builds: int
-    advice: str
 
 
 @frozen(kw_only=True)
@@ -170,8 +164,7 @@ def lay_out(directory: Path) -> DemoBucket:
 
     Source: DESIGN sections 1, 2 and 9.
     """
-    built = _built()
-    files = _bucket(built)
+    files = _bucket(_built())
     try:
         _refuse_foreign(directory, files)
         _write(directory, files)
@@ -180,14 +173,7 @@ def lay_out(directory: Path) -> DemoBucket:
             f"{quoted(str(directory))} cannot hold the demo bucket: {error.strerror}",
             hint="name a directory that you may write to, on a disk with 11 MB to spare",
         ) from error
-    store = shlex.quote(str(directory))
-    command = f"resolve-latest master --store {store} --as-of {AS_OF:%Y-%m-%dT%H:%M:%SZ} --explain"
-    return DemoBucket(
-        directory=directory,
-        as_of=AS_OF,
-        builds=len(built),
-        advice=f"Ask it for the newest testable build of master on that day, and why:\n  {command}",
-    )
+    return DemoBucket(directory=directory, as_of=AS_OF)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -253,7 +239,9 @@ def _attestation(version: str) -> bytes:
 
 
 def _marker(ref: str, name: str, *, names: _Built, written: datetime) -> _File:
-    return _File(path=f"markers/{ref}/{name}", content=f"{_ROOT}/{names.version}\n".encode(), written=written)
+    return _File(
+        path=f"markers/{ref}/{name}", content=f"{OFFICIAL_ROOT}{names.version}\n".encode(), written=written
+    )
 
 
 def _debris() -> Iterator[_File]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 OFFICIAL_ROOT = "https://storage.googleapis.com/k8s-staging-kops/kops/releases/"
-"""Where kops' CI publishes; a directory may be a mirror of it."""
+"""Where kops' CI publishes."""
 
 MARKERS = "markers/"
 MARKER_LIMIT = 1024

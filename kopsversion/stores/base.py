@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from attrs import field, frozen
 
 from kopsversion.errors import StoreError, quoted
+from kopsversion.layout import OFFICIAL_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,13 +23,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OFFICIAL_ROOTS = (
-    "https://storage.googleapis.com/k8s-staging-kops/kops/releases/",
-    "gs://k8s-staging-kops/kops/releases/",
-)
+OFFICIAL_ROOTS = (OFFICIAL_ROOT, OFFICIAL_ROOT.replace("https://storage.googleapis.com/", "gs://"))
 """Where kOps CI publishes, as its markers write it (DESIGN section 2)."""
 
-DEFAULT_STORE = OFFICIAL_ROOTS[0]
+DEFAULT_STORE = OFFICIAL_ROOT
 """The store that is asked when none is named."""
 
 PIECE = 1 << 20
