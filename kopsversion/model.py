@@ -14,7 +14,7 @@ import re
 from bisect import bisect_left
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from attrs import Factory, field, frozen
 
@@ -430,9 +430,29 @@ class OnStale(StrEnum):
     REFUSE = "refuse"
 
 
+_PLATFORM = re.compile(r"(?:linux|darwin|windows)/[a-z0-9]{1,20}")
+
+
+def check_platform(text: str) -> str:
+    """Return a platform, if it is an operating system and an architecture, as in ``linux/arm64``.
+
+    Raises:
+        UsageError: `text` is anything else.
+    """
+    if _PLATFORM.fullmatch(text) is None:
+        raise UsageError(
+            f"{quoted(text)} is not a platform",
+            hint="a platform is linux, darwin or windows, a slash and an architecture, as in linux/arm64",
+        )
+    return text
+
+
 @frozen(kw_only=True)
 class Policy:
     """What counts as an answer. Adjust a policy with `attrs.evolve`.
+
+    One that cannot be meant is a `UsageError`. The types are checked as far as a wrong one would pass unnoticed and
+    change the answer: not every harness has a type checker.
 
     Attributes:
         strategy: take the answer from a fresh marker, or from the builds alone.
@@ -461,6 +481,31 @@ class Policy:
     nth: int = 1
     reported: tuple[str, ...] = ()
     compare_artifacts: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        for name, kind in (("strategy", Strategy), ("on_stale", OnStale)):
+            if not isinstance(getattr(self, name), kind):
+                _refuse_setting(self, name, hint=f"give a {kind.__name__}, one of {', '.join(kind)}")
+        for name in ("max_lag", "max_build_age", "build_sla", "settle"):
+            duration = getattr(self, name)
+            if not isinstance(duration, timedelta) or duration < timedelta(0):
+                _refuse_setting(self, name, hint="give a timedelta that is not negative")
+        nth: object = self.nth
+        if not isinstance(nth, int) or nth < 1:
+            _refuse_setting(self, "nth", hint="1 is the newest testable build, 2 the one before it")
+        for name in ("markers", "reported", "platforms"):
+            if isinstance(getattr(self, name), str):
+                _refuse_setting(self, name, hint="give a tuple of texts")
+        if not self.platforms:
+            _refuse_setting(self, "platforms", hint="name at least one, such as linux/amd64")
+        for platform in self.platforms:
+            check_platform(platform)
+        if not all(isinstance(version, BuildVersion) for version in self.exclude):
+            _refuse_setting(self, "exclude", hint="give a set of BuildVersion")
+
+
+def _refuse_setting(policy: Policy, name: str, *, hint: str) -> NoReturn:
+    raise UsageError(f"{name} of a policy is {quoted(str(getattr(policy, name)))}", hint=hint)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DURATION",
+    "MARKER_NAME",
     "PLATFORM",
+    "POSITIVE_DURATION",
     "STORE",
     "TIME",
     "VERSION",
@@ -38,6 +40,7 @@ __all__ = [
     "Parsed",
     "StoreQuestion",
     "StoreText",
+    "add_options",
     "build_options",
     "ladder_options",
     "parse_duration",
@@ -72,8 +75,6 @@ _TIME_FORM = (
     "a time is written 2024-05-06T18:00:00Z, with an offset as in 2024-05-06T20:00:00+02:00, "
     "or as a date, 2024-05-06, which is its first moment; without an offset it is UTC"
 )
-
-_PLATFORM = re.compile(r"(?:linux|darwin|windows)/[a-z0-9]{1,20}")
 
 
 def parse_duration(text: str) -> timedelta:
@@ -135,12 +136,9 @@ def parse_platform(text: str) -> str:
     Raises:
         UsageError: `text` is anything else.
     """
-    if _PLATFORM.fullmatch(text.strip()) is None:
-        raise UsageError(
-            f"{quoted(text)} is not a platform",
-            hint="a platform is linux, darwin or windows, a slash and an architecture, as in linux/arm64",
-        )
-    return text.strip()
+    from kopsversion.model import check_platform
+
+    return check_platform(text.strip())
 
 
 def parse_marker_name(text: str) -> str:
@@ -249,10 +247,51 @@ class LadderQuestion(TypedDict):
     allow_cached: timedelta | None
 
 
-def _group(function: Callback, options: Sequence[Callable[[Callback], Callback]]) -> Callback:
+def add_options(function: Callback, options: Sequence[Callable[[Callback], Callback]]) -> Callback:
+    """Add click's options to a command; the help shows them in this order."""
     for option in reversed(options):
         function = option(function)
     return function
+
+
+_STORE_OPTIONS = (
+    click.option(
+        "--store",
+        type=STORE,
+        multiple=True,
+        metavar="URL",
+        help="Where builds are kept, see below. Repeat it to name further stores, each for when the "
+        "one before cannot be reached.",
+    ),
+    click.option(
+        "--as-of",
+        type=TIME,
+        metavar="TIME",
+        help="Answer as of that moment: later uploads are ignored, and the clock is set to it. "
+        "Written 2024-05-06T18:00:00Z, or with another offset; without one it is UTC; "
+        "a date is its midnight.",
+    ),
+    click.option(
+        "--timeout",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        default="60s",
+        show_default=True,
+        help="How long everything together may take, repeated attempts among it.",
+    ),
+    click.option(
+        "--repo",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="A clone of kops, to tell branches apart exactly. "
+        "[default: the current directory, if it is in one]",
+    ),
+    click.option(
+        "--ref",
+        metavar="REF",
+        help="The branch in that clone, where it is not the channel's own name.",
+    ),
+)
 
 
 def store_options(function: Callback) -> Callback:
@@ -280,47 +319,33 @@ def store_options(function: Callback) -> Callback:
         )
         return function(*arguments, question=question, **others)
 
-    return _group(
-        command,
-        (
-            click.option(
-                "--store",
-                type=STORE,
-                multiple=True,
-                metavar="URL",
-                help="Where builds are kept, see below. Repeat it to name further stores, each for when the "
-                "one before cannot be reached.",
-            ),
-            click.option(
-                "--as-of",
-                type=TIME,
-                metavar="TIME",
-                help="Answer as of that moment: later uploads are ignored, and the clock is set to it. "
-                "Written 2024-05-06T18:00:00Z, or with another offset; without one it is UTC; "
-                "a date is its midnight.",
-            ),
-            click.option(
-                "--timeout",
-                type=POSITIVE_DURATION,
-                metavar="DURATION",
-                default="60s",
-                show_default=True,
-                help="How long everything together may take, repeated attempts among it.",
-            ),
-            click.option(
-                "--repo",
-                type=click.Path(path_type=Path),
-                metavar="DIR",
-                help="A clone of kops, to tell branches apart exactly. "
-                "[default: the current directory, if it is in one]",
-            ),
-            click.option(
-                "--ref",
-                metavar="REF",
-                help="The branch in that clone, where it is not the channel's own name.",
-            ),
-        ),
-    )
+    return add_options(command, _STORE_OPTIONS)
+
+
+_LADDER_OPTIONS = (
+    click.option(
+        "--next-store-on",
+        type=click.Choice(["unreachable", "none"]),
+        default="unreachable",
+        show_default=True,
+        help="When the next --store is tried. unreachable: when one cannot be asked. none: also when "
+        "one has no testable build. Each may use an equal share of the time that is left.",
+    ),
+    click.option(
+        "--state",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Keep the answer in FILE, for --allow-cached. Jobs may share it. With --as-of it is "
+        "neither written nor read.",
+    ),
+    click.option(
+        "--allow-cached",
+        type=POSITIVE_DURATION,
+        metavar="AGE",
+        help="When no store can be asked, give the last good answer that --state holds, with a "
+        "warning, if it is no older than this. Never instead of exit status 1.",
+    ),
+)
 
 
 def ladder_options(function: Callback) -> Callback:
@@ -337,33 +362,7 @@ def ladder_options(function: Callback) -> Callback:
         ladder = LadderQuestion(next_store_on=next_store_on, state=state, allow_cached=allow_cached)
         return function(*arguments, ladder=ladder, **others)
 
-    return _group(
-        command,
-        (
-            click.option(
-                "--next-store-on",
-                type=click.Choice(["unreachable", "none"]),
-                default="unreachable",
-                show_default=True,
-                help="When the next --store is tried. unreachable: when one cannot be asked. none: also when "
-                "one has no testable build. Each may use an equal share of the time that is left.",
-            ),
-            click.option(
-                "--state",
-                type=click.Path(path_type=Path),
-                metavar="FILE",
-                help="Keep the answer in FILE, for --allow-cached. Jobs may share it. With --as-of it is "
-                "neither written nor read.",
-            ),
-            click.option(
-                "--allow-cached",
-                type=POSITIVE_DURATION,
-                metavar="AGE",
-                help="When no store can be asked, give the last good answer that --state holds, with a "
-                "warning, if it is no older than this. Never instead of exit status 1.",
-            ),
-        ),
-    )
+    return add_options(command, _LADDER_OPTIONS)
 
 
 _BUILD_OPTIONS = (
@@ -461,7 +460,7 @@ def _policy_command(function: Callback, *, options: Sequence[Callable[[Callback]
         values = {name: given.pop(name) for name in _POLICY_NAMES if name in given}
         return function(*arguments, policy=_policy(values), **given)
 
-    return _group(command, options)
+    return add_options(command, options)
 
 
 def _policy(given: Mapping[str, Any]) -> Policy:

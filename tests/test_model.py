@@ -41,6 +41,7 @@ from tests.builders import HOUR, NOW, STORE, bare_listing, build, marker, snapsh
 from tests.strategies import hostile_texts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
 VERSION = "1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643"
@@ -195,6 +196,45 @@ class TestValues:
         assert Policy().build_sla == timedelta(hours=6)
         assert Policy().settle == timedelta(minutes=10)
         assert Policy().platforms == ("linux/amd64", "linux/arm64")
+
+    @pytest.mark.parametrize(
+        ("setting", "value", "told"),
+        [
+            ("nth", 0, "nth of a policy is '0'"),
+            ("nth", -1, "nth of a policy is '-1'"),
+            ("nth", "1", "nth of a policy is '1'"),
+            *(
+                (name, timedelta(seconds=-1), f"{name} of a policy is '-1 day, 23:59:59'")
+                for name in ("max_lag", "max_build_age", "build_sla", "settle")
+            ),
+            ("max_lag", 24, "max_lag of a policy is '24'"),
+            ("platforms", (), "platforms of a policy is '()'"),
+            ("platforms", "linux/amd64", "platforms of a policy is 'linux/amd64'"),
+            ("platforms", ("linux/amd64", "linux"), "'linux' is not a platform"),
+            ("platforms", ("../\x1b",), r"'../\x1b' is not a platform"),
+            ("markers", "latest-ci.txt", "markers of a policy is 'latest-ci.txt'"),
+            ("reported", "latest-ci.txt", "reported of a policy is 'latest-ci.txt'"),
+            ("strategy", "green", "strategy of a policy is 'green'"),
+            ("on_stale", "refuse", "on_stale of a policy is 'refuse'"),
+            ("exclude", {VERSION}, f"exclude of a policy is \"{{'{VERSION}'}}\""),
+        ],
+    )
+    def test_a_policy_that_cannot_be_meant_is_refused(self, setting: str, value: object, told: str) -> None:
+        """When it is made and when it is adjusted; nobody's build is passed over for a slip."""
+        made: tuple[Callable[[], Policy], ...] = (
+            lambda: Policy(**{setting: value}),  # type: ignore[arg-type] # which is the point
+            lambda: evolve(Policy(), **{setting: value}),  # type: ignore[arg-type] # the same
+        )
+        for make in made:
+            with pytest.raises(UsageError) as caught:
+                make()
+            assert str(caught.value) == told
+            assert caught.value.hint
+
+    def test_a_policy_may_leave_no_time(self) -> None:
+        """0 is a limit like any other: harnesses test with it."""
+        none = timedelta(0)
+        assert Policy(max_lag=none, max_build_age=none, build_sla=none, settle=none).nth == 1
 
     def test_severities_are_ordered(self) -> None:
         """Information is milder than a warning, and that than an error."""

@@ -38,7 +38,6 @@ LOCK_LIMIT = 8 << 20
 """Bytes of the largest lock that is read; one that tells of a thousand refused builds has half a MiB."""
 
 _BINARIES = "binaries"
-_PLATFORM = re.compile(r"[a-z]{1,20}/[a-z0-9]{1,20}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HINT = "write the lock anew with --lock"
 
@@ -92,8 +91,6 @@ def lock_from_json(text: str) -> Lock:
     """
     resolution = from_json(text)
     platforms = resolution.policy.platforms
-    if not platforms or not all(_PLATFORM.fullmatch(platform) for platform in platforms):
-        raise _unreadable("policy.platforms does not name platforms such as linux/amd64")
     binaries = json.loads(text).get(_BINARIES)
     if not isinstance(binaries, dict):
         raise _unreadable(f"{_BINARIES} is missing or no object")
