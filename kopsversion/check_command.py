@@ -16,6 +16,7 @@ from attrs import frozen
 
 from kopsversion.console import DEGRADED, command
 from kopsversion.errors import StoreError, UsageError, quoted
+from kopsversion.help_sections import PROGRESS
 from kopsversion.options import DURATION, Parsed, build_options, store_options
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ Only master, as it was on 6 May 2024:
         ),
         (
             "Output",
-            """
+            f"""
 table       channels, markers, findings and refused builds; the last line says whether all is well
 json        the same and more, "schema": 1
 junit       a test case for each channel and check, for TestGrid
@@ -114,8 +115,7 @@ markdown    the body of a GitHub issue
 html        a page that stands alone, with a timeline
 FORMAT=PATH writes a file, whole or not at all; at most one output goes to standard output. Where that is not
 the table, the last line goes to standard error. junit, prometheus and html need: pip install kopsversion[report]
-While it asks, a line on standard error says what for, on a terminal only and not with --quiet. With --verbose
-the lines stay, wherever they go.
+{PROGRESS.strip()}
 """,
         ),
         (

@@ -19,7 +19,7 @@ import click
 from kopsversion.check_command import check
 from kopsversion.console import Console, command, toolbox
 from kopsversion.errors import InvalidVersionError, UsageError
-from kopsversion.help_sections import CHANNELS, ENVIRONMENT, EXIT_CODES, STORES
+from kopsversion.help_sections import CHANNELS, ENVIRONMENT, EXIT_CODES, PROGRESS, STORES
 from kopsversion.options import build_options, store_options
 from kopsversion.promotion import promote
 from kopsversion.resolve_command import resolve
@@ -48,12 +48,11 @@ __all__ = ["resolve", "tools"]
         ),
         (
             "Output",
-            """
+            f"""
 table  newest first: build, upload time, age, distance from its tag, channel, who says so and how surely,
        and whether it is testable or why not
 json   the same, "schema": 1; age in seconds
-While it asks, a line on standard error says what for, on a terminal only and not with --quiet. With --verbose
-the lines stay, wherever they go.
+{PROGRESS.strip()}
 """,
         ),
         ("Channels", CHANNELS),

@@ -19,6 +19,7 @@ import click
 from attrs import frozen
 
 from kopsversion.errors import IntegrityError, KopsVersionError, UsageError, quoted
+from kopsversion.options import add_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,9 +115,7 @@ def effect_options(function: Callable[..., Any]) -> Callable[..., Any]:
         )
         return function(*arguments, effects=effects, **others)
 
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return add_options(command, _OPTIONS)
 
 
 _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kopsversion.model import Policy, Resolution
-    from kopsversion.state import Question, StateFile
+    from kopsversion.state import QuestionFields, StateFile
     from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
 
@@ -46,7 +46,7 @@ class LastGood:
     """
 
     file: StateFile
-    question: Question
+    question: QuestionFields
     allowed: timedelta | None
     deadline: Deadline
     _known: Resolution | None = field(default=None, init=False)

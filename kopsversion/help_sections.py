@@ -21,6 +21,11 @@ file:///DIR, DIR     a directory
 Without --store it is https://storage.googleapis.com/k8s-staging-kops/kops/releases/
 """
 
+PROGRESS = """
+While it asks, a line on standard error says what for, on a terminal only and not with --quiet. With --verbose
+the lines stay, wherever they go.
+"""
+
 ENVIRONMENT = """
 Every option can be set as KOPSVERSION_ and its long name: --max-lag as KOPSVERSION_MAX_LAG, --store as
 KOPSVERSION_STORE. The command line wins. Flags take 1 or 0. The values of a repeatable option are separated

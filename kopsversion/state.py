@@ -47,7 +47,7 @@ _FRESH = timedelta(minutes=1)
 _PATIENCE = 2.0  # seconds to wait for other writers, each of which takes some milliseconds
 _PAUSE = 0.02  # seconds between two tries
 
-Question = dict[str, Any]
+QuestionFields = dict[str, Any]
 """What an entry answers, as JSON."""
 
 
@@ -55,7 +55,7 @@ class StateError(KopsVersionError):
     """The state file cannot be used; the answer does not depend on it."""
 
 
-def question_of(*, stores: Sequence[str], selector: str, policy: Policy, ref: str | None) -> Question:
+def question_of(*, stores: Sequence[str], selector: str, policy: Policy, ref: str | None) -> QuestionFields:
     """Describe what is asked, as far as it can change which build is the answer.
 
     Parameters:
@@ -91,7 +91,7 @@ class StateFile:
         self.path = path
         self._sleep = sleep
 
-    def recall(self, question: Question) -> Resolution | None:
+    def recall(self, question: QuestionFields) -> Resolution | None:
         """Return the last good answer, or ``None`` where there is none.
 
         Raises:
@@ -99,7 +99,7 @@ class StateFile:
         """
         return self._answer_in(self._read(), question)
 
-    def remember(self, question: Question, resolution: Resolution) -> None:
+    def remember(self, question: QuestionFields, resolution: Resolution) -> None:
         """Keep an answer as the last good one; the answers to other questions stay.
 
         An answer that rests on a marker alone does not displace one for which the builds were listed, unless
@@ -130,7 +130,7 @@ class StateFile:
 
     # -------------------------------------------------------------------------------- the content
 
-    def _answer_in(self, entries: Sequence[Mapping[str, Any]], question: Question) -> Resolution | None:
+    def _answer_in(self, entries: Sequence[Mapping[str, Any]], question: QuestionFields) -> Resolution | None:
         found = next((entry["answer"] for entry in entries if entry["question"] == question), None)
         if found is None:
             return None
@@ -164,7 +164,9 @@ class StateFile:
     def _damaged(self, reason: str) -> StateError:
         return _DamagedError(f"the state file {quoted(str(self.path))} is damaged: {reason}")
 
-    def _write(self, others: Sequence[Mapping[str, Any]], question: Question, resolution: Resolution) -> None:
+    def _write(
+        self, others: Sequence[Mapping[str, Any]], question: QuestionFields, resolution: Resolution
+    ) -> None:
         # Why other builds were passed over would be most of the file; the conditions name them too.
         answer = json.loads(to_json(evolve(resolution, refused=())))
         entries = [*others, {"question": question, "answer": answer}]

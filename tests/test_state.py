@@ -84,7 +84,12 @@ def answer(
     )
 
 
-def question(selector: str = MASTER, *, policy: Policy = Policy(), ref: str | None = None) -> state.Question:  # noqa: B008 # frozen
+def question(
+    selector: str = MASTER,
+    *,
+    policy: Policy = Policy(),  # noqa: B008 # frozen
+    ref: str | None = None,
+) -> state.QuestionFields:
     return question_of(stores=[STORE], selector=selector, policy=policy, ref=ref)
 
 
@@ -728,7 +733,7 @@ class TestTrouble:
         released = threading.Event()
 
         class Hanging(StateFile):
-            def recall(self, question: state.Question) -> None:
+            def recall(self, question: state.QuestionFields) -> None:
                 del question
                 released.wait(60)
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kopsversion.render.json import SCHEMA, dump, seconds, time_text
+from kopsversion.render.json import SCHEMA, condition_fields, dump, seconds, time_text
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from kopsversion.health import ChannelHealth, CheckResult, Finding, HealthReport, MarkerHealth, SeenBuild
-    from kopsversion.model import Condition
 
 __all__ = ["health_to_json"]
 
@@ -34,7 +33,7 @@ def health_to_json(report: HealthReport) -> str:
             "left_out": [
                 {"channel": old.channel, "written": time_text(old.written)} for old in report.left_out
             ],
-            "conditions": [_condition(condition) for condition in report.conditions],
+            "conditions": [condition_fields(condition) for condition in report.conditions],
             "skipped": dict(sorted(report.skipped.items())),
             "requests": report.requests,
         }
@@ -91,19 +90,7 @@ def _marker(marker: MarkerHealth, *, now: datetime) -> Fields:
 
 
 def _finding(finding: Finding) -> Fields:
-    return {**_condition(finding.condition), "advice": finding.advice}
-
-
-def _condition(condition: Condition) -> Fields:
-    return {
-        "code": condition.code,
-        "severity": condition.severity,
-        "message": condition.message,
-        "data": {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in sorted(condition.data.items())
-        },
-    }
+    return {**condition_fields(finding.condition), "advice": finding.advice}
 
 
 def _check(check: CheckResult) -> Fields:

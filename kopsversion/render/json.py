@@ -39,7 +39,16 @@ if TYPE_CHECKING:
 
     from kopsversion.listing import ChannelListing
 
-__all__ = ["SCHEMA", "dump", "from_json", "listing_to_json", "seconds", "time_text", "to_json"]
+__all__ = [
+    "SCHEMA",
+    "condition_fields",
+    "dump",
+    "from_json",
+    "listing_to_json",
+    "seconds",
+    "time_text",
+    "to_json",
+]
 
 SCHEMA = 1
 """Raised when a key changes its meaning or goes; a new key does not raise it."""
@@ -106,10 +115,16 @@ def listing_to_json(listing: ChannelListing) -> str:
             "store": listing.store,
             "now": time_text(listing.now),
             "builds": builds,
-            "conditions": [convert(condition) for condition in listing.conditions],
+            "conditions": [condition_fields(condition) for condition in listing.conditions],
             "skipped": dict(sorted(listing.skipped.items())),
         }
     )
+
+
+def condition_fields(condition: Condition) -> dict[str, Any]:
+    """Return a condition as every output has it."""
+    fields: dict[str, Any] = _converter().unstructure(condition)
+    return fields
 
 
 def dump(fields: Mapping[str, object]) -> str:
