@@ -48,13 +48,11 @@ class Choice:
         candidate: the build and what attributes it.
         source: what the choice was taken from.
         newest: the channel's newest testable build, where it was looked for.
-        refused: the newer builds that were passed over on the way.
     """
 
     candidate: Candidate
     source: Source
     newest: BuildVersion | None = None
-    refused: tuple[Refusal, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -65,13 +63,11 @@ class Evidence:
         choice: what was chosen.
         deciding: the markers that could have decided, in order of trust.
         reported: the markers that are only reported.
-        previous: the testable build before the chosen one, where it was looked for.
     """
 
     choice: Choice
     deciding: tuple[MarkerReport, ...]
     reported: tuple[MarkerReport, ...]
-    previous: Candidate | None = None
 
     @property
     def rung(self) -> Rung:
@@ -263,7 +259,7 @@ def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
 
 
 def _about_refusals(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
-    refused = evidence.choice.refused or inquiry.known_refusals(evidence.choice.candidate)
+    refused = inquiry.known_refusals(evidence.choice.candidate)
     faulty = [r for r in refused if r.kind in {RefusalKind.INCOMPLETE, RefusalKind.UNREADABLE}]
     if faulty:
         lasting = any(_is_older_than_a_lag(refusal, inquiry) for refusal in faulty)
@@ -301,7 +297,7 @@ def _is_older_than_a_lag(refusal: Refusal, inquiry: Inquiry) -> bool:
 
 def _about_artifacts(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     chosen = evidence.choice.candidate
-    previous = evidence.previous or inquiry.known_previous(chosen)
+    previous = inquiry.known_previous(chosen)
     lost = lacking(chosen.build, previous.build) if previous is not None else ()
     if previous is not None and lost:
         yield Condition(

@@ -46,7 +46,7 @@ from kopsversion.verdicts import judge
 from kopsversion.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from kopsversion.version import BuildVersion
@@ -224,7 +224,7 @@ def _refuse(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Undecided:
         if inquiry.listing_failure is not None:
             raise _unlistable(inquiry, deciding)
         if inquiry.knows_all_channels():
-            raise _no_testable_build(inquiry, testable=[], refused=[])
+            raise _no_testable_build(inquiry)
     return Undecided(frozenset(inquiry.needs))
 
 
@@ -250,8 +250,7 @@ def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
         if sum(refusal.kind is RefusalKind.UNREADABLE for refusal in refused) == _MOST_UNREADABLE:
             break
         if len(testable) == inquiry.policy.nth:
-            newest = testable[0].version
-            return Choice(candidate=candidate, source=Source.NEWEST, newest=newest, refused=tuple(refused))
+            return Choice(candidate=candidate, source=Source.NEWEST, newest=testable[0].version)
     unreadable = [refusal for refusal in refused if refusal.kind is RefusalKind.UNREADABLE]
     if unreadable and inquiry.listing_failure is None:
         inquiry.listing_failure = f"{unreadable[0].version}: {unreadable[0].reasons[0]}"
@@ -301,11 +300,9 @@ def _answer(
     reported: tuple[MarkerReport, ...],
 ) -> Resolution | Undecided:
     """Answer with a build of the channel, once it is known what it is to be compared with."""
-    previous = inquiry.previous_testable(choice.candidate) if inquiry.policy.compare_artifacts else None
-    if isinstance(previous, Unknown):
+    if inquiry.policy.compare_artifacts and isinstance(inquiry.previous_testable(choice.candidate), Unknown):
         return Undecided(frozenset(inquiry.needs))
-    evidence = Evidence(choice=choice, deciding=deciding, reported=reported, previous=previous)
-    return _put_together(inquiry, evidence)
+    return _put_together(inquiry, Evidence(choice=choice, deciding=deciding, reported=reported))
 
 
 def _put_together(inquiry: Inquiry, evidence: Evidence) -> Resolution:
@@ -322,7 +319,7 @@ def _put_together(inquiry: Inquiry, evidence: Evidence) -> Resolution:
         rung=evidence.rung,
         conditions=gather_conditions(inquiry, evidence),
         markers=evidence.deciding + evidence.reported,
-        refused=choice.refused or inquiry.known_refusals(choice.candidate),
+        refused=inquiry.known_refusals(choice.candidate),
         skipped=snapshot.skipped,
         newest=choice.newest,
         store=snapshot.store,
@@ -399,7 +396,7 @@ def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Kop
 
 
 def _no_testable_build(
-    inquiry: Inquiry, *, testable: list[Candidate], refused: list[Refusal]
+    inquiry: Inquiry, *, testable: Sequence[Candidate] = (), refused: Sequence[Refusal] = ()
 ) -> NoTestableBuildError:
     channel, store = inquiry.channel, inquiry.snapshot.store
     reasons = [f"{refusal.version}: {refusal.reasons[0]}" for refusal in refused]

@@ -161,6 +161,21 @@ class TestAnswer:
         assert found.attribution == Attribution(MASTER, Witness.LINEAGE, Certainty.LIKELY)
         assert found.newest is None
 
+    def test_a_current_marker_s_build_is_the_newest_whoever_else_may_have_made_it(self) -> None:
+        """Lineage gives it to master; what is listed after it decides, and that is nothing."""
+        held = snapshot(
+            build(beta(3), uploaded=NOW - 9 * HOUR),
+            build(beta(5), uploaded=NOW - 8 * HOUR),
+            markers=[
+                marker(MASTER, BRANCH_MARKER, beta(5)),
+                marker("release-1.30", BRANCH_MARKER, beta(3)),
+                marker("release-1.30", "other.txt", beta(5)),
+            ],
+        )
+        found = resolve(held, Channel("release-1.30"), Policy(markers=("other.txt",)), NOW)
+        assert (found.version, found.newest) == (version(beta(5)), version(beta(5)))
+        assert found.attribution == Attribution("release-1.30", Witness.LINEAGE, Certainty.LIKELY)
+
     def test_the_build_before_is_looked_for_only_where_files_are_compared(self) -> None:
         """That costs a listing, which the default does without."""
         held = evolve(
