@@ -47,8 +47,9 @@ from kopsversion.question import (
 )
 from kopsversion.resolver import Undecided
 from kopsversion.snapshot import in_words, learn, say_nothing, start
-from kopsversion.stores.base import DEFAULT_STORE, Content, Listing, Store, StoredObject
+from kopsversion.stores.base import DEFAULT_STORE, Listing, Store
 from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
+from kopsversion.stores.wrapped import WrappedStore
 from kopsversion.wording import duration
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
     from kopsversion.health import ChannelHealth
     from kopsversion.model import Condition, GitLine, Need, Snapshot
+    from kopsversion.stores.base import StoredObject
     from kopsversion.version import BuildVersion
 
 __all__ = ["IGNORE_OLDER", "check_health"]
@@ -326,15 +328,15 @@ def _no_channel(url: str, *, left_out: Sequence[LeftOut], ignore_older: timedelt
 # Bulk
 
 
-class _BulkStore(Store):
+class _BulkStore(WrappedStore):
     """A store that answers from what was listed in bulk, and passes on every other question.
 
     Parameters:
-        store: the store itself.
+        inner: the store itself.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner)
         self._markers: Listing | None = None
         self._names: Listing | None = None
         self._uploads: Listing | None = None
@@ -342,52 +344,15 @@ class _BulkStore(Store):
         self._patterns_help = True
 
     @property
-    def url(self) -> str:
-        return self._store.url
-
-    @property
-    def requests(self) -> int:
-        return self._store.requests
-
-    @property
-    def roots(self) -> tuple[str, ...]:
-        return self._store.roots
-
-    @property
     def is_free(self) -> bool:
         """Whether questions cost nothing: a directory."""
         return self.url.startswith("file:")
-
-    def base_url(self, version: str) -> str:
-        return self._store.base_url(version)
-
-    def read(self, name: str, *, limit: int) -> Content:
-        return self._store.read(name, limit=limit)
-
-    def stat(self, name: str) -> StoredObject:
-        return self._store.stat(name)
-
-    def write(
-        self,
-        name: str,
-        data: bytes,
-        *,
-        if_generation: str | None,
-        cache_control: str,
-        metadata: Mapping[str, str],
-    ) -> str:
-        return self._store.write(
-            name, data, if_generation=if_generation, cache_control=cache_control, metadata=metadata
-        )
-
-    def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
-        return self._store.download(name, offset=offset)
 
     def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
         match prefix, delimiter, match_glob:
             case layout.MARKERS, "", "":
                 if self._markers is None:
-                    self._markers = self._store.list(prefix)
+                    self._markers = self.inner.list(prefix)
                 return self._markers
             case _, "", "" if prefix in self._builds:
                 return self._builds[prefix]
@@ -396,7 +361,7 @@ class _BulkStore(Store):
             case _, "", _ if self._uploads is not None and match_glob == _samples(prefix):
                 return _part(self._uploads, prefix)
             case _:
-                return self._store.list(prefix, delimiter=delimiter, match_glob=match_glob)
+                return self.inner.list(prefix, delimiter=delimiter, match_glob=match_glob)
 
     def answers(self, need: Need) -> bool:
         """Tell whether a need costs no request any more."""
@@ -416,9 +381,9 @@ class _BulkStore(Store):
         """Learn the name and upload time of every build, in two listings; where that fails, learn nothing."""
         try:
             before = self.requests
-            names = self._store.list(_MAJOR, delimiter="/")
+            names = self.inner.list(_MAJOR, delimiter="/")
             between = self.requests
-            uploads = self._store.list(_MAJOR, match_glob=_samples(_MAJOR))
+            uploads = self.inner.list(_MAJOR, match_glob=_samples(_MAJOR))
             after = self.requests
         except StoreError:
             return
@@ -452,7 +417,7 @@ class _BulkStore(Store):
         before = self.requests
         try:
             alike = os.path.commonprefix(directories)  # noqa: RUF071 # by characters is what is meant
-            listing = self._store.list(alike, match_glob=pattern)
+            listing = self.inner.list(alike, match_glob=pattern)
         except StoreError:
             self._patterns_help = False
             return

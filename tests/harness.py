@@ -7,19 +7,21 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from kopsversion.model import Policy
-from kopsversion.stores.base import Content, Listing, Store, StoredObject
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
+from kopsversion.stores.wrapped import WrappedStore
 from tests.builders import DAY, NOW
 from tests.gcs_server import KOPS_ROOT
 from tests.test_store_contract import DirectoryPlace, FakeGcsPlace, Place, ServerPlace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
     import pytest
+
+    from kopsversion.stores.base import Store
 
 PLACES = ("directory", "our server", "fake-gcs-server in memory", "fake-gcs-server on disk")
 
@@ -85,54 +87,7 @@ def opened(place: Place, *, seconds: float = 60.0) -> Store:
     return open_store(place.url(), deadline=Deadline(seconds), environ=place.environ)
 
 
-class Wrapped(Store):
-    """A store that does what another does; a test changes one thing about it."""
-
-    def __init__(self, inner: Store) -> None:
-        self.inner = inner
-
-    @property
-    def url(self) -> str:
-        return self.inner.url
-
-    @property
-    def requests(self) -> int:
-        return self.inner.requests
-
-    @property
-    def roots(self) -> tuple[str, ...]:
-        return self.inner.roots
-
-    def base_url(self, version: str) -> str:
-        return self.inner.base_url(version)
-
-    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
-        return self.inner.list(prefix, delimiter=delimiter, match_glob=match_glob)
-
-    def read(self, name: str, *, limit: int) -> Content:
-        return self.inner.read(name, limit=limit)
-
-    def stat(self, name: str) -> StoredObject:
-        return self.inner.stat(name)
-
-    def write(
-        self,
-        name: str,
-        data: bytes,
-        *,
-        if_generation: str | None,
-        cache_control: str,
-        metadata: Mapping[str, str],
-    ) -> str:
-        return self.inner.write(
-            name, data, if_generation=if_generation, cache_control=cache_control, metadata=metadata
-        )
-
-    def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
-        return self.inner.download(name, offset=offset)
-
-
-class WrittenBefore(Wrapped):
+class WrittenBefore(WrappedStore):
     """A store in which somebody else writes just before we do.
 
     Parameters:

@@ -30,11 +30,12 @@ from kopsversion.errors import (
 from kopsversion.files import check_target, write_whole
 from kopsversion.layout import CHECKSUM_LIMIT
 from kopsversion.publish.fetch import Fetched, fetch_kops, read_platform
+from kopsversion.stores.wrapped import WrappedStore
 from kopsversion.version import BuildVersion
 from tests.builders import NOW
 from tests.gcs_faults import Hangup, Stall
 from tests.gcs_server import KOPS_ROOT, GcsServer, Kind
-from tests.harness import NEW, PLACES, Wrapped, add_build, checksum_of, content_of, fill, make_place, opened
+from tests.harness import NEW, PLACES, add_build, checksum_of, content_of, fill, make_place, opened
 from tests.test_store_contract import DirectoryPlace, Place, ServerPlace
 
 if TYPE_CHECKING:
@@ -180,7 +181,7 @@ def test_a_build_without_that_platform_is_told(directory: DirectoryPlace, target
     assert left(target) == []
 
 
-class Flaky(Wrapped):
+class Flaky(WrappedStore):
     """A store whose downloads yield a few bytes at a time, and end as they are told.
 
     Parameters:
@@ -420,7 +421,7 @@ def test_an_interrupted_file_that_is_gone_does_not_matter(directory: DirectoryPl
 def test_an_endless_object_is_cut_off(directory: DirectoryPlace, target: Path) -> None:
     """Not a byte more than the store said is written to the disk."""
 
-    class Endless(Wrapped):
+    class Endless(WrappedStore):
         def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
             while True:
                 yield b"x" * 10

@@ -1,0 +1,77 @@
+"""A store in front of another one: it does what that does, but for what a subclass changes.
+
+This module must not know what a subclass is for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kopsversion.stores.base import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from kopsversion.stores.base import Content, Listing, StoredObject
+
+__all__ = ["WrappedStore"]
+
+
+class WrappedStore(Store):
+    """Passes every question on.
+
+    Parameters:
+        inner: the store that is asked.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        self.inner = inner
+
+    @property
+    def url(self) -> str:
+        """The inner store's."""
+        return self.inner.url
+
+    @property
+    def requests(self) -> int:
+        """How many the inner store has sent."""
+        return self.inner.requests
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The inner store's."""
+        return self.inner.roots
+
+    def base_url(self, version: str) -> str:
+        """See `Store.base_url`."""
+        return self.inner.base_url(version)
+
+    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+        """See `Store.list`."""
+        return self.inner.list(prefix, delimiter=delimiter, match_glob=match_glob)
+
+    def read(self, name: str, *, limit: int) -> Content:
+        """See `Store.read`."""
+        return self.inner.read(name, limit=limit)
+
+    def stat(self, name: str) -> StoredObject:
+        """See `Store.stat`."""
+        return self.inner.stat(name)
+
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        if_generation: str | None,
+        cache_control: str,
+        metadata: Mapping[str, str],
+    ) -> str:
+        """See `Store.write`."""
+        return self.inner.write(
+            name, data, if_generation=if_generation, cache_control=cache_control, metadata=metadata
+        )
+
+    def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
+        """See `Store.download`."""
+        return self.inner.download(name, offset=offset)
