@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from kopsversion.inquiry import Candidate, Inquiry, Unknown
-    from kopsversion.model import Refusal
+    from kopsversion.model import Channel, GitLine, Refusal
     from kopsversion.version import BuildVersion
 
 
@@ -103,6 +103,23 @@ def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, 
 def worst_first(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     """Order conditions by severity; those of the same keep their order."""
     return tuple(sorted(conditions, key=lambda condition: -condition.severity.rank))
+
+
+def clone_disagrees(clone: GitLine, *, channel: Channel, version: BuildVersion) -> Condition:
+    """Say that names attribute a channel's builds, because by the clone none of them is the channel's.
+
+    Parameters:
+        clone: what the clone says.
+        channel: the channel.
+        version: the newest testable build by names.
+    """
+    return Condition(
+        "clone-disagrees",
+        Severity.WARNING,
+        f"by the clone no build in the store is of {channel}, so the names of builds and not git "
+        f"attribute {version} to it; see whether {clone.ref} is the branch that is meant",
+        {"version": str(version), "ref": clone.ref},
+    )
 
 
 def _about_listing(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:

@@ -41,6 +41,7 @@ from kopsversion.model import (
     RefusalKind,
     Snapshot,
     Unreachable,
+    Witness,
     minor_key,
 )
 from kopsversion.ranking import rank
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
+    from kopsversion.model import GitLine
     from kopsversion.version import BuildVersion
 
 
@@ -125,6 +127,16 @@ class Inquiry:
         """Name evidence that the store failed to give: without it a build may seem another branch's, or missing."""
         unread = sorted((repr(need), reason) for need, reason in self.gaps.items() if self.failed(need))
         return unread[0][1] if unread else None
+
+    @property
+    def disowning_clone(self) -> GitLine | None:
+        """Return the clone, if by it no build that is known is the channel's.
+
+        A clone that knows one of them is right about the others too; one that knows none is most likely of something
+        else (issue 3).
+        """
+        witnesses = (candidate.attribution.witness for candidate in self.known_candidates())
+        return None if Witness.GIT in witnesses else self.snapshot.git
 
     # ---------------------------------------------------------------------------------- markers
 

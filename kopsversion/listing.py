@@ -9,8 +9,9 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
+from kopsversion.conditions import clone_disagrees
 from kopsversion.errors import StoreError, StoreUnavailableError, UsageError
 from kopsversion.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.model import MASTER, Channel, ListMarkers, ListMinors, Policy
@@ -153,25 +154,60 @@ def _list_in(
             deadline=question.deadline,
             progress=progress,
         )
-    rows, snapshot = list_builds(
-        store,
-        channels,
-        question.policy,
-        snapshot=snapshot,
-        now=question.now,
-        deadline=question.deadline,
-        limit=limit,
-        progress=progress,
-    )
+
+    def listed(snapshot: Snapshot) -> tuple[tuple[ListedBuild, ...], Snapshot]:
+        return list_builds(
+            store,
+            channels,
+            question.policy,
+            snapshot=snapshot,
+            now=question.now,
+            deadline=question.deadline,
+            limit=limit,
+            progress=progress,
+        )
+
+    rows, snapshot, disagreement = _despite_clone(listed, question, snapshot=snapshot, limit=limit)
     passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
     return ChannelListing(
         channel=None if every else str(channels[0]),
         rows=rows,
-        conditions=(*passed_over, *question.git_conditions),
+        conditions=(*passed_over, *question.git_conditions, *disagreement),
         skipped=snapshot.skipped,
         store=store.url,
         now=question.now,
     )
+
+
+def _despite_clone(
+    listed: Callable[[Snapshot], tuple[tuple[ListedBuild, ...], Snapshot]],
+    question: Question,
+    *,
+    snapshot: Snapshot,
+    limit: int | None,
+) -> tuple[tuple[ListedBuild, ...], Snapshot, tuple[Condition, ...]]:
+    """List by names where a clone gives every build to other branches, and say so, as `kopsversion.resolver` does.
+
+    All channels are then listed by names, so that no build is listed for two of them.
+
+    Parameters:
+        listed: lists the channels.
+        question: what is asked; the clone was read for its channel.
+        snapshot: what is known already.
+        limit: how many builds of each channel at most; ``None`` for all.
+    """
+    rows, snapshot = listed(snapshot)
+    channel = question.selector.channel or Channel(MASTER)
+    own = [row for row in rows if row.attribution.ref == channel.ref]
+    clone = Inquiry(snapshot, channel, question.policy, question.now).disowning_clone
+    if clone is None or len(own) == limit or any(row.refusal is None for row in own):
+        return rows, snapshot, ()
+    by_names, without_clone = listed(evolve(snapshot, git=None))
+    testable = (row for row in by_names if row.refusal is None and row.attribution.ref == channel.ref)
+    newest = next(testable, None)
+    if newest is None:
+        return rows, snapshot, ()
+    return by_names, without_clone, (clone_disagrees(clone, channel=channel, version=newest.version),)
 
 
 def list_builds(

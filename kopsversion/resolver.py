@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from kopsversion import channels
-from kopsversion.conditions import Choice, Evidence, gather_conditions, worst_first
+from kopsversion.conditions import Choice, Evidence, clone_disagrees, gather_conditions, worst_first
 from kopsversion.errors import (
     KopsVersionError,
     MarkerRefusedError,
@@ -27,7 +27,6 @@ from kopsversion.model import (
     Build,
     Certainty,
     Channel,
-    Condition,
     MarkerReport,
     Need,
     OnStale,
@@ -35,7 +34,6 @@ from kopsversion.model import (
     Refusal,
     RefusalKind,
     Resolution,
-    Severity,
     Snapshot,
     Source,
     Strategy,
@@ -155,12 +153,10 @@ def _decide(inquiry: Inquiry) -> Resolution | Undecided:
 def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
     """Decide by names where a clone gives every build to other branches, and say so.
 
-    A clone that knows one of the channel's builds is right about the others too. One that knows none is most
-    likely of something else, and no answer at all is right only when no build is testable (issue 3).
+    No answer at all is right only when no build is testable (issue 3).
     """
-    git = inquiry.snapshot.git
-    witnesses = (candidate.attribution.witness for candidate in inquiry.known_candidates())
-    if git is None or Witness.GIT in witnesses:
+    clone = inquiry.disowning_clone
+    if clone is None:
         return None
     try:
         decision = decide(evolve(inquiry.snapshot, git=None), inquiry.channel, inquiry.policy, inquiry.now)
@@ -168,13 +164,7 @@ def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
         return None
     if isinstance(decision, Undecided):
         return decision
-    disagreement = Condition(
-        "clone-disagrees",
-        Severity.WARNING,
-        f"by the clone no build in the store is of {inquiry.channel}, so the names of builds and not git "
-        f"attribute {decision.version} to it; see whether {git.ref} is the branch that is meant",
-        {"version": str(decision.version), "ref": git.ref},
-    )
+    disagreement = clone_disagrees(clone, channel=inquiry.channel, version=decision.version)
     return evolve(decision, conditions=worst_first([disagreement, *decision.conditions]))
 
 

@@ -429,12 +429,43 @@ class TestClones:
         assert codes(found)["clone-disagrees"] is Severity.WARNING
         assert "see whether origin/release-1.30 is the branch" in sentence(found, "clone-disagrees")
 
-    def test_where_names_do_not_help_either_there_is_no_answer(self, kops: Kops) -> None:
-        """The error is the one that git left."""
+    def test_a_clone_that_disagrees_never_leaves_us_without_a_list(self, kops: Kops) -> None:
+        """What `resolve_latest` answers with is in the list, by the same witness and with the same word."""
+        store = FakeStore()
+        for distance, commit in enumerate(kops.master):
+            store.add_build(f"1.30.1+v1.30.0-{distance}-g{commit[:10]}", at=NOW - 2 * HOUR)
+        found = resolve_latest("1.30", store=store, now=NOW, repo=kops.path)
+        for limit in (30, 1, None):
+            listing = list_channel("1.30", store=store, now=NOW, repo=kops.path, limit=limit)
+            assert listing.rows[0].version == found.version
+            assert len(listing.rows) == (limit if limit == 1 else 3)
+            assert {row.attribution.witness for row in listing.rows} == {Witness.VERSION}
+            assert [each for each in found.conditions if each.code == "clone-disagrees"] == [
+                *listing.conditions
+            ]
+
+    def test_without_a_channel_a_clone_that_disagrees_is_passed_over_for_all(self, kops: Kops) -> None:
+        """So that no build is listed for two of them."""
+        store = FakeStore()
+        for distance, commit in enumerate(kops.release):
+            store.add_build(f"1.31.0-alpha.2+v1.31.0-alpha.1-{distance}-g{commit[:10]}", at=NOW - 2 * HOUR)
+            store.add_build(f"1.30.1+v1.30.0-{distance}-g{commit[:10]}", at=NOW - 2 * HOUR)
+        for ref in ("master", "release-1.30", "release-1.31"):
+            store.add_marker(ref, "other.txt", name(1))
+        listing = list_channel(store=store, now=NOW, repo=kops.path)
+        refs = [row.attribution.ref for row in listing.rows]
+        assert refs == [*["master"] * 3, *["release-1.30"] * 3]
+        assert [each.code for each in listing.conditions] == ["clone-disagrees"]
+
+    @pytest.mark.parametrize("limit", [0, 30])
+    def test_where_names_do_not_help_either_there_is_no_answer(self, kops: Kops, limit: int) -> None:
+        """The error is the one that git left, and so is the list."""
         store = FakeStore()
         store.add_build(f"1.30.1+v1.30.0-1-g{kops.master[0][:10]}", without=LACKS_NODEUP)
         with pytest.raises(NoTestableBuildError, match=r"no build of release-1\.30"):
             resolve_latest("1.30", store=store, now=NOW, repo=kops.path)
+        listing = list_channel("1.30", store=store, now=NOW, repo=kops.path, limit=limit)
+        assert (listing.rows, listing.conditions) == ((), ())
 
     def test_a_clone_that_knows_a_build_of_the_channel_is_right_about_the_others(
         self, kops: Kops, shared: FakeStore
@@ -446,6 +477,8 @@ class TestClones:
             store.add_build(beta(distance, commit))
         with pytest.raises(NoTestableBuildError):
             resolve_latest("1.30", store=store, now=NOW, repo=kops.path)
+        listing = list_channel("1.30", store=store, now=NOW, repo=kops.path)
+        assert (versions(listing), listing.conditions) == ([beta(1, kops.release[0])], ())
 
 
 class TestList:
