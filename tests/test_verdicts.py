@@ -186,6 +186,19 @@ class TestSentences:
             None,
         )
 
+    def test_a_build_whose_directory_is_denied_and_whose_checksums_cannot_be_read(self) -> None:
+        """Neither is it in the listing."""
+        failures: dict[Need, Failure] = {
+            ListArtifacts(version(name(9))): DENIED,
+            ReadChecksums(version(name(9))): Failure("timeout"),
+        }
+        held = evolve(snapshot(m(1)), whole=False, failures=failures)
+        assert judged(held, name(9)) == (
+            Verdict.UNREACHABLE,
+            f"names {name(9)}, which is not testable: its files could not be listed: timeout",
+            None,
+        )
+
     def test_unverified_without_a_listing(self) -> None:
         held = Snapshot(store=STORE, builds=(m(1),), failures={ListMinors(): OFF})
         assert judged(held, name(1)) == (
