@@ -103,7 +103,7 @@ class Inquiry:
     _by_minor: dict[str, list[Build]] | None = field(default=None, init=False)
     _builds: dict[str, tuple[Build, ...]] = field(factory=dict, init=False)
     _certainties: dict[str, tuple[list[Build], list[Build]]] = field(factory=dict, init=False)
-    _segments: dict[str, tuple[Candidate, ...]] = field(factory=dict, init=False)
+    _segments: dict[tuple[str, bool], tuple[Candidate, ...]] = field(factory=dict, init=False)
     _attributions: dict[str, Mapping[BuildVersion, Attribution]] = field(factory=dict, init=False)
 
     @property
@@ -259,7 +259,7 @@ class Inquiry:
             builds: its builds: all, or those whose name leaves no doubt.
             shared: whether only the others are wanted.
         """
-        key = f"{minor} {'shared' if shared else 'certain'}"
+        key = (minor, shared)
         if key in self._segments:
             return self._segments[key]
         evidence = self._evidence(minor, builds)
