@@ -322,9 +322,10 @@ class TestCandidates:
         """What is not on master's line is the release branch's."""
         full = f"{5:010x}" + "0" * 30
         git = GitLine("mine", (GitCommit("9" * 40, NOW),), frozenset({full}), channel=MASTER)
-        inquiry = asking(snapshot(build(beta(5)), git=git), ON_RELEASE)
+        inquiry = asking(evolve(partial(build(beta(5))), git=git), ON_RELEASE)
         assert inquiry.git_ref == MASTER
         assert names(inquiry.candidates()) == [beta(5)]
+        assert inquiry.needs == set()  # git is certain, so no marker is read to tell the branches apart
         assert asking(snapshot(git=evolve(git, channel=None)), ON_RELEASE).git_ref == "release-1.30"
         assert asking(snapshot(), ON_RELEASE).git_ref == "release-1.30"
 
