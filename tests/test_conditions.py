@@ -313,6 +313,20 @@ class TestAttribution:
             {"version": name(7), "ref": "origin/master"},
         )
 
+    def test_where_no_build_is_listed_the_clone_is_not_compared_with_any(self) -> None:
+        """Nothing but a marker speaks."""
+        held = Snapshot(
+            store=STORE,
+            builds=(m(1),),
+            markers=(green(name(1)),),
+            failures={ListMinors(): Failure("503")},
+            git=GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),)),
+        )
+        assert set(codes(resolve(held, ON_MASTER, DEFAULT, NOW))) == {
+            "listing-unavailable",
+            "marker-unverified",
+        }
+
     def test_a_clone_that_knows_the_newest_build_is_nothing_to_tell(self) -> None:
         """Whatever older builds there are."""
         git = GitLine("origin/master", (GitCommit(f"{7:010x}" + "0" * 30, NOW - DAY),))
