@@ -38,6 +38,7 @@ _REF = re.compile(r"master|v?[0-9][0-9A-Za-z.+-]{0,80}|release-[0-9][0-9.]{0,20}
 _ARTIFACT_PATH = re.compile(
     r"(?:[0-9A-Za-z_+-][0-9A-Za-z._+-]{0,120}/){0,8}[0-9A-Za-z_+-][0-9A-Za-z._+-]{0,120}"
 )
+_OWN_PORT = {"http": 80, "https": 443}
 _MARKER_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,100}")
 
 
@@ -204,14 +205,14 @@ def _read_url(text: str, *, roots: Iterable[str]) -> Named | Foreign | Malformed
 
 
 def _place(root: str) -> tuple[str, str, str] | None:
-    """Reduce a root to what tells two of them apart; ``http`` and ``https`` are the same place."""
+    """Reduce a root to what tells two of them apart; ``http`` and ``https`` are one place, each at its own port."""
     try:
         parts = urlsplit(root)
         port = parts.port
     except ValueError:
         return None
     scheme = "https" if parts.scheme == "http" else parts.scheme
-    host = (parts.hostname or "") + (f":{port}" if port else "")
+    host = (parts.hostname or "") + ("" if port in {None, _OWN_PORT.get(parts.scheme)} else f":{port}")
     if parts.username is not None or "?" in root or "#" in root:
         return (scheme, parts.netloc, root)
     return scheme, host, "/".join(segment for segment in parts.path.split("/") if segment)

@@ -244,6 +244,8 @@ class TestOpening:
             ("gs://bucket/a+b%2Bc", "bucket/a+b%2Bc/"),
             ("https://storage.googleapis.com/bucket/a/b", "bucket/a/b/"),
             ("https://storage.googleapis.com/bucket", "bucket/"),
+            ("https://storage.googleapis.com:443/bucket/a", "bucket/a/"),
+            ("HTTPS://Storage.GoogleAPIs.com:/bucket/a", "bucket/a/"),
             ("https://storage.googleapis.com/bucket/a%2Bb+c%20d/", "bucket/a+b+c d/"),
             ("HTTPS://Storage.GoogleAPIs.com/bucket/a/", "bucket/a/"),
         ],

@@ -26,6 +26,7 @@ Credentials = Literal["anonymous", "default"]
 EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
 
 _GCS_HOST = "storage.googleapis.com"
+_HTTPS_PORT = 443
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(?:gs|file|https?):", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,220}[A-Za-z0-9])?")
 _ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -123,9 +124,12 @@ def _gcs_path(url: str) -> str | None:
     """Return what follows the host of ``https://storage.googleapis.com/…``; ``None`` for another host."""
     try:
         parts = urlsplit(url)
+        port = parts.port
     except ValueError:
         return None
-    if parts.netloc.lower() != _GCS_HOST or parts.query or parts.fragment:
+    if parts.hostname != _GCS_HOST or port not in {None, _HTTPS_PORT} or "@" in parts.netloc:
+        return None
+    if parts.query or parts.fragment:
         return None
     return unquote(parts.path.removeprefix("/"))
 
