@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from kopsversion.demo import lay_out
 from kopsversion.stores import gcs
 from kopsversion.stores.retrying import Retrying
 from tests import profiles
 from tests.fake_gcs import FakeGcs, running
 from tests.gcs_server import GcsServer
+from tests.git_repos import ISOLATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +50,19 @@ def history() -> Path:
     if not (folder / "builds.jsonl").is_file():
         pytest.skip(f"no builds.jsonl in {folder}; KOPSVERSION_HISTORY can name another folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bucket of 6 May 2024, which nobody changes."""
+    return lay_out(tmp_path_factory.mktemp("demo") / "bucket").directory
+
+
+@pytest.fixture
+def isolated_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No git of this process sees the settings of whoever runs the tests."""
+    for variable, value in ISOLATED.items():
+        monkeypatch.setenv(variable, value)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kopsversion.model import Policy
 from kopsversion.stores.deadline import Deadline
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import pytest
 
     from kopsversion.stores.base import Store
+
+AnyPlace = TypeVar("AnyPlace", bound=Place)
 
 PLACES = ("directory", "our server", "fake-gcs-server in memory", "fake-gcs-server on disk")
 
@@ -75,6 +77,13 @@ def fill(place: Place) -> None:
     for age, version in enumerate(reversed(BUILDS), start=1):
         lacking = "linux/arm64/nodeup" if version == INCOMPLETE else ""
         add_build(place, version, at=NOW - age * DAY, lacking=lacking)
+
+
+def fill_with_green(place: AnyPlace) -> AnyPlace:
+    """`fill` it, let green name the newest build, and return it."""
+    fill(place)
+    place.add(GREEN, NEW.encode(), NOW)
+    return place
 
 
 def policy_for(place: Place) -> Policy:

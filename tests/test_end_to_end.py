@@ -18,7 +18,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kopsversion.cli import resolve, tools
-from kopsversion.demo import lay_out
 from kopsversion.model import BRANCH_MARKER, GREEN_MARKER
 from tests.builders import ERA_2024, HOUR, NOW
 from tests.fake_store import CHECKSUM
@@ -78,14 +77,6 @@ def put_build(root: Path, version: str = PLAIN, *, without: Iterable[str] = ()) 
 
 
 @pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo bucket, which nobody changes."""
-    directory = tmp_path_factory.mktemp("demo") / "bucket"
-    lay_out(directory)
-    return directory
-
-
-@pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bucket of one build, whose marker anybody may write."""
     root = tmp_path_factory.mktemp("plain")
@@ -94,8 +85,8 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def demo(bucket: Path) -> list[str]:
-    return ["--store", str(bucket), "--as-of", AS_OF]
+def demo(demo_bucket: Path) -> list[str]:
+    return ["--store", str(demo_bucket), "--as-of", AS_OF]
 
 
 class TestTheDayOfIssue16533:
@@ -130,9 +121,9 @@ class TestTheDayOfIssue16533:
             ended = run("resolve-latest", selector, *demo, "-o", "version", "--strict")
             assert (ended.returncode, ended.stdout) == (0, f"{RELEASE}\n")
 
-    def test_the_other_rules_would_have_been_wrong(self, bucket: Path) -> None:
+    def test_the_other_rules_would_have_been_wrong(self, demo_bucket: Path) -> None:
         """The table of DESIGN section 1: the newest upload and the highest name are not master's."""
-        builds = [path for path in bucket.iterdir() if "+" in path.name]
+        builds = [path for path in demo_bucket.iterdir() if "+" in path.name]
         newest = max(builds, key=lambda path: (path / "linux/amd64/kops").stat().st_mtime)
         assert newest.name == "1.28.5+v1.28.4-36-g8be71351e2"
         sorted_by_name = subprocess.run(
@@ -152,10 +143,10 @@ class TestTheDayOfIssue16533:
         assert (answer["schema"], answer["version"], answer["now"]) == (1, MASTER, AS_OF)
         assert [condition["code"] for condition in answer["conditions"]] == ["builds-old", "names-skipped"]
 
-    def test_every_option_is_a_variable_too(self, bucket: Path) -> None:
+    def test_every_option_is_a_variable_too(self, demo_bucket: Path) -> None:
         """A job's environment is enough."""
         environ = {
-            "KOPSVERSION_STORE": str(bucket),
+            "KOPSVERSION_STORE": str(demo_bucket),
             "KOPSVERSION_AS_OF": AS_OF,
             "KOPSVERSION_OUTPUT": "version",
         }
@@ -176,10 +167,10 @@ class TestTheDayOfIssue16533:
         )
         assert ordered.stdout.split() == versions
 
-    def test_the_past_can_be_replayed(self, bucket: Path) -> None:
+    def test_the_past_can_be_replayed(self, demo_bucket: Path) -> None:
         """On 5 March green had not been written as it is today, and the -378- build did not exist."""
         ended = run(
-            "resolve-latest", "master", "--store", bucket, "--as-of", "2024-03-05", "-o", "version", "-v"
+            "resolve-latest", "master", "--store", demo_bucket, "--as-of", "2024-03-05", "-o", "version", "-v"
         )
         assert ended.stdout == "1.29.0-alpha.4+v1.29.0-alpha.3-367-g968fc844f0\n"
         assert "was written later than the moment asked for" in ended.stderr
@@ -377,9 +368,9 @@ class TestBadInput:
         ended = run("resolve-latest", "--store", tmp_path, "--as-of", AS_OF)
         refused(ended, 1, "none of the 1 build of master", f"{PLAIN}: linux/arm64/nodeup is missing")
 
-    def test_a_refused_fallback_says_which_marker_and_why(self, bucket: Path) -> None:
+    def test_a_refused_fallback_says_which_marker_and_why(self, demo_bucket: Path) -> None:
         """Row 29: exit 1."""
-        asked = ["--store", str(bucket), "--as-of", "2024-03-07T05:00:00Z", "--on-stale", "refuse"]
+        asked = ["--store", str(demo_bucket), "--as-of", "2024-03-07T05:00:00Z", "--on-stale", "refuse"]
         refused(run("resolve-latest", *asked), 1, f"markers/master/{GREEN_MARKER} is missing")
 
     def test_a_version_that_is_not_there_is_refused(self, demo: list[str]) -> None:
@@ -401,9 +392,9 @@ class TestAgainstAServer:
     """The same scripts against a real GCS API."""
 
     @pytest.fixture
-    def server(self, bucket: Path) -> Iterator[GcsServer]:
+    def server(self, demo_bucket: Path) -> Iterator[GcsServer]:
         with GcsServer() as server:
-            server.bucket().fill_from_directory(bucket, prefix=KOPS_ROOT)
+            server.bucket().fill_from_directory(demo_bucket, prefix=KOPS_ROOT)
             yield server
         assert server.errors == []
 

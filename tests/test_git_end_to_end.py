@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from kopsversion.demo import AS_OF, _built, lay_out
+from kopsversion.demo import AS_OF, _built
 from kopsversion.errors import NoTestableBuildError
 from kopsversion.latest import resolve_latest
 from kopsversion.listing import list_builds, list_channel
@@ -45,8 +45,9 @@ from tests.git_repos import ISOLATED, GitRepository
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.usefixtures("isolated_git")
+
 LAST = "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
-BEFORE = "1.29.0-alpha.4+v1.29.0-alpha.3-367-g968fc844f0"
 OF_RELEASE = "1.29.0-beta.2+v1.29.0-beta.1-47-gf9a0ba0203"
 SENTENCE = (
     "master has had no build since 2024-03-06 13:40 UTC (61 days); 80 merges on master are not built; "
@@ -87,16 +88,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> GitRepository:
 
 
 @pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> str:
-    directory = tmp_path_factory.mktemp("demo") / "bucket"
-    lay_out(directory)
-    return str(directory)
-
-
-@pytest.fixture(autouse=True)
-def _isolated_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable, value in ISOLATED.items():
-        monkeypatch.setenv(variable, value)
+def bucket(demo_bucket: Path) -> str:
+    return str(demo_bucket)
 
 
 def ask(bucket: str, repo: Path, channel: str = "master", policy: Policy | None = None) -> Resolution:

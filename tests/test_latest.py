@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import kopsversion
-from kopsversion.demo import AS_OF, lay_out
+from kopsversion.demo import AS_OF
 from kopsversion.errors import (
     GitFault,
     GitWitnessError,
@@ -39,7 +39,7 @@ from kopsversion.model import (
 from kopsversion.version import BuildVersion
 from tests.builders import DAY, HOUR, NOW, STORE
 from tests.fake_store import URL, FakeStore
-from tests.git_repos import ISOLATED, GitRepository
+from tests.git_repos import GitRepository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +50,9 @@ DEMO_MASTER = "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
 DEMO_RELEASE = "1.29.0-beta.2+v1.29.0-beta.1-47-gf9a0ba0203"
 OFFICIAL = "https://storage.googleapis.com/k8s-staging-kops/kops/releases"
 LACKS_NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
+
+
+pytestmark = pytest.mark.usefixtures("isolated_git")
 
 
 def name(distance: int) -> str:
@@ -76,10 +79,8 @@ def versions(listing: ChannelListing) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
-    directory = tmp_path_factory.mktemp("store") / "demo"
-    lay_out(directory)
-    return str(directory)
+def demo(demo_bucket: Path) -> str:
+    return str(demo_bucket)
 
 
 @pytest.fixture
@@ -93,12 +94,6 @@ def store() -> FakeStore:
     made.add_marker("master", BRANCH_MARKER, name(3))
     made.add_marker("release-1.29", BRANCH_MARKER, patch(3))
     return made
-
-
-@pytest.fixture(autouse=True)
-def _isolated_git(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable, value in ISOLATED.items():
-        monkeypatch.setenv(variable, value)
 
 
 class TestSelectors:

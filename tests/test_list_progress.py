@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from kopsversion.console import Console
-from kopsversion.demo import AS_OF, lay_out
+from kopsversion.demo import AS_OF
 from kopsversion.errors import AccessDeniedError
 from kopsversion.listing import list_channel
 from kopsversion.model import ListArtifacts, ListMinors, Need, ReadChecksums, ReadMarker
@@ -164,22 +164,14 @@ def on_terminal(arguments: Sequence[str], *, term: str = "xterm") -> tuple[str, 
     return answer, shown.decode()
 
 
-@pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo bucket, which nobody changes."""
-    directory = tmp_path_factory.mktemp("demo")
-    lay_out(directory)
-    return directory
-
-
 class TestCommands:
     """The commands themselves."""
 
     @pytest.fixture(params=["list", "check"])
-    def command(self, request: pytest.FixtureRequest, bucket: Path) -> list[str]:
+    def command(self, request: pytest.FixtureRequest, demo_bucket: Path) -> list[str]:
         """The start of a command line, and where to look."""
         name: str = request.param
-        return [name, "--store", str(bucket), "--as-of", f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"]
+        return [name, "--store", str(demo_bucket), "--as-of", f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"]
 
     def test_a_terminal_sees_it_and_the_answer_is_the_same(self, command: list[str]) -> None:
         """The line is taken away again, and the cursor is back."""

@@ -38,7 +38,7 @@ from tests.harness import (
     OLD,
     PLACES,
     checksum_of,
-    fill,
+    fill_with_green,
     make_place,
     opened,
     policy_for,
@@ -59,21 +59,13 @@ SCHEMA_FILE = Path(__file__).parents[1] / "docs" / "reference" / "resolution.sch
 @pytest.fixture(params=PLACES)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """Each kind of place in turn, with builds and a marker."""
-    return _filled(make_place(request.param, request, tmp_path))
+    return fill_with_green(make_place(request.param, request, tmp_path))
 
 
 @pytest.fixture
 def directory(tmp_path: Path) -> DirectoryPlace:
     """A directory with builds and a marker."""
-    made = DirectoryPlace(tmp_path / "a store+")
-    _filled(made)
-    return made
-
-
-def _filled(place: Place) -> Place:
-    fill(place)
-    place.add(GREEN, NEW.encode(), NOW)
-    return place
+    return fill_with_green(DirectoryPlace(tmp_path / "a store+"))
 
 
 def resolved(place: Place) -> Resolution:
@@ -143,8 +135,7 @@ def test_a_build_without_checksums_cannot_be_locked(
 
 def test_a_store_that_fails_is_told(gcs_server: GcsServer) -> None:
     """When the checksums cannot be read, the store's error comes out."""
-    place = ServerPlace(gcs_server, KOPS_ROOT)
-    _filled(place)
+    place = fill_with_green(ServerPlace(gcs_server, KOPS_ROOT))
     resolution = resolved(place)
     gcs_server.fail(Status(403), Kind.MEDIA, times=None)
     store = opened(place)
@@ -291,16 +282,14 @@ def test_a_lock_holds_only_while_its_build_does(
 
 def test_a_lock_is_of_its_own_store(directory: DirectoryPlace, tmp_path: Path) -> None:
     """The same build in another place is not what was locked."""
-    other = DirectoryPlace(tmp_path / "another store")
-    _filled(other)
+    other = fill_with_green(DirectoryPlace(tmp_path / "another store"))
     with pytest.raises(IntegrityError, match="is not where"):
         verify(other, locked(directory))
 
 
 def test_markers_do_not_matter_to_a_lock(gcs_server: GcsServer) -> None:
     """Replaying asks for the build and its checksums, and reads no marker (FAILURES row 17)."""
-    place = ServerPlace(gcs_server, KOPS_ROOT)
-    _filled(place)
+    place = fill_with_green(ServerPlace(gcs_server, KOPS_ROOT))
     lock = locked(place)
     place.add(GREEN, OLD.encode())
     gcs_server.forget()
@@ -312,8 +301,7 @@ def test_markers_do_not_matter_to_a_lock(gcs_server: GcsServer) -> None:
 
 def test_a_store_that_cannot_be_reached_is_no_mismatch(gcs_server: GcsServer) -> None:
     """Exit 4, not 5."""
-    place = ServerPlace(gcs_server, KOPS_ROOT)
-    _filled(place)
+    place = fill_with_green(ServerPlace(gcs_server, KOPS_ROOT))
     lock = locked(place)
     gcs_server.fail(Status(403), Kind.OBJECTS, Kind.MEDIA, times=None)
     with pytest.raises(StoreUnavailableError) as caught:

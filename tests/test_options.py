@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 VERSION = "1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643"
 
 
-@pytest.fixture(autouse=True)
-def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("STORE", "MARKER", "MAX_LAG", "PLATFORM", "EXCLUDE"):
-        monkeypatch.delenv(f"KOPSVERSION_{name}", raising=False)
-
-
 # --------------------------------------------------------------------------------------------------
 # Durations
 

@@ -19,7 +19,6 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from kopsversion.demo import lay_out
 from tests.builders import NOW
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT
 from tests.scenes import PLAIN, alpha
@@ -133,10 +132,8 @@ def test_the_pins_are_versions_that_are_allowed() -> None:
 
 
 @pytest.fixture(scope="module")
-def bucket(tmp_path_factory: pytest.TempPathFactory) -> str:
-    directory = tmp_path_factory.mktemp("bucket") / "demo"
-    lay_out(directory)
-    return str(directory)
+def bucket(demo_bucket: Path) -> str:
+    return str(demo_bucket)
 
 
 def _run(*arguments: str, given: str = "", emulator: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -18,8 +18,7 @@ from kopsversion.layout import read_marker_body
 from kopsversion.model import Named
 from kopsversion.publish.pin import pin_url, write_pin
 from kopsversion.version import BuildVersion
-from tests.builders import NOW
-from tests.harness import GREEN, NEW, OLD, content_of, fill, opened
+from tests.harness import GREEN, NEW, OLD, content_of, fill_with_green, opened
 from tests.test_render import RESOLUTION
 from tests.test_store_contract import DirectoryPlace
 
@@ -30,10 +29,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def directory(tmp_path: Path) -> DirectoryPlace:
     """A directory with builds, and a marker that names the newest."""
-    made = DirectoryPlace(tmp_path / "a store+")
-    fill(made)
-    made.add(GREEN, NEW.encode(), NOW)
-    return made
+    return fill_with_green(DirectoryPlace(tmp_path / "a store+"))
 
 
 def run(*arguments: str, **settings: Any) -> Result:

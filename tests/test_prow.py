@@ -25,7 +25,7 @@ from kopsversion.render.env import to_env
 from kopsversion.render.github import to_github
 from kopsversion.render.json import from_json
 from tests.builders import NOW
-from tests.harness import GREEN, NEW, fill
+from tests.harness import NEW, fill_with_green
 from tests.test_render import RESOLUTION
 from tests.test_store_contract import DirectoryPlace
 
@@ -40,10 +40,7 @@ KLOG = re.compile(r"[IWEF](\d{2})(\d{2}) (\d{2}):(\d{2}):(\d{2})\.\d{6} +(\d+) (
 @pytest.fixture
 def directory(tmp_path: Path) -> DirectoryPlace:
     """A directory with builds, and a marker that names the newest."""
-    made = DirectoryPlace(tmp_path / "a store+")
-    fill(made)
-    made.add(GREEN, NEW.encode(), NOW)
-    return made
+    return fill_with_green(DirectoryPlace(tmp_path / "a store+"))
 
 
 def run(directory: DirectoryPlace, *arguments: str, **settings: Any) -> Result:

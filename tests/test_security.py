@@ -11,7 +11,7 @@ import sys
 import tracemalloc
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import evolve
@@ -34,7 +34,7 @@ from kopsversion.version import BuildVersion
 from tests.builders import NOW
 from tests.gcs_faults import Redirect
 from tests.gcs_server import KOPS_ROOT, GcsServer, Kind
-from tests.harness import GREEN, NEW, OLD, add_build, content_of, fill, opened
+from tests.harness import GREEN, NEW, OLD, add_build, content_of, fill_with_green, opened
 from tests.test_store_contract import DirectoryPlace, ServerPlace
 
 if TYPE_CHECKING:
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from tests.test_store_contract import Place
 
-P = TypeVar("P", bound="Place")
 
 PAGE = Path(__file__).parents[1] / "docs" / "security.md"
 EVIL = "1.99.0-alpha.1+v1.98.0-1-g0123456789"
@@ -54,19 +53,13 @@ NAME = f"{NEW}/linux/amd64/kops"
 @pytest.fixture
 def directory(tmp_path: Path) -> DirectoryPlace:
     """A directory with builds, and a marker that names the newest."""
-    return _filled(DirectoryPlace(tmp_path / "a store+"))
+    return fill_with_green(DirectoryPlace(tmp_path / "a store+"))
 
 
 @pytest.fixture
 def bucket(gcs_server: GcsServer) -> ServerPlace:
     """A bucket with builds, and a marker that names the newest."""
-    return _filled(ServerPlace(gcs_server, KOPS_ROOT))
-
-
-def _filled(place: P) -> P:
-    fill(place)
-    place.add(GREEN, NEW.encode(), NOW)
-    return place
+    return fill_with_green(ServerPlace(gcs_server, KOPS_ROOT))
 
 
 @pytest.fixture
@@ -289,7 +282,7 @@ class TestPromise5:
     def test_env_is_quoted(self, tmp_path: Path) -> None:
         """A store whose path is a program is only a string to the shell that evaluates the answer."""
         hostile = DirectoryPlace(tmp_path / "a'b\"c $(touch pwned) `touch pwned`; touch pwned # \\")
-        _filled(hostile)
+        fill_with_green(hostile)
         pin = tmp_path / "$(touch pwned)'\n;touch pwned"
         result = CliRunner().invoke(
             resolve, ["--store", str(hostile.root), "-o", "env", "-q", "--pin", str(pin)]

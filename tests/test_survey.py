@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 from attrs import evolve
 
-from kopsversion.demo import AS_OF, lay_out
+from kopsversion.demo import AS_OF
 from kopsversion.errors import (
     AccessDeniedError,
     GitWitnessError,
@@ -91,11 +91,9 @@ def many_minors(count: int, *, builds: int, last: datetime = NOW - HOUR) -> Scen
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> HealthReport:
+def report(demo_bucket: Path) -> HealthReport:
     """Check the demo bucket as of its day."""
-    directory = tmp_path_factory.mktemp("demo")
-    lay_out(directory)
-    return check_health(store=str(directory), as_of=AS_OF)
+    return check_health(store=str(demo_bucket), as_of=AS_OF)
 
 
 class TestDemo:

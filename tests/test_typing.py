@@ -9,7 +9,6 @@ import pytest
 
 import kopsversion
 from kopsversion import Severity
-from kopsversion.demo import lay_out
 from tests.builders import NOW, bare_listing, build
 from tests.typing import caller
 
@@ -17,10 +16,8 @@ MASTER_LAST = "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    directory = tmp_path_factory.mktemp("bucket") / "demo"
-    lay_out(directory)
-    return str(directory)
+def store(demo_bucket: Path) -> str:
+    return str(demo_bucket)
 
 
 def test_the_typed_calls_work(store: str, tmp_path: Path) -> None:
