@@ -79,6 +79,10 @@ class Console:
     def log(self, severity: str, message: str) -> None:
         """Tell something of that severity: warnings and errors unless quiet, the rest when verbose.
 
+        Parameters:
+            severity: ``info``, ``warning`` or ``error``.
+            message: one line, in which what is not printable is escaped.
+
         Where standard error is no terminal the line has klog's header, as the other lines of a Prow job have
         (issue 5). What ends a command, ``ERROR`` and ``hint:``, has none: it is for people.
         """
@@ -262,7 +266,12 @@ def command(
 
 
 def toolbox(name: str, *, sections: Sequence[tuple[str, str]] = ()) -> Callable[[Callable[[], None]], Group]:
-    """Make a group of a function, whose docstring is the group's help."""
+    """Make a group of a function, whose docstring is the group's help.
+
+    Parameters:
+        name: what it is called.
+        sections: titles and texts that end its help.
+    """
 
     def decorate(function: Callable[[], None]) -> Group:
         made: Group = click.group(name, cls=Group, sections=sections, add_help_option=False)(function)

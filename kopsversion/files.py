@@ -93,6 +93,11 @@ def replacing(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
 def write_whole(path: Path, data: bytes, *, mode: int = READABLE) -> None:
     """Put a file that holds `data` in the place of `path`.
 
+    Parameters:
+        path: where it goes.
+        data: all that it holds.
+        mode: its permissions when it is there.
+
     Raises:
         UsageError: it cannot be written there.
     """

@@ -38,6 +38,11 @@ class Unbuilt:
 def unbuilt(line: GitLine, version: BuildVersion, *, now: datetime) -> Unbuilt | None:
     """Count the commits of a branch after the one that a build was made of.
 
+    Parameters:
+        line: the branch in a clone of kops.
+        version: the build.
+        now: the moment of the judgement, UTC; later commits do not count.
+
     Returns:
         The count, or ``None`` where the clone does not have the build's commit on that branch.
     """

@@ -390,7 +390,12 @@ def unreadable(channel: Channel, policy: Policy, error: KopsVersionError) -> Cha
 
 
 def with_remarks(health: ChannelHealth, remarks: Iterable[Condition]) -> ChannelHealth:
-    """Add what was noticed about the means, such as that a clone could not be read: no fault of the channel."""
+    """Add what was noticed about the means, such as that a clone could not be read: no fault of the channel.
+
+    Parameters:
+        health: how the channel is.
+        remarks: what was noticed; each is worth an ``info`` here, whatever its severity was.
+    """
     mild = [evolve(remark, severity=Severity.INFO) for remark in remarks]
     return evolve(health, findings=findings_of([*(each.condition for each in health.findings), *mild]))
 

@@ -81,6 +81,10 @@ def read_build_name(prefix: str) -> BuildVersion | Skipped | None:
 def read_number_prefix(prefix: str, parent: str = "") -> str | None:
     """Read one entry of a listing with delimiter ``.``: ``1.`` below the root, ``1.30.`` below ``1.``.
 
+    Parameters:
+        prefix: the entry, relative to the root.
+        parent: the prefix that was listed; empty for the root.
+
     Returns:
         The entry without its last dot (``1``, ``1.30``), or ``None`` if it is no such number.
     """

@@ -322,7 +322,14 @@ class Snapshot:
         markers: Iterable[Marker] = (),
         git: GitLine | None = None,
     ) -> Snapshot:
-        """Make a snapshot that knows everything: what is not given does not exist."""
+        """Make a snapshot that knows everything: what is not given does not exist.
+
+        Parameters:
+            store: the store's URL, with a trailing slash; a base URL is this and a version.
+            builds: every build that exists.
+            markers: every marker that exists.
+            git: the channel's branch in a clone of kops, where there is one.
+        """
         held = tuple(builds)
         minors = frozenset(build.version.minor for build in held)
         read = tuple(markers)

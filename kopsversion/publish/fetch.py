@@ -124,6 +124,10 @@ def fetch_kops(
 def read_promise(store: Store, name: str) -> str:
     """Return what an object's ``.sha256`` says: 64 hex digits.
 
+    Parameters:
+        store: where it is.
+        name: the object itself, as in ``1.30.0/linux/amd64/kops``.
+
     Raises:
         IntegrityError: it does not exist, or holds anything else.
         StoreError: it could not be read.

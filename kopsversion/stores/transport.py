@@ -200,7 +200,15 @@ class Transport:
         return self.bounded(send, url=url)
 
     def bounded(self, call: Callable[[], T], *, url: str) -> T:
-        """Return what `call` returns, unless it takes longer than an attempt may."""
+        """Return what `call` returns, unless it takes longer than an attempt may.
+
+        Parameters:
+            call: runs in another thread, which is left behind if it takes too long.
+            url: what is asked for, for the message; its query is left out.
+
+        Raises:
+            StoreUnavailableError: it took longer, or the deadline has passed.
+        """
         return self._deadline.run(call, url=url.partition("?")[0], limit=self.attempt_seconds())
 
     def attempt_seconds(self) -> float:
