@@ -185,6 +185,30 @@ class TestBuilds:
         assert str(found.version) == name(1)
         assert "builds-old" not in codes(found)
 
+    def test_a_build_that_cannot_be_tested_is_no_sign_that_builds_go_on(self) -> None:
+        """The newest testable one counts, and that is the marker's."""
+        found = told(m(1, age=21 * DAY), m(2, without=NODEUP), markers=[green(name(1))])
+        assert condition(found, "builds-old").data["newest"] == name(1)
+
+    def test_with_a_clone_merges_are_counted_and_not_days(self) -> None:
+        """By the channel's name."""
+        commits = [GitCommit(f"{7:010x}" + "0" * 30, NOW - 9 * DAY), GitCommit(ONE, NOW - DAY)]
+        found = told(
+            m(7, age=9 * DAY), markers=[green(name(7))], git=GitLine("origin/master", tuple(commits))
+        )
+        (stalled,) = found.conditions
+        assert (stalled.code, stalled.data["commits_behind"]) == ("builds-stalled", 1)
+        assert stalled.message.startswith("master has had no build since")
+
+    def test_a_marker_s_build_that_is_not_among_the_channel_s_is_judged_by_its_own_age(self) -> None:
+        """Lineage gives the only build to master, and release-1.30's marker names it."""
+        lone = build("1.30.0-beta.2+v1.30.0-beta.1-5-g1111111111", uploaded=NOW - 99 * DAY)
+        said = str(lone.version)
+        markers = [marker(MASTER, BRANCH_MARKER, said), marker("release-1.30", "other.txt", said)]
+        held = snapshot(lone, markers=markers)
+        found = resolve(held, Channel("release-1.30"), Policy(markers=("other.txt",)), NOW)
+        assert condition(found, "builds-old").data["newest"] == said
+
     def test_a_version_that_is_asked_for_is_not_judged_by_its_age_or_branch(self) -> None:
         """Who names a build knows what it is."""
         held = snapshot(m(1, age=99 * DAY), m(2, age=98 * DAY))
