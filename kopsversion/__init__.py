@@ -56,51 +56,12 @@ if TYPE_CHECKING:
     from kopsversion.resolver import resolve
     from kopsversion.version import BuildVersion, Describe
 
-_HOMES = {
-    "kopsversion.errors": (
-        "AccessDeniedError",
-        "IntegrityError",
-        "InvalidVersionError",
-        "KopsVersionError",
-        "MalformedResponseError",
-        "MarkerRefusedError",
-        "NoTestableBuildError",
-        "ObjectNotFoundError",
-        "PreconditionFailedError",
-        "PromotionRefusedError",
-        "ResolutionError",
-        "StoreError",
-        "StoreUnavailableError",
-        "UsageError",
-    ),
-    "kopsversion.latest": ("resolve_latest",),
-    "kopsversion.listing": ("ChannelListing", "ListedBuild", "list_channel"),
-    "kopsversion.model": (
-        "Attribution",
-        "Build",
-        "Certainty",
-        "Channel",
-        "Condition",
-        "MarkerReport",
-        "OnStale",
-        "Policy",
-        "Refusal",
-        "Resolution",
-        "Rung",
-        "Severity",
-        "Snapshot",
-        "Source",
-        "Strategy",
-        "Verdict",
-        "Witness",
-    ),
-    "kopsversion.ranking": ("rank",),
-    "kopsversion.resolver": ("resolve",),
-    "kopsversion.version": ("BuildVersion", "Describe"),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_HOMES = ("errors", "version", "model", "ranking", "resolver", "latest", "listing")
+"""The modules above, each after those that it loads itself, so that looking for a name in this order loads hardly
+more than the name's own module would. The names stand twice all the same, because type checkers and linters read
+literals alone: as imports, and in `__all__`."""
 
-__all__ = [  # noqa: PLE0604, RUF100 # a literal, so that type checkers and linters can read it
+__all__ = [
     "AccessDeniedError",
     "Attribution",
     "Build",
@@ -145,10 +106,10 @@ __all__ = [  # noqa: PLE0604, RUF100 # a literal, so that type checkers and lint
 
 def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
-    home = _HOME_OF.get(name)
-    if home is None:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    homes = (import_module(f"{__name__}.{home}") for home in _HOMES)
+    value: object = next(getattr(home, name) for home in homes if hasattr(home, name))
     globals()[name] = value
     return value
 

@@ -40,6 +40,17 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
     assert not (path.name != "__init__.py" and first.casefold().startswith(f"the {path.stem} module"))
 
 
+def test_a_public_name_is_what_type_checkers_are_told() -> None:
+    """The package loads each name by itself, and type checkers read imports that never run."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (told,) = (node for node in tree.body if isinstance(node, ast.If))
+    imports = [node for node in told.body if isinstance(node, ast.ImportFrom)]
+    homes = {alias.name: node.module for node in imports for alias in node.names}
+    assert sorted(homes) == sorted(kopsversion.__all__)
+    for name, home in homes.items():
+        assert getattr(kopsversion, name) is getattr(importlib.import_module(str(home)), name)
+
+
 def _functions(tree: ast.AST) -> Iterator[Function]:
     return (node for node in ast.walk(tree) if isinstance(node, Function))
 
