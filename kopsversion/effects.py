@@ -8,9 +8,7 @@ This module must not know how an answer is found, or what is in the files.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +20,7 @@ from kopsversion.errors import IntegrityError, KopsVersionError, UsageError, quo
 from kopsversion.options import add_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from kopsversion.console import Console
     from kopsversion.model import Resolution
@@ -35,9 +33,6 @@ __all__ = ["Effects", "append_github_output", "effect_options", "obtain"]
 
 ARTIFACT = "kopsversion-resolution.json"
 """What is left in a Prow job's ``$ARTIFACTS``: the answer as ``-o json`` prints it."""
-
-_TERMINATED = 143
-"""What a shell reports of a program that SIGTERM ended: how Prow ends a job."""
 
 
 @frozen(kw_only=True)
@@ -181,12 +176,11 @@ def obtain(
 
     effects.check()
     deadline = Deadline(question["timeout"])
-    with _terminable():
-        if effects.from_lock is None:
-            resolution = ask()
-        else:
-            resolution = _replay(effects.from_lock, question=question, deadline=deadline)
-        _carry_out(effects, resolution, deadline=deadline, console=console)
+    if effects.from_lock is None:
+        resolution = ask()
+    else:
+        resolution = _replay(effects.from_lock, question=question, deadline=deadline)
+    _carry_out(effects, resolution, deadline=deadline, console=console)
     return resolution
 
 
@@ -286,24 +280,6 @@ def _leave_artifact(directory: Path, resolution: Resolution, *, console: Console
         write_whole(directory / ARTIFACT, to_json(resolution).encode())
     except KopsVersionError as error:
         console.log("warning", f"artifacts: {error}; the job has no {ARTIFACT}")
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Leave no file half-written behind when Prow ends the job."""
-
-    def leave(*_: object) -> None:
-        sys.exit(_TERMINATED)
-
-    try:
-        before = signal.signal(signal.SIGTERM, leave)
-    except ValueError:  # not in the main thread, which alone gets signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 # --------------------------------------------------------------------------------------------------

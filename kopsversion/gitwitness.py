@@ -12,6 +12,7 @@ It must not know what a build, a marker or a policy is.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ import subprocess
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -150,11 +152,12 @@ class _Git:
         return _Answer(process.returncode, output, complaint.decode("utf-8", "replace"))
 
     def _wait(self, process: subprocess.Popen[bytes], given: bytes) -> tuple[bytes, bytes]:
+        end = partial(_end, process)
+        atexit.register(end)  # in a thread, nothing is raised when the process is interrupted
         try:
             return process.communicate(given, timeout=max(self.deadline - time.monotonic(), 0))
         except BaseException as error:  # an interrupt too must leave no process behind
-            with suppress(ProcessLookupError, PermissionError):  # it may have ended just now
-                os.killpg(process.pid, signal.SIGKILL)
+            end()
             if isinstance(error, subprocess.TimeoutExpired):
                 raise self.fault(
                     GitFault.TIMEOUT,
@@ -162,6 +165,8 @@ class _Git:
                     hint="allow more time with --timeout, or leave the clone out",
                 ) from error
             raise
+        finally:
+            atexit.unregister(end)
 
     def read(self, *arguments: str, lines: Iterable[str] = ()) -> list[str]:
         """Run git once, and return the lines that it writes.
@@ -200,6 +205,12 @@ class _Git:
     def fault(self, kind: GitFault, message: str, *, hint: str) -> GitWitnessError:
         """Make an error about this directory."""
         return GitWitnessError(message, kind=kind, repo=str(self.repo), hint=hint)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End git, and all that it has started."""
+    with suppress(ProcessLookupError, PermissionError):  # it may have ended just now
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:

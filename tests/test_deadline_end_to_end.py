@@ -11,6 +11,8 @@ import fcntl
 import json
 import os
 import re
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -333,18 +335,23 @@ class TestAGitThatHangs:
         return tmp_path / "clone"
 
     @pytest.fixture
-    def held(self, tmp_path: Path) -> Iterator[tuple[dict[str, str], Callable[[], int]]]:
-        """Put a git on the path that starts a child and waits for it for ever.
+    def alive(self, tmp_path: Path) -> Iterator[int]:
+        """The end of a pipe whose other end is held by whatever of git lives."""
+        os.mkfifo(tmp_path / "alive")
+        with opened_pipe(tmp_path / "alive") as reader:
+            yield reader
 
-        Both hold a pipe open until they die. The function waits for that, and counts how often git was started.
+    @pytest.fixture
+    def held(self, tmp_path: Path, alive: int) -> tuple[dict[str, str], Callable[[], int]]:
+        """Put a git on the path that starts a child and waits for it for ever, once it has read what it is given.
+
+        Both hold the pipe open until they die. The function waits for that, and counts how often git was started.
         """
-        pipe, folder = tmp_path / "alive", tmp_path / "bin"
-        os.mkfifo(pipe)
+        folder = tmp_path / "bin"
         folder.mkdir()
-        fake_git(folder, f"exec 9>'{pipe}'; echo started >&9; sleep 1000 & wait")
-        with opened_pipe(pipe) as reader:
-            environ = {"PATH": f"{folder}:{os.environ['PATH']}"}
-            yield environ, lambda: everything_from(reader).count(b"started\n")
+        fake_git(folder, f"exec 9>'{tmp_path}/alive'; cat >/dev/null; echo started >&9; sleep 1000 & wait")
+        environ = {"PATH": f"{folder}:{os.environ['PATH']}"}
+        return environ, lambda: everything_from(alive).count(b"started\n")
 
     def test_a_clone_that_is_named(
         self, server: GcsServer, clone: Path, held: tuple[dict[str, str], Callable[[], int]]
@@ -386,6 +393,38 @@ class TestAGitThatHangs:
         for channel in channels:
             assert "git did not answer within" in json.dumps(channel)
         assert started() == len(channels)
+
+    @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+    @pytest.mark.parametrize(("command", "times"), [("resolve", 1), ("check", 2), ("list", 1)])
+    def test_who_ends_the_process_ends_git(
+        self,
+        server: GcsServer,
+        clone: Path,
+        held: tuple[dict[str, str], Callable[[], int]],
+        alive: int,
+        *,
+        command: str,
+        times: int,
+        number: int,
+        status: int,
+    ) -> None:
+        """Also where git was started beside other things, by a thread that no signal reaches."""
+        environ, started = held
+        with subprocess.Popen(
+            [sys.executable, "-m", "kopsversion", command, *QUESTION, "--repo", str(clone)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "STORAGE_EMULATOR_HOST": server.url, **environ},
+        ) as running:
+            begun = b""
+            while begun.count(b"started\n") < times:
+                assert select.select([alive], [], [], HANG)[0]
+                begun += os.read(alive, 1024)
+            running.send_signal(number)
+            answer, told = running.communicate(timeout=HANG)
+        assert (running.returncode, answer) == (status, b"")
+        assert b"Traceback" not in told
+        assert started() == 0
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import signal
 import subprocess
 import sys
 import textwrap
@@ -23,18 +24,19 @@ class _Ended(BaseException):
 
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Collect the statuses with which the process would have ended, and what it did to the collector undo."""
+    """Collect the statuses with which the process would have ended, and undo what it did to itself."""
     found: list[int] = []
 
     def end(status: int) -> None:
         found.append(status)
         raise _Ended
 
-    before = gc.get_threshold()
+    threshold, handler = gc.get_threshold(), signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("os._exit", end)
     monkeypatch.setattr("atexit._run_exitfuncs", lambda: None)  # what is registered here is pytest's
     yield found
-    gc.set_threshold(*before)
+    gc.set_threshold(*threshold)
+    signal.signal(signal.SIGTERM, handler)
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -66,6 +68,24 @@ def test_a_script_ends_the_process_with_its_status(
         script()
     assert ends == [status]
     assert bool(capsys.readouterr().out) == (status == 0)
+
+
+def test_a_script_that_is_terminated_ends_as_one_that_is_interrupted(
+    ends: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prow sends SIGTERM: what is to be undone is undone, and the status is the one that shells have for it."""
+    undone = []
+
+    def hang(**_: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            undone.append("a file")
+
+    monkeypatch.setattr("kopsversion.cli.tools.main", hang)
+    with pytest.raises(_Ended):
+        kopsversion()
+    assert (ends, undone) == ([143], ["a file"])
 
 
 def test_garbage_is_looked_for_rarely_in_a_script(ends: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
