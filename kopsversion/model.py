@@ -532,6 +532,10 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+Datum = str | int | float | tuple[str, ...]
+"""A value of `Condition.data`."""
+
+
 @frozen
 class Condition:
     """Something the reader should know.
@@ -546,7 +550,7 @@ class Condition:
     code: str
     severity: Severity
     message: str
-    data: Mapping[str, str | int | float | tuple[str, ...]] = Factory(dict)
+    data: Mapping[str, Datum] = Factory(dict)
 
 
 class Witness(StrEnum):

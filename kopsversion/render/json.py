@@ -24,6 +24,7 @@ from cattrs.gen import make_dict_structure_fn
 from kopsversion.errors import KopsVersionError, UsageError, quoted
 from kopsversion.model import (
     Condition,
+    Datum,
     Foreign,
     Malformed,
     MarkerReading,
@@ -236,7 +237,7 @@ def _read_version(value: object, _type: object) -> BuildVersion:
     return BuildVersion.parse(_read_text(value))
 
 
-def _read_datum(value: object, _type: object) -> str | int | float | tuple[str, ...]:
+def _read_datum(value: object, _type: object) -> Datum:
     if isinstance(value, list):
         return tuple(_read_text(item) for item in value)
     if not isinstance(value, str | int | float):
@@ -260,10 +261,6 @@ def _mapping_reader(converter: Converter) -> Callable[[Any], Callable[[object, o
         }
 
     return reader
-
-
-_DATUM = str | int | float | tuple[str, ...]
-"""A value of `Condition.data`."""
 
 
 def _read_enum(value: object, kind: type[StrEnum]) -> StrEnum:
@@ -332,7 +329,7 @@ def _converter() -> Converter:
         datetime: _read_time,
         timedelta: _read_seconds,
         BuildVersion: _read_version,
-        _DATUM: _read_datum,
+        Datum: _read_datum,
         MarkerReading: _reading_reader(converter),
     }
     for kind, read in readers.items():
