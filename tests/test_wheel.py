@@ -26,7 +26,7 @@ from attrs import frozen
 from packaging.requirements import Requirement
 
 from tests.builders import NOW
-from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT
+from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, Kind
 from tests.scenes import PLAIN, alpha
 from tests.typing import caller
 
@@ -330,6 +330,9 @@ class TestInstalled:
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.endswith(f"/{alpha(5)}\n")
         assert "Warning" not in ran.stderr
+        assert Kind.BUCKET not in [
+            request.kind for request in gcs_server.requests
+        ]  # what old clients ask by the way
 
     def test_functions_for_bash_are_printed(self, installed: Installed) -> None:
         """They are a file of the package."""
