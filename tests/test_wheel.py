@@ -330,9 +330,7 @@ class TestInstalled:
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.endswith(f"/{alpha(5)}\n")
         assert "Warning" not in ran.stderr
-        assert Kind.BUCKET not in [
-            request.kind for request in gcs_server.requests
-        ]  # what old clients ask by the way
+        assert Kind.BUCKET not in gcs_server.kinds  # which older clients ask by the way
 
     def test_functions_for_bash_are_printed(self, installed: Installed) -> None:
         """They are a file of the package."""
