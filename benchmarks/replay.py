@@ -341,12 +341,6 @@ class Kopsversion:
         return builds
 
 
-def _told_by(version: BuildVersion, minors: Sequence[str]) -> object:
-    """Return what matters of a marker: which build of the minors it names, or whether of a later one."""
-    minor = version.minor
-    return version if minor in minors else minor_key(minor) > minor_key(minors[0])
-
-
 def _relevant(builds: Sequence[Arrival]) -> list[Arrival]:
     """Leave out what cannot change the answer: of names that only one branch builds, all but the newest."""
     relevant = [each for each in builds if each.kind is Kind.CONTESTED]

@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from kopsversion.model import Condition
     from kopsversion.render.text import Table
 
-__all__ = ["BROKEN_PIPE", "DEGRADED", "INTERRUPTED", "UNFORESEEN", "Command", "Console", "Group", "command"]
+__all__ = [
+    "BROKEN_PIPE",
+    "DEGRADED",
+    "INTERRUPTED",
+    "UNFORESEEN",
+    "Command",
+    "Console",
+    "Group",
+    "abandon",
+    "command",
+    "is_rich",
+    "toolbox",
+]
 
 DEGRADED = 3
 """Answered, but ``--strict`` or ``check`` found something wrong (DESIGN section 9)."""

@@ -269,7 +269,7 @@ def _refuse_foreign(directory: Path, files: Iterable[_File]) -> None:
     if not stamp.is_file() or stamp.read_bytes() != _STAMP_TEXT.encode():
         raise UsageError(f"{shown} holds something else than the demo bucket", hint=hint)
     paths = frozenset(file.path for file in files)
-    stray = _stray(directory, files=paths, folders=_folders(paths))
+    stray = _stray(directory, files=paths, directories=_directories(paths))
     if stray is not None:
         raise UsageError(
             f"{shown} holds {quoted(stray)}, which is no part of the demo bucket",
@@ -277,18 +277,18 @@ def _refuse_foreign(directory: Path, files: Iterable[_File]) -> None:
         )
 
 
-def _folders(paths: Iterable[str]) -> frozenset[str]:
+def _directories(paths: Iterable[str]) -> frozenset[str]:
     return frozenset(path[:end] for path in paths for end, letter in enumerate(path) if letter == "/")
 
 
 def _stray(
-    directory: Path, *, files: AbstractSet[str], folders: AbstractSet[str], inside: str = ""
+    directory: Path, *, files: AbstractSet[str], directories: AbstractSet[str], inside: str = ""
 ) -> str | None:
     """Find something that is not ours. A symbolic link never is: what it leads to would be written to."""
     for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
         path = inside + entry.name
-        if entry.is_dir(follow_symlinks=False) and path in folders:
-            found = _stray(directory / entry.name, files=files, folders=folders, inside=f"{path}/")
+        if entry.is_dir(follow_symlinks=False) and path in directories:
+            found = _stray(directory / entry.name, files=files, directories=directories, inside=f"{path}/")
             if found is not None:
                 return found
         elif not entry.is_file(follow_symlinks=False) or path not in files:

@@ -40,12 +40,14 @@ def check_target(path: Path) -> None:
         UsageError: `path` is none of these, or is not in a directory.
     """
     with _translated(path):
-        folder = Path(os.path.realpath(path.parent))
+        directory = Path(os.path.realpath(path.parent))
         try:
             mode = path.stat().st_mode
         except FileNotFoundError:
             mode = None
-    if any(folder.is_relative_to(each) for each in _OF_THE_SYSTEM) and not folder.is_relative_to(_MEMORY):
+    if any(directory.is_relative_to(each) for each in _OF_THE_SYSTEM) and not directory.is_relative_to(
+        _MEMORY
+    ):
         raise UsageError(
             f"{quoted(str(path))} is in a directory of the system", hint="name a file, new or to be replaced"
         )

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from kopsversion.question import Question
     from kopsversion.stores.base import Store
 
-__all__ = ["DEFAULT_STORE", "resolve_latest"]
+__all__ = ["resolve_latest"]
 
 NextStoreOn = Literal["unreachable", "none"]
 """When the next store is tried: only when one cannot be asked, or also when it has no testable build."""

@@ -101,7 +101,7 @@ def read_artifact_path(name: str, *, version: BuildVersion) -> str | None:
     """Read the name of an object in a build's directory into its path below it.
 
     Returns:
-        The path, or ``None`` for what is no file of a build: folder placeholders, and names with other
+        The path, or ``None`` for what is no file of a build: placeholders of directories, and names with other
         characters than kops' own have, which are never repeated to a reader.
     """
     path = name.removeprefix(build_directory(version))

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 import tenacity
 
 from kopsversion.errors import StoreError
-from kopsversion.stores.base import AttemptPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kopsversion.stores.base import AttemptPolicy
     from kopsversion.stores.deadline import Deadline
-
-__all__ = ["AttemptPolicy", "Retrying"]
 
 T = TypeVar("T")
 
