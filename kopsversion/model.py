@@ -116,6 +116,7 @@ class Marker:
         reading: what it says.
         written: when, UTC, where known.
         generation: the object's generation, where it has one.
+        etag: the object's ETag, where the store says one.
     """
 
     ref: str
@@ -123,6 +124,7 @@ class Marker:
     reading: MarkerReading
     written: datetime | None = None
     generation: str | None = None
+    etag: str | None = None
 
     @property
     def path(self) -> str:
@@ -683,6 +685,7 @@ class Resolution:
         round_trips: how many of them waited for one before.
         generations: of every marker object that was read, by its name: also of those that only helped to
             tell branches apart.
+        etags: the same of their ETags, where the store says one: what a cache in front of it would go by.
     """
 
     channel: str
@@ -703,6 +706,7 @@ class Resolution:
     requests: int = 0
     round_trips: int = 0
     generations: Mapping[str, str] = Factory(dict)
+    etags: Mapping[str, str] = Factory(dict)
 
     @property
     def is_degraded(self) -> bool:

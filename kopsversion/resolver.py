@@ -318,6 +318,7 @@ def _put_together(inquiry: Inquiry, evidence: Evidence) -> Resolution:
         requests=snapshot.requests,
         round_trips=snapshot.round_trips,
         generations={marker.path: marker.generation for marker in snapshot.markers if marker.generation},
+        etags={marker.path: marker.etag for marker in snapshot.markers if marker.etag},
     )
 
 

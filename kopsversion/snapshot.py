@@ -363,7 +363,14 @@ class Fetcher:
             reading = Missing("was written later than the moment asked for; what it held then is not known")
         else:
             reading = layout.read_marker_body(read.content.data, roots=self._store.roots)
-        marker = Marker(ref, name, reading, written=read.written, generation=read.content.generation)
+        marker = Marker(
+            ref,
+            name,
+            reading,
+            written=read.written,
+            generation=read.content.generation,
+            etag=read.content.etag,
+        )
         return Learnt(marker=marker, round_trips=read.round_trips)
 
     def _marker_names(self) -> Learnt:

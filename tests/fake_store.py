@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 CHECKSUM = b"0" * 64 + b"\n"
 URL = "mem://bucket/"
+ETAG = '"one"'
 
 
 @frozen
@@ -121,7 +122,7 @@ class FakeStore(Store):
     def read(self, name: str, *, limit: int) -> Content:
         self._count(f"read {name}")
         held = self._find(name)
-        return Content(held.data[: limit + 1], "1", held.uploaded if self._says_when else None)
+        return Content(held.data[: limit + 1], "1", held.uploaded if self._says_when else None, ETAG)
 
     def stat(self, name: str) -> StoredObject:
         self._count(f"stat {name}")

@@ -126,12 +126,15 @@ class TestOldContent:
         assert all("/storage/v1/b/" in each.path for each in gcs_server.requests)
 
     def test_the_answer_says_which_content_it_saw(self, gcs_server: GcsServer, found: Resolution) -> None:
-        """Row 14: the generation is in the resolution and in its JSON, so two answers can be compared."""
+        """Row 14: generation and ETag are in the resolution and its JSON, so two answers can be compared."""
         held = gcs_server.bucket().get(f"{KOPS_ROOT}markers/master/{GREEN_MARKER}")
         assert held is not None
         (report,) = found.markers
         assert report.marker.generation == str(held.generation)
-        assert json.loads(to_json(found))["generations"] == {report.marker.path: str(held.generation)}
+        assert report.marker.etag == held.etag
+        fields = json.loads(to_json(found))
+        assert fields["generations"] == {report.marker.path: str(held.generation)}
+        assert fields["etags"] == {report.marker.path: held.etag}
 
 
 @pytest.mark.parametrize(

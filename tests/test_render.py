@@ -152,6 +152,7 @@ _PARSED = VERSIONS.map(BuildVersion.parse)
 _TEXTS = st.text(max_size=20)
 _TIMES = st.datetimes(timezones=st.just(UTC))
 _SPANS = st.timedeltas(timedelta(0), timedelta(days=36500))
+_NAMED = st.dictionaries(_TEXTS, _TEXTS, max_size=3)
 _COUNTS = st.dictionaries(_TEXTS, st.integers(), max_size=3)
 
 
@@ -164,7 +165,9 @@ _READINGS = st.one_of(
     st.builds(Named, _PARSED),
     *(st.builds(kind, _TEXTS) for kind in (Foreign, Malformed, Missing, Unreachable)),
 )
-_MARKERS = st.builds(Marker, _TEXTS, _TEXTS, _READINGS, st.none() | _TIMES, st.none() | _TEXTS)
+_MARKERS = st.builds(
+    Marker, _TEXTS, _TEXTS, _READINGS, st.none() | _TIMES, st.none() | _TEXTS, st.none() | _TEXTS
+)
 _POLICIES = st.builds(
     Policy,
     strategy=st.sampled_from(Strategy),
@@ -214,6 +217,8 @@ def resolutions(draw: st.DrawFn) -> Resolution:
         now=draw(_TIMES),
         requests=draw(_NUMBERS),
         round_trips=draw(_NUMBERS),
+        generations=draw(_NAMED),
+        etags=draw(_NAMED),
     )
 
 

@@ -20,7 +20,6 @@ from kopsversion.model import (
     GREEN_MARKER,
     MASTER,
     Attribution,
-    Build,
     Certainty,
     Channel,
     Condition,
@@ -50,12 +49,23 @@ from kopsversion.model import (
     Witness,
 )
 from kopsversion.resolver import SnapshotIncompleteError, Undecided, decide, resolve
-from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE, bare_listing, build, marker, snapshot
+from tests.builders import (
+    DAY,
+    HOUR,
+    NOW,
+    STORE,
+    alpha,
+    bare_listing,
+    beta,
+    build,
+    marker,
+    on_master,
+    snapshot,
+    version,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import timedelta
+    from kopsversion.version import BuildVersion
 
 ON_MASTER = Channel(MASTER)
 DEFAULT = Policy()
@@ -70,24 +80,6 @@ SEE_WHETHER = (
     "see whether the store can be reached, or allow the last good answer with --state and --allow-cached"
 )
 GREEN_PATH = f"markers/master/{GREEN_MARKER}"
-
-
-def name(distance: int) -> str:
-    """Name a build of master."""
-    return f"1.30.0-alpha.2+v1.30.0-alpha.1-{distance}-g{distance:010x}"
-
-
-def beta(distance: int) -> str:
-    """Name a build that may be master's or release-1.30's."""
-    return f"1.30.0-beta.2+v1.30.0-beta.1-{distance}-g{distance:010x}"
-
-
-def m(distance: int, *, age: timedelta = HOUR, without: Sequence[str] = ()) -> Build:
-    return build(name(distance), uploaded=NOW - age, without=without)
-
-
-def version(text: str) -> BuildVersion:
-    return BuildVersion.parse(text)
 
 
 def green(said: str) -> Marker:
@@ -115,11 +107,11 @@ def stale(named: str, newer: str, waited: str) -> str:
 class TestAnswer:
     def test_an_answer_from_a_current_marker_has_all_its_parts(self) -> None:
         """What was decided, by what, and what was seen on the way."""
-        read = evolve(green(name(2)), generation="17")
-        other = evolve(marker(MASTER, BRANCH_MARKER, name(3)), generation="18")
+        read = evolve(green(alpha(2)), generation="17", etag="CJg=")
+        other = evolve(marker(MASTER, BRANCH_MARKER, alpha(3)), generation="18")
         unread = marker("release-1.29", BRANCH_MARKER, Missing("does not exist"))
         held = evolve(
-            snapshot(m(1), m(2), m(3, without=NODEUP), markers=[read, other, unread]),
+            snapshot(on_master(1), on_master(2), on_master(3, without=NODEUP), markers=[read, other, unread]),
             skipped={"stray files": 2},
             requests=5,
             round_trips=3,
@@ -129,34 +121,39 @@ class TestAnswer:
         found = resolve(held, ON_MASTER, policy, NOW)
         assert found == Resolution(
             channel="master",
-            version=version(name(2)),
-            base_url=f"https://example.org/releases/{name(2)}",
+            version=version(alpha(2)),
+            base_url=f"https://example.org/releases/{alpha(2)}",
             attribution=Attribution(MASTER, Witness.VERSION, Certainty.LIKELY),
             uploaded=NOW - HOUR,
             source=Source.MARKER,
             rung=Rung.FULL,
             conditions=found.conditions,
             markers=found.markers,
-            refused=(Refusal(version(name(3)), (NO_NODEUP,)),),
+            refused=(Refusal(version(alpha(3)), (NO_NODEUP,)),),
             skipped={"stray files": 2},
-            newest=version(name(2)),
+            newest=version(alpha(2)),
             store=STORE,
             policy=policy,
             now=NOW,
             requests=5,
             round_trips=3,
             generations={read.path: "17", other.path: "18"},
+            etags={read.path: "CJg="},
         )
         assert [report.marker for report in found.markers] == [read, other]
 
     def test_behind_a_lagging_marker_the_newest_build_is_not_looked_for(self) -> None:
         """It would cost a request, and changes nothing."""
-        found = resolve(snapshot(m(1), m(2), markers=[green(name(1))]), ON_MASTER, DEFAULT, NOW)
-        assert (found.version, found.newest) == (version(name(1)), None)
+        found = resolve(
+            snapshot(on_master(1), on_master(2), markers=[green(alpha(1))]), ON_MASTER, DEFAULT, NOW
+        )
+        assert (found.version, found.newest) == (version(alpha(1)), None)
 
     def test_a_marker_s_build_that_no_witness_gives_to_the_channel_is_likely_its_own(self) -> None:
         """Without a listing nothing but the marker speaks."""
-        held = Snapshot(store=STORE, builds=(m(1),), markers=(green(name(1)),), failures={ListMinors(): OFF})
+        held = Snapshot(
+            store=STORE, builds=(on_master(1),), markers=(green(alpha(1)),), failures={ListMinors(): OFF}
+        )
         found = resolve(held, ON_MASTER, DEFAULT, NOW)
         assert found.attribution == Attribution(MASTER, Witness.LINEAGE, Certainty.LIKELY)
         assert found.newest is None
@@ -179,15 +176,15 @@ class TestAnswer:
     def test_the_build_before_is_looked_for_only_where_files_are_compared(self) -> None:
         """That costs a listing, which the default does without."""
         held = evolve(
-            snapshot(bare_listing(name(1)), m(2), markers=[green(name(2))]),
+            snapshot(bare_listing(alpha(1)), on_master(2), markers=[green(alpha(2))]),
             whole=False,
         )
         assert isinstance(decide(held, ON_MASTER, DEFAULT, NOW), Resolution)
         asked = decide(held, ON_MASTER, Policy(compare_artifacts=True), NOW)
-        assert asked == Undecided(frozenset({ListArtifacts(version(name(1)))}))
+        assert asked == Undecided(frozenset({ListArtifacts(version(alpha(1)))}))
 
     @pytest.mark.parametrize(
-        ("text", "ref"), [("1.29.1+v1.29.0-3-g0123456789", "release-1.29"), (name(1), MASTER)]
+        ("text", "ref"), [("1.29.1+v1.29.0-3-g0123456789", "release-1.29"), (alpha(1), MASTER)]
     )
     def test_a_version_that_was_asked_for_is_of_the_branch_that_builds_such_names(
         self, text: str, ref: str
@@ -199,8 +196,8 @@ class TestAnswer:
 
     def test_a_version_that_was_asked_for_is_compared_with_no_other(self) -> None:
         """Only its own files are looked at."""
-        held = evolve(snapshot(bare_listing(name(1)), m(2)), whole=False)
-        found = decide(held, version(name(2)), Policy(compare_artifacts=True), NOW)
+        held = evolve(snapshot(bare_listing(alpha(1)), on_master(2)), whole=False)
+        found = decide(held, version(alpha(2)), Policy(compare_artifacts=True), NOW)
         assert isinstance(found, Resolution)
         assert found.conditions == ()
 
@@ -213,27 +210,27 @@ class TestLookingAhead:
         self, refused: int, asked: int
     ) -> None:
         """One at least, eight at most."""
-        bad = [m(n, without=NODEUP) for n in range(50, 50 + refused)]
-        held = evolve(snapshot(*bad, *(bare_listing(name(n)) for n in range(20))), whole=False)
-        wanted = {ListArtifacts(version(name(n))) for n in range(20 - asked, 20)}
+        bad = [on_master(n, without=NODEUP) for n in range(50, 50 + refused)]
+        held = evolve(snapshot(*bad, *(bare_listing(alpha(n)) for n in range(20))), whole=False)
+        wanted = {ListArtifacts(version(alpha(n))) for n in range(20 - asked, 20)}
         assert decide(held, ON_MASTER, NEWEST, NOW) == Undecided(frozenset(wanted))
 
     def test_builds_that_were_examined_already_do_not_count(self) -> None:
         """What is asked for are builds that are not known, and not past the end of what is listed."""
         held = evolve(
             snapshot(
-                *(m(n, without=NODEUP) for n in range(50, 54)),
-                bare_listing(name(9)),
-                m(8),
-                bare_listing(name(7)),
+                *(on_master(n, without=NODEUP) for n in range(50, 54)),
+                bare_listing(alpha(9)),
+                on_master(8),
+                bare_listing(alpha(7)),
             ),
             whole=False,
         )
-        wanted = {ListArtifacts(version(name(9))), ListArtifacts(version(name(7)))}
+        wanted = {ListArtifacts(version(alpha(9))), ListArtifacts(version(alpha(7)))}
         assert decide(held, ON_MASTER, NEWEST, NOW) == Undecided(frozenset(wanted))
         shorter = evolve(held, builds=held.builds[:-1], minors=frozenset({"1.30", "1.29"}))
         assert decide(shorter, ON_MASTER, NEWEST, NOW) == Undecided(
-            frozenset({ListArtifacts(version(name(9))), ListBuilds("1.29")})
+            frozenset({ListArtifacts(version(alpha(9))), ListBuilds("1.29")})
         )
 
 
@@ -295,51 +292,55 @@ class TestNoTestableBuild:
 
     def test_a_version_that_is_not_there(self) -> None:
         """No reasons: it is not there."""
-        raised = error(snapshot(m(1)), version(name(9)))
+        raised = error(snapshot(on_master(1)), version(alpha(9)))
         assert isinstance(raised, NoTestableBuildError)
-        assert raised.channel == name(9)
+        assert raised.channel == alpha(9)
         assert said(raised) == (
-            f"{name(9)} is not in {STORE}",
+            f"{alpha(9)} is not in {STORE}",
             (),
             "`kopsversion list` shows the builds that are there",
         )
 
     def test_a_version_that_is_not_testable(self) -> None:
         """Every reason."""
-        raised = error(snapshot(m(1, without=NODEUP), m(2)), version(name(1)))
+        raised = error(snapshot(on_master(1, without=NODEUP), on_master(2)), version(alpha(1)))
         assert isinstance(raised, NoTestableBuildError)
-        assert raised.channel == name(1)
+        assert raised.channel == alpha(1)
         assert said(raised) == (
-            f"{name(1)} is not testable",
+            f"{alpha(1)} is not testable",
             (NO_NODEUP,),
             "`kopsversion list` shows the builds that are there",
         )
 
     def test_a_version_that_is_excluded_is_not_said_to_be_absent(self) -> None:
         """Even if its files were not looked at."""
-        policy = Policy(exclude=frozenset({version(name(1))}))
-        raised = error(snapshot(bare_listing(name(1))), version(name(1)), policy)
-        assert said(raised)[:2] == (f"{name(1)} is not testable", ("is excluded by request",))
+        policy = Policy(exclude=frozenset({version(alpha(1))}))
+        raised = error(snapshot(bare_listing(alpha(1))), version(alpha(1)), policy)
+        assert said(raised)[:2] == (f"{alpha(1)} is not testable", ("is excluded by request",))
 
     def test_fewer_testable_builds_than_the_number_that_is_wanted(self) -> None:
         """With the reasons of those that do not count."""
-        raised = error(snapshot(m(1), m(2, without=NODEUP), m(3)), policy=Policy(nth=3))
+        raised = error(
+            snapshot(on_master(1), on_master(2, without=NODEUP), on_master(3)), policy=Policy(nth=3)
+        )
         assert isinstance(raised, NoTestableBuildError)
         assert raised.channel == "master"
         assert said(raised) == (
             "master has only 2 testable builds, and number 3 was wanted",
-            (f"{name(2)}: {NO_NODEUP}",),
+            (f"{alpha(2)}: {NO_NODEUP}",),
             "ask for a smaller --nth",
         )
 
     def test_no_build_is_testable(self) -> None:
         """The first reason of each, newest first."""
-        raised = error(snapshot(m(1, without=(*NODEUP, "linux/amd64/kops")), m(2, without=NODEUP)))
+        raised = error(
+            snapshot(on_master(1, without=(*NODEUP, "linux/amd64/kops")), on_master(2, without=NODEUP))
+        )
         assert isinstance(raised, NoTestableBuildError)
         assert raised.channel == "master"
         assert said(raised) == (
             f"none of the 2 builds of master in {STORE} is testable",
-            (f"{name(2)}: {NO_NODEUP}", f"{name(1)}: linux/amd64/kops is missing"),
+            (f"{alpha(2)}: {NO_NODEUP}", f"{alpha(1)}: linux/amd64/kops is missing"),
             "see the reasons; `kopsversion list` shows every build",
         )
 
@@ -376,12 +377,12 @@ class TestStoreUnavailable:
 
     def test_a_version_whose_files_cannot_be_listed(self) -> None:
         """Unknown is not the same as incomplete."""
-        held = Snapshot(store=STORE, failures={ListArtifacts(version(name(9))): OFF})
-        raised = error(held, version(name(9)))
+        held = Snapshot(store=STORE, failures={ListArtifacts(version(alpha(9))): OFF})
+        raised = error(held, version(alpha(9)))
         assert isinstance(raised, StoreUnavailableError)
         assert raised.url == STORE
         assert said(raised) == (
-            f"whether {name(9)} is testable could not be learnt",
+            f"whether {alpha(9)} is testable could not be learnt",
             ("its files could not be listed: 503",),
             "see whether the store can be reached",
         )
@@ -405,29 +406,33 @@ class TestStoreUnavailable:
 
     def test_a_marker_cannot_tell_the_second_newest(self) -> None:
         """Nor whether there is one."""
-        held = Snapshot(store=STORE, builds=(m(1),), markers=(green(name(1)),), failures={ListMinors(): OFF})
+        held = Snapshot(
+            store=STORE, builds=(on_master(1),), markers=(green(alpha(1)),), failures={ListMinors(): OFF}
+        )
         assert said(error(held, policy=Policy(nth=2)))[1] == (
             "builds: 503",
-            f"{GREEN_PATH} names {name(1)}, which is testable; newer ones are not known",
+            f"{GREEN_PATH} names {alpha(1)}, which is testable; newer ones are not known",
         )
 
     def test_the_third_build_that_cannot_be_read_is_the_store_s_fault(self) -> None:
         """No fourth is tried; the first of them is named."""
-        builds = [bare_listing(name(n)) for n in (2, 3, 4, 5)]
+        builds = [bare_listing(alpha(n)) for n in (2, 3, 4, 5)]
         failures: dict[Need, Failure] = {
             ListArtifacts(each.version): Failure(f"503 for {each.version.distance}") for each in builds[1:]
         }
-        held = evolve(snapshot(m(1), *builds), failures=failures)
+        held = evolve(snapshot(on_master(1), *builds), failures=failures)
         assert said(error(held, policy=NEWEST))[1] == (
-            f"builds: {name(5)}: its files could not be listed: 503 for 5",
+            f"builds: {alpha(5)}: its files could not be listed: 503 for 5",
             f"{GREEN_PATH} does not exist",
         )
 
     def test_two_builds_that_cannot_be_read_are_passed_over(self) -> None:
         """The store is asked for a third."""
-        builds = [bare_listing(name(n)) for n in (4, 5)]
-        held = evolve(snapshot(m(1), *builds), failures={ListArtifacts(each.version): OFF for each in builds})
-        assert resolve(held, ON_MASTER, NEWEST, NOW).version == version(name(1))
+        builds = [bare_listing(alpha(n)) for n in (4, 5)]
+        held = evolve(
+            snapshot(on_master(1), *builds), failures={ListArtifacts(each.version): OFF for each in builds}
+        )
+        assert resolve(held, ON_MASTER, NEWEST, NOW).version == version(alpha(1))
 
 
 class TestMarkerRefused:
@@ -436,19 +441,22 @@ class TestMarkerRefused:
     def test_a_marker_that_cannot_be_used_is_refused_with_its_verdict(self) -> None:
         """Exit 1: somebody has to promote."""
         raised = error(
-            snapshot(m(1, age=3 * DAY), m(2, age=2 * DAY), markers=[green(name(1))]), policy=REFUSE
+            snapshot(on_master(1, age=3 * DAY), on_master(2, age=2 * DAY), markers=[green(alpha(1))]),
+            policy=REFUSE,
         )
         assert isinstance(raised, MarkerRefusedError)
         assert raised.channel == "master"
         assert said(raised) == (
             "no marker of master can be used, and falling back to the newest build is refused",
-            (f"{GREEN_PATH} is stale: it {stale(name(1), name(2), '48 hours')}",),
+            (f"{GREEN_PATH} is stale: it {stale(alpha(1), alpha(2), '48 hours')}",),
             "promote a tested build, raise --max-lag, or allow the newest testable build with --on-stale newest",
         )
 
     def test_a_marker_that_cannot_be_read_may_be_usable(self) -> None:
         """Exit 4: that is not known."""
-        held = snapshot(m(1), markers=[marker(MASTER, GREEN_MARKER, Unreachable("cannot be read: 503"))])
+        held = snapshot(
+            on_master(1), markers=[marker(MASTER, GREEN_MARKER, Unreachable("cannot be read: 503"))]
+        )
         raised = error(held, policy=REFUSE)
         assert isinstance(raised, StoreUnavailableError)
         assert raised.url == STORE
@@ -466,8 +474,8 @@ class TestMarkerRefused:
             minors=frozenset({"1.30"}),
             listed=frozenset({"1.30"}),
             timed=frozenset({"1.30"}),
-            builds=(m(1, age=9 * DAY), build(beta(1), uploaded=NOW - 3 * DAY)),
-            markers=(green(name(1)), marker(MASTER, BRANCH_MARKER, Missing("does not exist"))),
+            builds=(on_master(1, age=9 * DAY), build(beta(1), uploaded=NOW - 3 * DAY)),
+            markers=(green(alpha(1)), marker(MASTER, BRANCH_MARKER, Missing("does not exist"))),
             failures={need: OFF},
         )
         raised = error(held, policy=REFUSE)
@@ -475,7 +483,7 @@ class TestMarkerRefused:
         assert said(raised) == (
             "whether a marker of master can be used could not be learnt, and falling back is refused",
             (
-                f"{GREEN_PATH} is stale: it {stale(name(1), beta(1), '3 days')}",
+                f"{GREEN_PATH} is stale: it {stale(alpha(1), beta(1), '3 days')}",
                 "503",
             ),
             SEE_WHETHER,
@@ -485,11 +493,11 @@ class TestMarkerRefused:
             failures={},
             markers=(*held.markers, marker("release-1.30", BRANCH_MARKER, beta(1))),
         )
-        assert resolve(read, ON_MASTER, REFUSE, NOW).version == version(name(1))
+        assert resolve(read, ON_MASTER, REFUSE, NOW).version == version(alpha(1))
 
     def test_that_there_is_no_build_says_more_than_that_there_is_no_marker(self) -> None:
         """The channel's name may be a typing error."""
-        held = snapshot(m(1))
+        held = snapshot(on_master(1))
         raised = error(held, Channel("release-1.99"), REFUSE)
         assert isinstance(raised, NoTestableBuildError)
         assert said(raised) == (

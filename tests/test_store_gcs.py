@@ -1056,24 +1056,39 @@ class TestListing:
 
 
 class TestRead:
-    def test_reads_content_generation_and_time(self, serve: Callable[..., Server]) -> None:
-        """One request brings the text, its generation and when it was written."""
+    def test_reads_content_and_what_is_said_of_it(self, serve: Callable[..., Server]) -> None:
+        """One request brings the text, its generation, its ETag and when it was written."""
         written = datetime(2024, 5, 6, 12, 0, tzinfo=UTC)
-        headers = {"x-goog-generation": "1795", "Last-Modified": format_datetime(written, usegmt=True)}
+        headers = {
+            "x-goog-generation": "1795",
+            "ETag": "CKih16GjycICEAE=",
+            "Last-Modified": format_datetime(written, usegmt=True),
+        }
         server = serve(Answer(headers=headers, body=b"text\n"))
         content = open_at(server).read(MARKER, limit=1024)
         assert (content.data, content.generation, content.written) == (b"text\n", "1795", written)
+        assert content.etag == "CKih16GjycICEAE="
         assert server.asked[0].target == (
             "/download/storage/v1/b/kops/o/releases%2Fmarkers%2Fmaster%2Flatest-ci.txt?alt=media"
         )
 
-    @pytest.mark.parametrize("headers", [{}, {"x-goog-generation": "x", "Last-Modified": "never"}])
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {},
+            {"x-goog-generation": "x", "Last-Modified": "never", "ETag": ""},
+            {"ETag": "\x1b[31m"},
+            {"ETag": "x" * 201},
+            {"ETag": "two words"},
+        ],
+        ids=range(5),
+    )
     def test_what_the_server_does_not_say_is_unknown(
         self, headers: dict[str, str], serve: Callable[..., Server]
     ) -> None:
         """A server without those headers, or with nonsense in them, leaves them unknown."""
         content = open_at(serve(Answer(headers=headers, body=b"x"))).read(MARKER, limit=10)
-        assert (content.generation, content.written) == (None, None)
+        assert (content.generation, content.written, content.etag) == (None, None, None)
 
     @pytest.mark.parametrize("encoded", [False, True])
     def test_takes_one_byte_more_than_the_limit(self, serve: Callable[..., Server], *, encoded: bool) -> None:

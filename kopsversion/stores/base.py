@@ -73,11 +73,13 @@ class Content:
         data: at most `limit` + 1 bytes: more than `limit` tells that the object is larger.
         generation: the object's generation as text; for a file, one derived from its state.
         written: when, UTC, where the store says so.
+        etag: the object's ETag, where the store says one.
     """
 
     data: bytes
     generation: str | None
     written: datetime | None
+    etag: str | None = None
 
 
 class Store(Protocol):

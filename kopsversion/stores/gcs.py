@@ -67,6 +67,7 @@ _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
 _NUMBER = re.compile(r"[0-9]{1,19}")
+_ETAG = re.compile(r"[!-~]{1,200}")
 _RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/(?:[0-9]{1,19}|\*)")
 
 
@@ -407,8 +408,12 @@ def _content(response: Response, *, limit: int) -> Content:
     if stored is not None and len(data) < min(stored, limit):
         raise CutShortError
     headers = response.headers
+    etag = headers.get("ETag", "")
     return Content(
-        data=data, generation=_generation(response), written=http_date(headers.get("Last-Modified"))
+        data=data,
+        generation=_generation(response),
+        written=http_date(headers.get("Last-Modified")),
+        etag=etag if _ETAG.fullmatch(etag) else None,
     )
 
 
