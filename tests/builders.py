@@ -80,6 +80,26 @@ ERA_2026 = Era(
 ERAS = {"2021": ERA_2021, "2022": ERA_2022, "2024": ERA_2024, "2025": ERA_2025, "2026": ERA_2026}
 
 
+def version(text: str) -> BuildVersion:
+    """Read a version."""
+    return BuildVersion.parse(text)
+
+
+def alpha(distance: int, *, minor: str = "1.30") -> str:
+    """Name a build of master."""
+    return f"{minor}.0-alpha.2+v{minor}.0-alpha.1-{distance}-g{distance:010x}"
+
+
+def beta(distance: int, *, minor: str = "1.30") -> str:
+    """Name a build that may be master's or the release branch's: the shared window of DESIGN section 4."""
+    return f"{minor}.0-beta.2+v{minor}.0-beta.1-{distance}-g{distance:010x}"
+
+
+def patch(distance: int, *, minor: str = "1.29") -> str:
+    """Name a build of a release branch."""
+    return f"{minor}.1+v{minor}.0-{distance}-g{distance:010x}"
+
+
 def build(
     version_text: str,
     *,
@@ -110,6 +130,11 @@ def build(
         for seconds, path in enumerate(reversed(kept))
     )
     return Build(BuildVersion.parse(version_text), sampled=uploaded, artifacts=artifacts)
+
+
+def on_master(distance: int, *, age: timedelta = HOUR, without: Iterable[str] = ()) -> Build:
+    """Make the build of master that `alpha` names, uploaded that long before `NOW`."""
+    return build(alpha(distance), uploaded=NOW - age, without=without)
 
 
 def _size(path: str) -> int:

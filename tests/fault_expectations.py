@@ -16,9 +16,10 @@ from attrs import evolve, field, frozen
 
 from kopsversion.errors import StoreUnavailableError
 from kopsversion.model import BRANCH_MARKER, GREEN_MARKER, MASTER, Rung, Severity, Source
+from tests.builders import alpha
 from tests.gcs_faults import FAULTS, Fault
 from tests.gcs_server import Kind, Recorded
-from tests.scenes import CUT, PLAIN, Scene, alpha
+from tests.scenes import CUT, PLAIN, Scene
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "faults.md"
 

@@ -42,8 +42,7 @@ from kopsversion.model import (
 )
 from kopsversion.survey import check_health
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE, bare_listing, build, marker, snapshot
-from tests.scenes import alpha, patch
+from tests.builders import DAY, HOUR, NOW, STORE, alpha, bare_listing, build, marker, patch, snapshot
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,7 +12,7 @@ from kopsversion.model import BRANCH_MARKER, GREEN_MARKER, MASTER, Policy, Resol
 from kopsversion.stores.base import AttemptPolicy, Store
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
-from tests.builders import DAY, ERA_2024, HOUR, NOW
+from tests.builders import DAY, ERA_2024, HOUR, NOW, alpha, patch
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer
 
 if TYPE_CHECKING:
@@ -25,21 +25,6 @@ FAST = AttemptPolicy(max_attempts=ATTEMPTS, initial=0.0, maximum=0.0)
 """Attempts that wait for nothing between them."""
 
 SIZES: Mapping[str, int] = dict.fromkeys(ERA_2024.paths, 1000)
-
-
-def alpha(distance: int, *, minor: str = "1.30") -> str:
-    """Name a build of master."""
-    return f"{minor}.0-alpha.2+v{minor}.0-alpha.1-{distance}-g{distance:010x}"
-
-
-def beta(distance: int, *, minor: str = "1.30") -> str:
-    """Name a build that may be master's or the release branch's: the shared window of DESIGN section 4."""
-    return f"{minor}.0-beta.2+v{minor}.0-beta.1-{distance}-g{distance:010x}"
-
-
-def patch(distance: int, *, minor: str = "1.29") -> str:
-    """Name a build of a release branch."""
-    return f"{minor}.1+v{minor}.0-{distance}-g{distance:010x}"
 
 
 @frozen(kw_only=True)

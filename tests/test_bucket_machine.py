@@ -34,10 +34,9 @@ from kopsversion.model import (
     Strategy,
     Verdict,
 )
-from tests.builders import ERA_2024, HOUR, NOW
+from tests.builders import ERA_2024, HOUR, NOW, alpha, patch
 from tests.fake_store import CHECKSUM, FakeStore
 from tests.profiles import costly
-from tests.scenes import alpha, patch
 from tests.strategies import hostile_texts
 
 if TYPE_CHECKING:

@@ -23,23 +23,20 @@ from kopsversion.channels import (
 )
 from kopsversion.lineage import Line, Sighting
 from kopsversion.model import MASTER, Attribution, Build, Certainty, GitCommit, GitLine, Witness
-from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, bare_listing
+from tests.builders import DAY, HOUR, NOW, bare_listing, version
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from kopsversion.version import BuildVersion
+
 RELEASE = "release-1.29"
 MINOR = "1.29"
 
 MASTER_COMMITS = ("22ce1230da" + "0" * 30, "1d9353523c" + "0" * 30)
 RELEASE_COMMITS = ("f9a0ba0203" + "0" * 30,)
-
-
-def version(text: str) -> BuildVersion:
-    return BuildVersion.parse(text)
 
 
 def line(ref: str, commits: Iterable[str], elsewhere: Iterable[str] = ()) -> GitLine:

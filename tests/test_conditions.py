@@ -44,7 +44,7 @@ from kopsversion.resolver import Undecided, decide, resolve
 from kopsversion.stores.deadline import Deadline
 from kopsversion.testable import required_paths
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE, bare_listing, build, marker, snapshot
+from tests.builders import DAY, HOUR, NOW, STORE, alpha, bare_listing, build, marker, on_master, snapshot
 from tests.fake_store import FakeStore
 
 if TYPE_CHECKING:
@@ -56,15 +56,6 @@ DEFAULT = Policy()
 ON_MASTER = Channel(MASTER)
 NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
 GREEN = f"markers/master/{GREEN_MARKER}"
-
-
-def name(distance: int) -> str:
-    """Name a build of master."""
-    return f"1.30.0-alpha.2+v1.30.0-alpha.1-{distance}-g{distance:010x}"
-
-
-def m(distance: int, *, age: timedelta = HOUR, without: Sequence[str] = ()) -> Build:
-    return build(name(distance), uploaded=NOW - age, without=without)
 
 
 def green(version: str) -> Marker:
@@ -104,29 +95,29 @@ class TestOrder:
 
     def test_a_healthy_channel_has_nothing_to_tell(self) -> None:
         """No news is no line."""
-        assert told(m(1), m(2), markers=[green(name(2))]).conditions == ()
+        assert told(on_master(1), on_master(2), markers=[green(alpha(2))]).conditions == ()
 
 
 class TestMarkers:
     def test_a_marker_that_should_have_decided_is_a_warning_with_its_lag(self) -> None:
         """Machines get the numbers that the sentence is about."""
-        found = told(m(1, age=9 * DAY), m(2, age=3 * DAY), markers=[green(name(1))])
+        found = told(on_master(1, age=9 * DAY), on_master(2, age=3 * DAY), markers=[green(alpha(1))])
         stale = condition(found, "marker-stale")
         assert stale.severity is Severity.WARNING
         assert stale.message == (
-            f"markers/master/{GREEN_MARKER} names {name(1)}, although {name(2)} could have been promoted 3 days "
+            f"markers/master/{GREEN_MARKER} names {alpha(1)}, although {alpha(2)} could have been promoted 3 days "
             "ago; the limit is 24 hours"
         )
         assert stale.data == {
             "marker": f"markers/master/{GREEN_MARKER}",
             "verdict": "stale",
-            "version": name(1),
+            "version": alpha(1),
             "promotion_lag_seconds": 3 * 86400,
         }
 
     def test_a_marker_that_names_nothing_has_no_version_to_tell(self) -> None:
         """Hostile text is in no condition."""
-        found = told(m(1), markers=[marker(MASTER, GREEN_MARKER, Malformed("is empty"))])
+        found = told(on_master(1), markers=[marker(MASTER, GREEN_MARKER, Malformed("is empty"))])
         assert condition(found, "marker-malformed").data == {
             "marker": f"markers/master/{GREEN_MARKER}",
             "verdict": "malformed",
@@ -145,7 +136,9 @@ class TestMarkers:
         self, policy: Policy, severity: Severity
     ) -> None:
         """``--strict`` does not fail for a marker that nobody asked."""
-        found = told(m(1, age=9 * DAY), m(2, age=3 * DAY), markers=[green(name(1))], policy=policy)
+        found = told(
+            on_master(1, age=9 * DAY), on_master(2, age=3 * DAY), markers=[green(alpha(1))], policy=policy
+        )
         assert codes(found)["marker-stale"] is severity
 
     def test_only_markers_before_the_one_that_decided_matter(self) -> None:
@@ -153,16 +146,16 @@ class TestMarkers:
         first, used, last = "first.txt", "used.txt", "last.txt"
         markers = [
             marker(MASTER, first, Malformed("is empty")),
-            marker(MASTER, used, name(2)),
+            marker(MASTER, used, alpha(2)),
             marker(MASTER, last, Missing("does not exist")),
         ]
-        found = told(m(1), m(2), markers=markers, policy=Policy(markers=(first, used, last)))
+        found = told(on_master(1), on_master(2), markers=markers, policy=Policy(markers=(first, used, last)))
         assert codes(found) == {"marker-malformed": Severity.WARNING, "marker-missing": Severity.INFO}
 
     def test_explaining_more_never_changes_what_was_told_already(self) -> None:
         """A condition's severity depends on what is the case alone."""
-        builds = [m(1, age=9 * DAY), m(2, age=3 * DAY), m(3, without=NODEUP)]
-        markers = [green(name(1)), marker(MASTER, BRANCH_MARKER, name(1))]
+        builds = [on_master(1, age=9 * DAY), on_master(2, age=3 * DAY), on_master(3, without=NODEUP)]
+        markers = [green(alpha(1)), marker(MASTER, BRANCH_MARKER, alpha(1))]
         brief = told(*builds, markers=markers)
         long = told(
             *builds,
@@ -176,25 +169,27 @@ class TestMarkers:
 
 
 class TestBuilds:
-    @pytest.mark.parametrize(("nth", "markers"), [(2, []), (1, [green(name(1))])], ids=["--nth 2", "lagging"])
+    @pytest.mark.parametrize(
+        ("nth", "markers"), [(2, []), (1, [green(alpha(1))])], ids=["--nth 2", "lagging"]
+    )
     def test_freshness_is_judged_by_the_newest_and_not_by_the_chosen_build(
         self, nth: int, markers: list[Marker]
     ) -> None:
         """A chosen build of three weeks ago is no sign that builds have stopped."""
-        found = told(m(1, age=21 * DAY), m(2), markers=markers, policy=Policy(nth=nth))
-        assert str(found.version) == name(1)
+        found = told(on_master(1, age=21 * DAY), on_master(2), markers=markers, policy=Policy(nth=nth))
+        assert str(found.version) == alpha(1)
         assert "builds-old" not in codes(found)
 
     def test_a_build_that_cannot_be_tested_is_no_sign_that_builds_go_on(self) -> None:
         """The newest testable one counts, and that is the marker's."""
-        found = told(m(1, age=21 * DAY), m(2, without=NODEUP), markers=[green(name(1))])
-        assert condition(found, "builds-old").data["newest"] == name(1)
+        found = told(on_master(1, age=21 * DAY), on_master(2, without=NODEUP), markers=[green(alpha(1))])
+        assert condition(found, "builds-old").data["newest"] == alpha(1)
 
     def test_with_a_clone_merges_are_counted_and_not_days(self) -> None:
         """By the channel's name."""
         commits = [GitCommit(f"{7:010x}" + "0" * 30, NOW - 9 * DAY), GitCommit(ONE, NOW - DAY)]
         found = told(
-            m(7, age=9 * DAY), markers=[green(name(7))], git=GitLine("origin/master", tuple(commits))
+            on_master(7, age=9 * DAY), markers=[green(alpha(7))], git=GitLine("origin/master", tuple(commits))
         )
         (stalled,) = found.conditions
         assert (stalled.code, stalled.data["commits_behind"]) == ("builds-stalled", 1)
@@ -211,57 +206,69 @@ class TestBuilds:
 
     def test_a_version_that_is_asked_for_is_not_judged_by_its_age_or_branch(self) -> None:
         """Who names a build knows what it is."""
-        held = snapshot(m(1, age=99 * DAY), m(2, age=98 * DAY))
-        assert resolve(held, BuildVersion.parse(name(1)), DEFAULT, NOW).conditions == ()
+        held = snapshot(on_master(1, age=99 * DAY), on_master(2, age=98 * DAY))
+        assert resolve(held, BuildVersion.parse(alpha(1)), DEFAULT, NOW).conditions == ()
 
     @pytest.mark.parametrize(("age", "severity"), [(DAY, Severity.INFO), (DAY + HOUR, Severity.WARNING)])
     def test_a_build_that_stays_incomplete_is_no_passing_matter(
         self, age: timedelta, severity: Severity
     ) -> None:
         """For as long as a marker may lag, the next build will do; after that somebody should look."""
-        found = told(m(1, age=5 * DAY), m(2, age=age, without=NODEUP), markers=[green(name(1))])
+        found = told(
+            on_master(1, age=5 * DAY), on_master(2, age=age, without=NODEUP), markers=[green(alpha(1))]
+        )
         refused = condition(found, "builds-refused")
         assert refused.severity is severity
         assert refused.message == (
-            f"1 newer build of master cannot be tested; {name(2)}: linux/arm64/nodeup is missing"
+            f"1 newer build of master cannot be tested; {alpha(2)}: linux/arm64/nodeup is missing"
         )
-        assert refused.data == {"versions": (name(2),), "unreadable": ()}
+        assert refused.data == {"versions": (alpha(2),), "unreadable": ()}
 
     def test_a_build_that_may_still_be_uploading_is_good_to_know(self) -> None:
         """It is not counted among those that cannot be tested."""
         found = told(
-            m(1), m(2, age=timedelta(minutes=2)), m(3, age=timedelta(minutes=1)), markers=[green(name(1))]
+            on_master(1),
+            on_master(2, age=timedelta(minutes=2)),
+            on_master(3, age=timedelta(minutes=1)),
+            markers=[green(alpha(1))],
         )
         unsettled = condition(found, "builds-unsettled")
         assert unsettled.severity is Severity.INFO
         assert unsettled.message == (
-            f"2 newer builds of master may still be uploading; {name(3)}: its newest file was uploaded 60 seconds "
+            f"2 newer builds of master may still be uploading; {alpha(3)}: its newest file was uploaded 60 seconds "
             "ago, and an upload counts as over after 600"
         )
-        assert unsettled.data == {"versions": (name(3), name(2))}
+        assert unsettled.data == {"versions": (alpha(3), alpha(2))}
         assert "builds-refused" not in codes(found)
 
     def test_a_build_that_lost_files_is_compared_with_the_testable_one_before(self) -> None:
         """An incomplete one in between does not count; the sentence names one file, the data all."""
         lost = ("images/kops-utils-cp-amd64.tar.gz", "images/kops-utils-cp-arm64.tar.gz")
         without = tuple(path for each in lost for path in (each, f"{each}.sha256"))
-        found = told(m(1), m(2, without=NODEUP), m(3, without=without), markers=[green(name(3))])
+        found = told(
+            on_master(1),
+            on_master(2, without=NODEUP),
+            on_master(3, without=without),
+            markers=[green(alpha(3))],
+        )
         differs = condition(found, "artifacts-differ")
         assert differs.severity is Severity.WARNING
         assert differs.message == (
-            f"{name(3)} lacks 4 files that {name(1)} before it has, such as images/kops-utils-cp-amd64.tar.gz"
+            f"{alpha(3)} lacks 4 files that {alpha(1)} before it has, such as images/kops-utils-cp-amd64.tar.gz"
         )
-        assert differs.data == {"previous": name(1), "lacking": tuple(sorted(without))}
+        assert differs.data == {"previous": alpha(1), "lacking": tuple(sorted(without))}
 
     def test_a_build_that_gained_files_is_nothing_to_tell(self) -> None:
         """FAILURES row 27: the artifact set grows."""
         lost = ("images/kops-utils-cp-amd64.tar.gz", "images/kops-utils-cp-arm64.tar.gz")
         without = tuple(path for each in lost for path in (each, f"{each}.sha256"))
-        assert told(m(1, without=without), m(2), markers=[green(name(2))]).conditions == ()
+        assert told(on_master(1, without=without), on_master(2), markers=[green(alpha(2))]).conditions == ()
 
     def test_names_that_were_skipped_are_counted_by_kind(self) -> None:
         """FAILURES row 22."""
-        held = evolve(snapshot(m(1), markers=[green(name(1))]), skipped={"stray files": 2, "odd names": 1})
+        held = evolve(
+            snapshot(on_master(1), markers=[green(alpha(1))]), skipped={"stray files": 2, "odd names": 1}
+        )
         skipped = condition(resolve(held, ON_MASTER, DEFAULT, NOW), "names-skipped")
         assert (skipped.severity, skipped.message, skipped.data) == (
             Severity.INFO,
@@ -315,13 +322,13 @@ class TestAttribution:
     def test_a_clone_that_does_not_know_the_newest_build_is_behind(self, *, shallow: bool) -> None:
         """The sentence says how to mend it."""
         git = GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),), shallow=shallow)
-        behind = condition(told(m(7), git=git), "clone-behind")
+        behind = condition(told(on_master(7), git=git), "clone-behind")
         assert behind.severity is Severity.INFO
-        assert behind.data == {"version": name(7), "ref": "origin/master"}
+        assert behind.data == {"version": alpha(7), "ref": "origin/master"}
         cut_off = ", whose history is cut off" if shallow else ""
         remedy = "git fetch --unshallow, and fetch" if shallow else "fetch"
         assert behind.message == (
-            f"the commit of {name(7)} is not in the clone{cut_off}, so its name and not git attributes it to "
+            f"the commit of {alpha(7)} is not in the clone{cut_off}, so its name and not git attributes it to "
             f"master; {remedy} origin/master to be sure"
         )
 
@@ -329,20 +336,20 @@ class TestAttribution:
         """Two commits begin with it."""
         begins = f"{7:010x}"
         git = GitLine("origin/master", tuple(GitCommit(begins + end * 30, NOW - DAY) for end in "ab"))
-        assert condition(told(m(7), git=git), "clone-ambiguous") == Condition(
+        assert condition(told(on_master(7), git=git), "clone-ambiguous") == Condition(
             "clone-ambiguous",
             Severity.INFO,
-            f"the commit of {name(7)} abbreviates several commits of the clone, so its name and not git attributes "
+            f"the commit of {alpha(7)} abbreviates several commits of the clone, so its name and not git attributes "
             "it to master; fetch origin/master to be sure",
-            {"version": name(7), "ref": "origin/master"},
+            {"version": alpha(7), "ref": "origin/master"},
         )
 
     def test_where_no_build_is_listed_the_clone_is_not_compared_with_any(self) -> None:
         """Nothing but a marker speaks."""
         held = Snapshot(
             store=STORE,
-            builds=(m(1),),
-            markers=(green(name(1)),),
+            builds=(on_master(1),),
+            markers=(green(alpha(1)),),
             failures={ListMinors(): Failure("503")},
             git=GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),)),
         )
@@ -354,7 +361,7 @@ class TestAttribution:
     def test_a_clone_that_knows_the_newest_build_is_nothing_to_tell(self) -> None:
         """Whatever older builds there are."""
         git = GitLine("origin/master", (GitCommit(f"{7:010x}" + "0" * 30, NOW - DAY),))
-        assert told(m(6), m(7), markers=[green(name(7))], git=git).conditions == ()
+        assert told(on_master(6), on_master(7), markers=[green(alpha(7))], git=git).conditions == ()
 
     def test_rivals_of_a_build_that_is_not_the_newest_are_not_told(self) -> None:
         """A lagging marker's build is not taken for the newest, so nothing about that is doubtful."""
@@ -409,8 +416,8 @@ class TestGaps:
         """Also of a build of long ago: whether builds have stopped is not known."""
         held = Snapshot(
             store=STORE,
-            builds=(m(1, age=99 * DAY),),
-            markers=(green(name(1)),),
+            builds=(on_master(1, age=99 * DAY),),
+            markers=(green(alpha(1)),),
             failures={ListMinors(): OFF},
         )
         found = resolve(held, ON_MASTER, DEFAULT, NOW)
@@ -424,8 +431,8 @@ class TestGaps:
             Condition(
                 "marker-unverified",
                 Severity.WARNING,
-                f"{GREEN} names {name(1)}, which is testable; newer ones are not known",
-                {"marker": GREEN, "verdict": "unverified", "version": name(1)},
+                f"{GREEN} names {alpha(1)}, which is testable; newer ones are not known",
+                {"marker": GREEN, "verdict": "unverified", "version": alpha(1)},
             ),
         )
 
@@ -436,12 +443,12 @@ class TestGaps:
             store=STORE,
             minors=frozenset({"1.29", "1.30"}),
             listed=frozenset({"1.30"}),
-            builds=(m(1), Build(BuildVersion.parse(old), artifacts=())),
+            builds=(on_master(1), Build(BuildVersion.parse(old), artifacts=())),
             markers=(green(old),),
             failures={ListBuilds("1.29"): OFF},
         )
         found = resolve(held, ON_MASTER, DEFAULT, NOW)
-        assert (str(found.version), found.rung) == (name(1), Rung.FULL)
+        assert (str(found.version), found.rung) == (alpha(1), Rung.FULL)
         assert condition(found, "listing-unavailable") == Condition(
             "listing-unavailable",
             Severity.INFO,
@@ -451,18 +458,18 @@ class TestGaps:
     def test_a_build_that_was_proved_by_its_checksums_may_lack_images(self) -> None:
         """Where its directory may not be listed."""
         proof = tuple(f"{path}.sha256" for path in required_paths(DEFAULT.platforms))
-        proved = Build(BuildVersion.parse(name(1)), checksums=proof)
+        proved = Build(BuildVersion.parse(alpha(1)), checksums=proof)
         held = evolve(
-            snapshot(proved, markers=[green(name(1))]),
+            snapshot(proved, markers=[green(alpha(1))]),
             failures={ListArtifacts(proved.version): Failure("403", denied=True)},
         )
         assert resolve(held, ON_MASTER, DEFAULT, NOW).conditions == (
             Condition(
                 "listing-unavailable",
                 Severity.WARNING,
-                f"the files of {name(1)} may not be listed, so only the checksums of its binaries were looked for; "
+                f"the files of {alpha(1)} may not be listed, so only the checksums of its binaries were looked for; "
                 "whether its images are there is not known",
-                {"version": name(1)},
+                {"version": alpha(1)},
             ),
         )
 
@@ -543,17 +550,20 @@ class TestGaps:
             marker(MASTER, "second.txt", Missing("does not exist")),
         ]
         both = Policy(markers=("first.txt", "second.txt"))
-        assert told(m(1), markers=markers, policy=both).rung is Rung.FULL
-        assert told(m(1), markers=markers, policy=Policy(markers=("first.txt",))).rung is Rung.LISTING
-        assert told(m(1), policy=both).rung is Rung.FULL
+        assert told(on_master(1), markers=markers, policy=both).rung is Rung.FULL
+        assert told(on_master(1), markers=markers, policy=Policy(markers=("first.txt",))).rung is Rung.LISTING
+        assert told(on_master(1), policy=both).rung is Rung.FULL
 
     def test_only_the_marker_that_was_used_tells_whether_builds_were_listed(self) -> None:
         """The answer is from the first one that is usable."""
         fresh = evolve(
             snapshot(
-                m(1), bare_listing(name(2)), m(3), markers=[green(name(1)), marker(MASTER, "b.txt", name(3))]
+                on_master(1),
+                bare_listing(alpha(2)),
+                on_master(3),
+                markers=[green(alpha(1)), marker(MASTER, "b.txt", alpha(3))],
             ),
-            failures={ListArtifacts(BuildVersion.parse(name(2))): OFF},
+            failures={ListArtifacts(BuildVersion.parse(alpha(2))): OFF},
         )
         for first, second, rung in (("b.txt", GREEN_MARKER, Rung.FULL), (GREEN_MARKER, "b.txt", Rung.MARKER)):
             found = resolve(fresh, ON_MASTER, Policy(markers=(first, second)), NOW)
@@ -562,15 +572,17 @@ class TestGaps:
     def test_a_build_that_cannot_be_read_is_a_warning_at_once(self) -> None:
         """It is named apart from those that are not whole; the first of them is told with its reason."""
         held = evolve(
-            snapshot(m(1), bare_listing(name(2)), m(3, without=NODEUP), markers=[green(name(9))]),
-            failures={ListArtifacts(BuildVersion.parse(name(2))): OFF},
+            snapshot(
+                on_master(1), bare_listing(alpha(2)), on_master(3, without=NODEUP), markers=[green(alpha(9))]
+            ),
+            failures={ListArtifacts(BuildVersion.parse(alpha(2))): OFF},
         )
         found = resolve(held, ON_MASTER, Policy(strategy=Strategy.NEWEST), NOW)
         assert condition(found, "builds-refused") == Condition(
             "builds-refused",
             Severity.WARNING,
-            f"2 newer builds of master cannot be tested; {name(3)}: linux/arm64/nodeup is missing",
-            {"versions": (name(3), name(2)), "unreadable": (name(2),)},
+            f"2 newer builds of master cannot be tested; {alpha(3)}: linux/arm64/nodeup is missing",
+            {"versions": (alpha(3), alpha(2)), "unreadable": (alpha(2),)},
         )
 
 
@@ -588,12 +600,12 @@ class TestNeeds:
             store=STORE,
             minors=frozenset({"1.29", "1.30"}),
             listed=frozenset({"1.29", "1.30"}),
-            builds=(bare_listing(old), bare_listing(name(1)), bare_listing(name(2))),
+            builds=(bare_listing(old), bare_listing(alpha(1)), bare_listing(alpha(2))),
             markers=(green(old),),
         )
         asked = decide(held, ON_MASTER, DEFAULT, NOW)
         assert isinstance(asked, Undecided)
-        assert asked.needs == {ListArtifacts(BuildVersion.parse(name(1)))}
+        assert asked.needs == {ListArtifacts(BuildVersion.parse(alpha(1)))}
 
     def test_what_is_merely_looked_at_is_not_asked_for(self) -> None:
         """Conditions are drawn from what is known: half a look leaves no need behind."""
@@ -601,26 +613,26 @@ class TestNeeds:
             store=STORE,
             minors=frozenset({"1.29", "1.30"}),
             listed=frozenset({"1.30"}),
-            builds=(m(1), bare_listing(name(2))),
+            builds=(on_master(1), bare_listing(alpha(2))),
         )
         inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
         first = next(inquiry.known_candidates())
         assert not inquiry.is_known_testable(first.build)
-        assert [str(each.version) for each in inquiry.known_candidates()] == [name(2), name(1)]
+        assert [str(each.version) for each in inquiry.known_candidates()] == [alpha(2), alpha(1)]
         assert inquiry.known_previous(first) is not None
         assert inquiry.needs == set()
 
     def test_the_channels_are_not_asked_for_where_they_are_known(self) -> None:
         """A snapshot that has been told everything needs no request."""
         store = FakeStore()
-        held = snapshot(m(1), build("1.29.1+v1.29.0-3-g0123456789"))
+        held = snapshot(on_master(1), build("1.29.1+v1.29.0-3-g0123456789"))
         found, same = list_channels(store, DEFAULT, snapshot=held, now=NOW, deadline=Deadline(1))
         assert [str(channel) for channel in found] == ["master", "release-1.30", "release-1.29"]
         assert (same, store.calls) == (held, [])
 
     def test_a_store_that_lists_no_markers_still_names_its_channels(self) -> None:
         """By its builds; master is a channel wherever there is one."""
-        held = evolve(snapshot(m(1)), marker_names=frozenset({("release-1.2.3", BRANCH_MARKER)}))
+        held = evolve(snapshot(on_master(1)), marker_names=frozenset({("release-1.2.3", BRANCH_MARKER)}))
         assert Inquiry(held, ON_MASTER, DEFAULT, NOW).existing_channels() == ("master", "release-1.30")
         empty = evolve(held, minors=frozenset(), marker_names=frozenset({(MASTER, BRANCH_MARKER)}))
         assert Inquiry(empty, ON_MASTER, DEFAULT, NOW).existing_channels() == ("master",)

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kopsversion.model import GREEN_MARKER
-from tests.builders import HOUR, NOW
+from tests.builders import HOUR, NOW, alpha
 from tests.gcs_faults import EndlessPages, Exchange, Fault, Response, Stall
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, LISTINGS, GcsServer, Kind
 from tests.harness import add_build
-from tests.scenes import PLAIN, alpha
+from tests.scenes import PLAIN
 from tests.test_gitwitness import everything_from, fake_git
 from tests.test_store_contract import ServerPlace
 

@@ -29,7 +29,6 @@ from kopsversion.health import (
 from kopsversion.model import (
     BRANCH_MARKER,
     GREEN_MARKER,
-    Build,
     Channel,
     Condition,
     Failure,
@@ -47,10 +46,9 @@ from kopsversion.model import (
 )
 from kopsversion.resolver import Undecided
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE, bare_listing, build, marker, snapshot
+from tests.builders import DAY, HOUR, NOW, STORE, alpha, bare_listing, build, marker, on_master, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from kopsversion.model import Marker, MarkerReading
@@ -59,15 +57,6 @@ MASTER = Channel("master")
 RELEASE = Channel("release-1.29")
 DEFAULT = Policy()
 LACKS_NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
-
-
-def name(distance: int) -> str:
-    """Name a build of master."""
-    return f"1.30.0-alpha.2+v1.30.0-alpha.1-{distance}-g{distance:010x}"
-
-
-def on_master(distance: int, *, age: timedelta = HOUR, without: Sequence[str] = ()) -> Build:
-    return build(name(distance), uploaded=NOW - age, without=without)
 
 
 def green(named: str | MarkerReading, *, written: datetime | None = NOW - HOUR) -> Marker:
@@ -89,7 +78,7 @@ def codes(health: ChannelHealth) -> dict[str, Severity]:
 
 
 HEALTHY = snapshot(
-    on_master(5, age=2 * DAY), on_master(9, age=2 * HOUR), markers=[green(name(9)), latest(name(9))]
+    on_master(5, age=2 * DAY), on_master(9, age=2 * HOUR), markers=[green(alpha(9)), latest(alpha(9))]
 )
 
 
@@ -100,7 +89,7 @@ class TestMarkers:
         assert health.is_healthy
         assert health.findings == ()
         assert health.testable is not None
-        assert str(health.testable.version) == name(9)
+        assert str(health.testable.version) == alpha(9)
         assert [(each.name, each.verdict, each.lag, each.builds_behind) for each in health.markers] == [
             (GREEN_MARKER, Verdict.CURRENT, timedelta(), 0),
             (BRANCH_MARKER, Verdict.CURRENT, timedelta(), 0),
@@ -112,7 +101,7 @@ class TestMarkers:
             on_master(5, age=9 * DAY),
             on_master(7, age=3 * DAY),
             on_master(9),
-            markers=[green(name(9)), latest(name(5))],
+            markers=[green(alpha(9)), latest(alpha(5))],
         )
         health = judged(held)
         assert not health.is_healthy
@@ -123,7 +112,7 @@ class TestMarkers:
     def test_lagging_is_no_fault(self) -> None:
         """A promotion within its limit is mentioned, and does not make the channel unhealthy."""
         held = snapshot(
-            on_master(5, age=DAY), on_master(9), markers=[green(name(5)), latest(name(9), written=None)]
+            on_master(5, age=DAY), on_master(9), markers=[green(alpha(5)), latest(alpha(9), written=None)]
         )
         health = judged(held)
         assert health.is_healthy
@@ -135,13 +124,13 @@ class TestMarkers:
         [
             (Malformed("is an HTML or XML page"), "marker-malformed"),
             (Unreachable("the store is not available"), "marker-unreachable"),
-            (name(777), "marker-dangling"),
+            (alpha(777), "marker-dangling"),
             ("1.29.1+v1.29.0-3-g0000000003", "marker-wrong-channel"),
         ],
     )
     def test_useless_marker(self, said: str | MarkerReading, code: str) -> None:
         """Every verdict that no answer could use is a warning, and says what to do."""
-        held = snapshot(on_master(9), markers=[green(name(9)), latest(said)])
+        held = snapshot(on_master(9), markers=[green(alpha(9)), latest(said)])
         health = judged(held)
         assert codes(health) == {code: Severity.WARNING}
         assert health.findings[0].advice.endswith(".")
@@ -149,19 +138,19 @@ class TestMarkers:
 
     def test_missing_marker(self) -> None:
         """The markers that a channel must have are looked for, whether they exist or not."""
-        health = judged(snapshot(on_master(9), markers=[latest(name(9))]))
+        health = judged(snapshot(on_master(9), markers=[latest(alpha(9))]))
         assert codes(health) == {"marker-missing": Severity.WARNING}
         assert health.markers[0].version is None
 
     def test_other_marker(self) -> None:
         """Whatever else lies beside them is a marker too."""
         other = marker("master", "latest-ci-other.txt", Malformed("is empty"))
-        health = judged(snapshot(on_master(9), markers=[green(name(9)), latest(name(9)), other]))
+        health = judged(snapshot(on_master(9), markers=[green(alpha(9)), latest(alpha(9)), other]))
         assert codes(health) == {"marker-malformed": Severity.WARNING}
 
     def test_ignored_marker(self) -> None:
         """A marker that the configuration ignores is judged, shown, and makes nothing unhealthy."""
-        held = snapshot(on_master(9), markers=[latest(name(9))])
+        held = snapshot(on_master(9), markers=[latest(alpha(9))])
         health = judged(held, policy=Policy(reported=(GREEN_MARKER,)))
         assert health.is_healthy
         assert codes(health) == {"marker-missing": Severity.INFO}
@@ -172,13 +161,13 @@ class TestMarkers:
         held = snapshot(
             on_master(5),
             on_master(9, age=timedelta(minutes=30), without=LACKS_NODEUP),
-            markers=[green(name(5)), latest(name(5))],
+            markers=[green(alpha(5)), latest(alpha(5))],
         )
         health = judged(held)
         assert [each.builds_behind for each in health.markers] == [0, 0]
         assert codes(health) == {"builds-refused": Severity.INFO}
         assert health.newest is not None
-        assert (str(health.newest.version), health.newest.state) == (name(9), BuildState.REFUSED)
+        assert (str(health.newest.version), health.newest.state) == (alpha(9), BuildState.REFUSED)
         assert health.newest.reasons == ("linux/arm64/nodeup is missing",)
         assert health.refused == (health.newest,)
 
@@ -186,7 +175,7 @@ class TestMarkers:
         """A marker that stood still for long because there was nothing newer is not accused, but mentioned."""
         held = snapshot(
             on_master(9, age=61 * DAY),
-            markers=[green(name(9), written=NOW - 60 * DAY), latest(name(9), written=NOW - DAY)],
+            markers=[green(alpha(9), written=NOW - 60 * DAY), latest(alpha(9), written=NOW - DAY)],
         )
         health = judged(held)
         assert codes(health) == {"builds-old": Severity.WARNING, "marker-old": Severity.INFO}
@@ -198,7 +187,7 @@ class TestMarkers:
 class TestBuilds:
     def test_limits(self) -> None:
         """How old builds may be is the policy's say."""
-        held = snapshot(on_master(9, age=20 * DAY), markers=[green(name(9)), latest(name(9))])
+        held = snapshot(on_master(9, age=20 * DAY), markers=[green(alpha(9)), latest(alpha(9))])
         assert not judged(held).is_healthy
         assert judged(held, policy=Policy(max_build_age=30 * DAY)).is_healthy
 
@@ -208,22 +197,22 @@ class TestBuilds:
             "origin/master",
             tuple(GitCommit(f"{n:010x}{'0' * 30}", NOW - 20 * DAY + n * HOUR) for n in range(13)),
         )
-        held = snapshot(on_master(9, age=20 * DAY), markers=[green(name(9)), latest(name(9))], git=line)
+        held = snapshot(on_master(9, age=20 * DAY), markers=[green(alpha(9)), latest(alpha(9))], git=line)
         health = judged(held)
         assert health.commits_behind == 3
         assert set(codes(health)) == {"builds-stalled"}
 
     def test_states(self) -> None:
         """A build is testable, refused, unsettled, or was not looked into; one that cannot be read is the last."""
-        unread = bare_listing(name(3), NOW - 5 * DAY)
+        unread = bare_listing(alpha(3), NOW - 5 * DAY)
         held = snapshot(
-            bare_listing(name(2), NOW - 6 * DAY),
+            bare_listing(alpha(2), NOW - 6 * DAY),
             unread,
             on_master(5, age=4 * DAY, without=LACKS_NODEUP),
             on_master(6, age=3 * DAY),
             on_master(7),
             on_master(8, age=timedelta(minutes=5)),
-            markers=[green(name(7)), latest(name(7))],
+            markers=[green(alpha(7)), latest(alpha(7))],
         )
         held = evolve(held, failures={ListArtifacts(unread.version): Failure("HTTP 503")})
         assert [build.state for build in judged(held).builds] == [
@@ -240,19 +229,19 @@ class TestBuilds:
         held = snapshot(
             on_master(1, age=TIMELINE + HOUR),
             on_master(2, age=TIMELINE),
-            bare_listing(name(3)),
+            bare_listing(alpha(3)),
             on_master(8, age=DAY),
             on_master(9),
-            markers=[green(name(9)), latest(name(9))],
+            markers=[green(alpha(9)), latest(alpha(9))],
         )
-        assert [str(build.version) for build in judged(held).builds] == [name(9), name(8), name(2)]
+        assert [str(build.version) for build in judged(held).builds] == [alpha(9), alpha(8), alpha(2)]
 
     def test_no_testable_build(self) -> None:
         """A channel none of whose builds is testable is told by its markers and refusals as well."""
         held = snapshot(
             on_master(8, without=LACKS_NODEUP),
             on_master(9, without=LACKS_NODEUP),
-            markers=[latest(name(9))],
+            markers=[latest(alpha(9))],
         )
         health = judged(held)
         assert codes(health) == {
@@ -262,7 +251,7 @@ class TestBuilds:
         }
         assert "; 1.30.0-alpha.2+v1.30.0-alpha.1-9-g0000000009: linux" in health.findings[0].condition.message
         assert health.testable is None
-        assert [str(each.version) for each in health.refused] == [name(9), name(8)]
+        assert [str(each.version) for each in health.refused] == [alpha(9), alpha(8)]
 
     def test_no_build(self) -> None:
         """A channel without any build says so in one sentence."""
@@ -314,23 +303,23 @@ class TestWhatIsNotKnown:
 class TestWorthExamining:
     def test_newest(self) -> None:
         """The newest builds are looked into, as many as there is room for, but not twice."""
-        tried = bare_listing(name(7), NOW - HOUR)
-        held = snapshot(bare_listing(name(6)), tried, bare_listing(name(8)), on_master(9))
+        tried = bare_listing(alpha(7), NOW - HOUR)
+        held = snapshot(bare_listing(alpha(6)), tried, bare_listing(alpha(8)), on_master(9))
         held = evolve(held, failures={ListArtifacts(tried.version): Failure("HTTP 503")})
         needs = worth_examining(held, MASTER, DEFAULT, NOW, limit=3)
-        assert needs == {ListArtifacts(BuildVersion.parse(name(8)))}
+        assert needs == {ListArtifacts(BuildVersion.parse(alpha(8)))}
 
     def test_whole_timeline(self) -> None:
         """Where it costs nothing, every build of the timeline is looked into, and none before it."""
-        held = snapshot(bare_listing(name(6), NOW - TIMELINE - HOUR), bare_listing(name(7), NOW - 9 * DAY))
+        held = snapshot(bare_listing(alpha(6), NOW - TIMELINE - HOUR), bare_listing(alpha(7), NOW - 9 * DAY))
         needs = worth_examining(held, MASTER, DEFAULT, NOW, limit=None)
-        assert needs == {ListArtifacts(BuildVersion.parse(name(7)))}
+        assert needs == {ListArtifacts(BuildVersion.parse(alpha(7)))}
 
 
 class TestChecks:
     def test_names(self) -> None:
         """The names of a channel's checks depend on its markers, and not on what was found."""
-        held = snapshot(on_master(9, age=99 * DAY), markers=[green(Malformed("is empty")), latest(name(9))])
+        held = snapshot(on_master(9, age=99 * DAY), markers=[green(Malformed("is empty")), latest(alpha(9))])
         names = [check.name for check in judged(held).checks]
         assert names == [check.name for check in judged(HEALTHY).checks]
         assert names == [
@@ -345,7 +334,7 @@ class TestChecks:
 
     def test_each_finding_in_one(self) -> None:
         """A finding belongs to exactly one check, which fails if it is serious."""
-        held = snapshot(on_master(9, age=99 * DAY), markers=[green(Malformed("is empty")), latest(name(9))])
+        held = snapshot(on_master(9, age=99 * DAY), markers=[green(Malformed("is empty")), latest(alpha(9))])
         health = judged(held)
         found = [finding for check in health.checks for finding in check.findings]
         assert len(found) == len(health.findings) == 2
@@ -356,7 +345,7 @@ class TestChecks:
 
     def test_skipped(self) -> None:
         """A check of an ignored marker, or of a channel that could not be read, is skipped and says why."""
-        held = snapshot(on_master(9), markers=[latest(name(9))])
+        held = snapshot(on_master(9), markers=[latest(alpha(9))])
         ignoring = judged(held, policy=Policy(reported=(GREEN_MARKER,)))
         assert ignoring.checks[-2].skipped == "ignored by configuration"
         error = StoreUnavailableError("no answer", url=STORE, reasons=("HTTP 503",))
@@ -380,7 +369,7 @@ class TestChecks:
 
 class TestReport:
     WELL = judged(HEALTHY)
-    ILL = judged(snapshot(on_master(9, age=99 * DAY), markers=[green(name(9)), latest(name(9))]))
+    ILL = judged(snapshot(on_master(9, age=99 * DAY), markers=[green(alpha(9)), latest(alpha(9))]))
     UNREAD = unreadable(RELEASE, DEFAULT, StoreUnavailableError("no answer", url=STORE))
 
     @pytest.mark.parametrize(

@@ -41,12 +41,23 @@ from kopsversion.model import (
     Witness,
 )
 from kopsversion.testable import required_paths
-from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE, bare_listing, build, marker, snapshot
+from tests.builders import (
+    DAY,
+    HOUR,
+    NOW,
+    STORE,
+    alpha,
+    bare_listing,
+    beta,
+    build,
+    marker,
+    on_master,
+    snapshot,
+    version,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import timedelta
 
 ON_MASTER = Channel(MASTER)
 ON_RELEASE = Channel("release-1.30")
@@ -59,27 +70,9 @@ MASTER_S = ReadMarker(MASTER, BRANCH_MARKER)
 RELEASE_S = ReadMarker("release-1.30", BRANCH_MARKER)
 
 
-def name(distance: int, *, minor: str = "1.30") -> str:
-    """Name a build of master."""
-    return f"{minor}.0-alpha.2+v{minor}.0-alpha.1-{distance}-g{distance:010x}"
-
-
-def beta(distance: int) -> str:
-    """Name a build that may be master's or release-1.30's."""
-    return f"1.30.0-beta.2+v1.30.0-beta.1-{distance}-g{distance:010x}"
-
-
 def patch(distance: int) -> str:
     """Name a build of release-1.30."""
     return f"1.30.1+v1.30.0-{distance}-g{distance:010x}"
-
-
-def m(distance: int, *, age: timedelta = HOUR, without: Sequence[str] = ()) -> Build:
-    return build(name(distance), uploaded=NOW - age, without=without)
-
-
-def version(text: str) -> BuildVersion:
-    return BuildVersion.parse(text)
 
 
 def asking(held: Snapshot, channel: Channel = ON_MASTER, policy: Policy = DEFAULT) -> Inquiry:
@@ -105,7 +98,7 @@ def names(found: Iterable[Candidate | Unknown]) -> list[str | None]:
 class TestMarkers:
     def test_a_marker_that_is_not_known_is_asked_for(self) -> None:
         """One that is known is not."""
-        held = partial(markers=[marker(MASTER, BRANCH_MARKER, name(1))])
+        held = partial(markers=[marker(MASTER, BRANCH_MARKER, alpha(1))])
         inquiry = asking(held)
         assert inquiry.marker(MASTER, BRANCH_MARKER) == held.markers[0]
         assert inquiry.needs == set()
@@ -175,7 +168,7 @@ class TestMinors:
 class TestBuilds:
     def test_a_minor_that_is_not_listed_is_asked_for(self) -> None:
         """A build of it that was looked for by itself is not taken for all."""
-        inquiry = asking(evolve(partial(m(1)), listed=frozenset()))
+        inquiry = asking(evolve(partial(on_master(1)), listed=frozenset()))
         assert inquiry.builds("1.30") is UNKNOWN
         assert inquiry.needs == {ListBuilds("1.30")}
 
@@ -189,24 +182,24 @@ class TestBuilds:
 
     def test_a_whole_snapshot_lists_what_it_does_not_hold(self) -> None:
         """There is nothing."""
-        assert asking(snapshot(m(1))).builds("1.7") == ()
+        assert asking(snapshot(on_master(1))).builds("1.7") == ()
 
     def test_builds_are_kept_apart_by_minor(self) -> None:
         """Those that were looked for and not found are none."""
-        gone = Build(version(name(9)), artifacts=())
-        inquiry = asking(snapshot(m(1), m(2), build(name(1, minor="1.29")), gone))
+        gone = Build(version(alpha(9)), artifacts=())
+        inquiry = asking(snapshot(on_master(1), on_master(2), build(alpha(1, minor="1.29")), gone))
         found = inquiry.builds("1.30")
-        assert found == (m(1), m(2))
-        assert inquiry.builds("1.29") == (build(name(1, minor="1.29")),)
+        assert found == (on_master(1), on_master(2))
+        assert inquiry.builds("1.29") == (build(alpha(1, minor="1.29")),)
         assert inquiry.needs == set()
 
     def test_at_a_past_moment_later_builds_are_not_there(self) -> None:
         """That very moment belongs to the past."""
         held = evolve(
             snapshot(
-                bare_listing(name(1), NOW - DAY),
-                bare_listing(name(2), NOW),
-                bare_listing(name(3), NOW + HOUR),
+                bare_listing(alpha(1), NOW - DAY),
+                bare_listing(alpha(2), NOW),
+                bare_listing(alpha(3), NOW + HOUR),
             ),
             as_of=NOW,
         )
@@ -217,16 +210,16 @@ class TestBuilds:
 
     def test_at_a_past_moment_a_build_without_files_shows_that_times_are_needed(self) -> None:
         """It was uploaded later, and so were others. Where their times cannot be had, it is left at that."""
-        gone = Build(version(name(9)), artifacts=())
-        held = evolve(partial(m(1), gone), as_of=NOW)
+        gone = Build(version(alpha(9)), artifacts=())
+        held = evolve(partial(on_master(1), gone), as_of=NOW)
         inquiry = asking(held)
         assert inquiry.builds("1.30") is UNKNOWN
         assert inquiry.needs == {ListUploads("1.30")}
-        assert asking(evolve(held, timed=frozenset({"1.30"}))).builds("1.30") == (m(1),)
-        assert asking(evolve(held, as_of=None)).builds("1.30") == (m(1),)
-        assert asking(evolve(held, builds=(m(1),))).builds("1.30") == (m(1),)
+        assert asking(evolve(held, timed=frozenset({"1.30"}))).builds("1.30") == (on_master(1),)
+        assert asking(evolve(held, as_of=None)).builds("1.30") == (on_master(1),)
+        assert asking(evolve(held, builds=(on_master(1),))).builds("1.30") == (on_master(1),)
         failed = asking(evolve(held, failures={ListUploads("1.30"): OFF}))
-        assert failed.builds("1.30") == (m(1),)
+        assert failed.builds("1.30") == (on_master(1),)
         assert failed.gaps == {ListUploads("1.30"): "503"}
 
 
@@ -234,15 +227,15 @@ class TestCandidates:
     def test_of_every_minor_the_newest_first(self) -> None:
         """Tag builds and other branches' builds are none."""
         held = snapshot(
-            m(2),
-            m(1),
+            on_master(2),
+            on_master(1),
             build("1.30.0-alpha.1"),
-            build(name(7, minor="1.29")),
+            build(alpha(7, minor="1.29")),
             build("1.29.1+v1.29.0-3-g0123456789"),
         )
         found = list(asking(held).candidates())
-        assert names(found) == [name(2), name(1), name(7, minor="1.29")]
-        assert found[0] == Candidate(m(2), Attribution(MASTER, Witness.VERSION, Certainty.LIKELY))
+        assert names(found) == [alpha(2), alpha(1), alpha(7, minor="1.29")]
+        assert found[0] == Candidate(on_master(2), Attribution(MASTER, Witness.VERSION, Certainty.LIKELY))
 
     def test_each_stands_once_and_asking_again_gives_the_same(self) -> None:
         """Of a release branch those whose names leave no doubt come first."""
@@ -268,28 +261,28 @@ class TestCandidates:
     def test_they_end_where_more_must_be_known(self) -> None:
         """With one sign of it, and nothing behind it."""
         assert names(asking(Snapshot(store=STORE)).candidates()) == [None]
-        held = evolve(partial(m(1)), minors=frozenset({"1.30", "1.29", "1.28"}))
+        held = evolve(partial(on_master(1)), minors=frozenset({"1.30", "1.29", "1.28"}))
         inquiry = asking(evolve(held, listed=frozenset({"1.30", "1.28"})))
-        assert names(inquiry.candidates()) == [name(1), None]
+        assert names(inquiry.candidates()) == [alpha(1), None]
         assert inquiry.needs == {ListBuilds("1.29")}
 
     def test_they_end_in_silence_where_a_minor_cannot_be_listed(self) -> None:
         """A part is never taken for the whole, so the minor behind it is not looked into."""
         held = evolve(
-            partial(m(1), build(name(7, minor="1.28"))),
+            partial(on_master(1), build(alpha(7, minor="1.28"))),
             minors=frozenset({"1.30", "1.29", "1.28"}),
             listed=frozenset({"1.30", "1.28"}),
             failures={ListBuilds("1.29"): OFF},
         )
         inquiry = asking(held)
-        assert names(inquiry.candidates()) == [name(1)]
+        assert names(inquiry.candidates()) == [alpha(1)]
         assert (inquiry.listing_failure, inquiry.needs) == ("503", set())
 
     def test_to_look_at_what_is_known_leaves_no_need_behind(self) -> None:
         """But those that were there before."""
-        inquiry = asking(evolve(partial(m(1)), minors=frozenset({"1.30", "1.29"})))
+        inquiry = asking(evolve(partial(on_master(1)), minors=frozenset({"1.30", "1.29"})))
         inquiry.need(ListMarkers())
-        assert names(inquiry.known_candidates()) == [name(1)]
+        assert names(inquiry.known_candidates()) == [alpha(1)]
         assert inquiry.needs == {ListMarkers()}
 
     def test_bare_commits_need_their_upload_times(self) -> None:
@@ -309,12 +302,14 @@ class TestCandidates:
         """Each of them in a place that one of them had."""
         full = {n: f"{n:010x}" + "0" * 30 for n in (1, 2, 4)}
         git = GitLine("origin/master", tuple(GitCommit(full[n], NOW) for n in (4, 1, 2)))
-        held = snapshot(*(m(n) for n in (1, 2, 3, 4)), build("1.30.0-alpha.2+v1.30.0-alpha.1"), git=git)
+        held = snapshot(
+            *(on_master(n) for n in (1, 2, 3, 4)), build("1.30.0-alpha.2+v1.30.0-alpha.1"), git=git
+        )
         assert names(asking(held).candidates()) == [
-            name(2),
-            name(3),
-            name(1),
-            name(4),
+            alpha(2),
+            alpha(3),
+            alpha(1),
+            alpha(4),
             "1.30.0-alpha.2+v1.30.0-alpha.1",
         ]
 
@@ -337,7 +332,7 @@ class TestEvidence:
         return asking(held)._evidence("1.30", [build(beta(1))])
 
     def test_alphas_need_none(self) -> None:
-        assert asking(partial())._evidence("1.30", [m(1)]) == BranchEvidence()
+        assert asking(partial())._evidence("1.30", [on_master(1)]) == BranchEvidence()
 
     def test_both_branches_markers_and_the_upload_times_are_asked_for_at_once(self) -> None:
         """They do not depend on each other."""
@@ -349,7 +344,7 @@ class TestEvidence:
     def test_each_of_them_is_waited_for(self, missing: Need) -> None:
         read = [ReadMarker(MASTER, BRANCH_MARKER), ReadMarker("release-1.30", BRANCH_MARKER)]
         held = evolve(
-            partial(markers=[marker(each.ref, each.name, name(1)) for each in read if each != missing]),
+            partial(markers=[marker(each.ref, each.name, alpha(1)) for each in read if each != missing]),
             timed=frozenset() if isinstance(missing, ListUploads) else frozenset({"1.30"}),
         )
         inquiry = asking(held)
@@ -359,23 +354,23 @@ class TestEvidence:
     def test_all_of_master_s_markers_and_the_first_build_after_the_minor_are_told(self) -> None:
         """A patch of a later minor is not master's, and a build without a time dates nothing."""
         later = [
-            build(name(2, minor="1.31"), uploaded=NOW - 3 * DAY),
-            build(name(3, minor="1.31"), uploaded=NOW - 2 * DAY),
+            build(alpha(2, minor="1.31"), uploaded=NOW - 3 * DAY),
+            build(alpha(3, minor="1.31"), uploaded=NOW - 2 * DAY),
             build("1.31.1+v1.31.0-1-g0123456789", uploaded=NOW - 9 * DAY),
-            bare_listing(name(1, minor="1.31")),
-            build(name(9, minor="1.29"), uploaded=NOW - 80 * DAY),
+            bare_listing(alpha(1, minor="1.31")),
+            build(alpha(9, minor="1.29"), uploaded=NOW - 80 * DAY),
             build(beta(1), uploaded=NOW - 70 * DAY),
         ]
         markers = [
-            marker(MASTER, BRANCH_MARKER, name(3, minor="1.31")),
-            marker(MASTER, "other.txt", name(2, minor="1.31")),
+            marker(MASTER, BRANCH_MARKER, alpha(3, minor="1.31")),
+            marker(MASTER, "other.txt", alpha(2, minor="1.31")),
             marker(MASTER, "none.txt", Missing("does not exist")),
             marker("release-1.30", BRANCH_MARKER, beta(1)),
         ]
         assert self.evidence(snapshot(*later, markers=markers)) == BranchEvidence(
             release_named=version(beta(1)),
             release_exists=True,
-            master_named=(version(name(3, minor="1.31")), version(name(2, minor="1.31"))),
+            master_named=(version(alpha(3, minor="1.31")), version(alpha(2, minor="1.31"))),
             master_left=NOW - 3 * DAY,
         )
 
@@ -417,26 +412,26 @@ class TestRefusal:
     PROOF = tuple(f"{path}.sha256" for path in required_paths(DEFAULT.platforms))
 
     def test_a_build_whose_files_are_known_is_judged_by_them(self) -> None:
-        inquiry = asking(snapshot(m(1), m(2, without=NODEUP)))
-        assert inquiry.refusal(m(1)) is None
-        assert inquiry.refusal(m(2, without=NODEUP)) == Refusal(
-            version(name(2)), ("linux/arm64/nodeup is missing",)
+        inquiry = asking(snapshot(on_master(1), on_master(2, without=NODEUP)))
+        assert inquiry.refusal(on_master(1)) is None
+        assert inquiry.refusal(on_master(2, without=NODEUP)) == Refusal(
+            version(alpha(2)), ("linux/arm64/nodeup is missing",)
         )
         assert inquiry.needs == set()
 
     def test_one_whose_files_are_not_known_is_asked_for(self) -> None:
         """But not where it is excluded anyway."""
         inquiry = asking(partial())
-        assert inquiry.refusal(bare_listing(name(1))) is UNKNOWN
-        assert inquiry.needs == {ListArtifacts(version(name(1)))}
-        excluding = asking(partial(), policy=Policy(exclude=frozenset({version(name(1))})))
-        found = excluding.refusal(bare_listing(name(1)))
+        assert inquiry.refusal(bare_listing(alpha(1))) is UNKNOWN
+        assert inquiry.needs == {ListArtifacts(version(alpha(1)))}
+        excluding = asking(partial(), policy=Policy(exclude=frozenset({version(alpha(1))})))
+        found = excluding.refusal(bare_listing(alpha(1)))
         assert isinstance(found, Refusal)
         assert (found.kind, excluding.needs) == (RefusalKind.EXCLUDED, set())
 
     def test_where_listing_is_denied_checksums_are_proof(self) -> None:
         """All of them, or what is missing."""
-        bare = bare_listing(name(1))
+        bare = bare_listing(alpha(1))
         denied = evolve(partial(bare), failures={ListArtifacts(bare.version): DENIED})
         inquiry = asking(denied)
         assert inquiry.refusal(bare) is UNKNOWN
@@ -454,7 +449,7 @@ class TestRefusal:
         self, listing: Failure, proof: Failure | None, reason: str
     ) -> None:
         """Where listing fails and is not denied, checksums are not asked for."""
-        bare = bare_listing(name(1))
+        bare = bare_listing(alpha(1))
         failures: dict[Need, Failure] = {ListArtifacts(bare.version): listing}
         if proof is not None:
             failures[ReadChecksums(bare.version)] = proof
@@ -466,9 +461,9 @@ class TestRefusal:
 
     def test_a_fresh_build_is_settled_if_its_branch_s_marker_names_it(self) -> None:
         """Its own branch's, and no other build's."""
-        fresh = m(2, age=HOUR / 60)
-        for said, is_settled in ((name(2), True), (name(1), False), (Malformed("is empty"), False)):
-            inquiry = asking(snapshot(m(1), fresh, markers=[marker(MASTER, BRANCH_MARKER, said)]))
+        fresh = on_master(2, age=HOUR / 60)
+        for said, is_settled in ((alpha(2), True), (alpha(1), False), (Malformed("is empty"), False)):
+            inquiry = asking(snapshot(on_master(1), fresh, markers=[marker(MASTER, BRANCH_MARKER, said)]))
             assert (inquiry.refusal(fresh) is None) is is_settled, said
         assert inquiry.gaps == {MASTER_S: "it is empty"}
         inquiry = asking(partial(fresh))
@@ -484,48 +479,54 @@ class TestLooking:
 
     def test_the_first_testable_one(self) -> None:
         """Past those that are not, to the first that is not known."""
-        held = partial(m(4, without=NODEUP), m(3), bare_listing(name(2)), bare_listing(name(1)))
+        held = partial(
+            on_master(4, without=NODEUP), on_master(3), bare_listing(alpha(2)), bare_listing(alpha(1))
+        )
         inquiry = asking(held)
         known = self.candidates(inquiry)
-        ordered = [known[name(n)] for n in (4, 3, 2, 1)]
-        assert inquiry.first_testable(ordered) == known[name(3)]
+        ordered = [known[alpha(n)] for n in (4, 3, 2, 1)]
+        assert inquiry.first_testable(ordered) == known[alpha(3)]
         assert inquiry.first_testable(ordered[:1]) is None
         assert inquiry.needs == set()
         assert inquiry.first_testable([UNKNOWN, *ordered]) is UNKNOWN
         assert inquiry.first_testable([ordered[0], *ordered[2:]]) is UNKNOWN
-        assert inquiry.needs == {ListArtifacts(version(name(2)))}
+        assert inquiry.needs == {ListArtifacts(version(alpha(2)))}
 
     def test_the_testable_one_before(self) -> None:
         """Not the chosen one itself, and none that is newer."""
-        held = partial(m(4), m(3), m(2, without=NODEUP), m(1))
+        held = partial(on_master(4), on_master(3), on_master(2, without=NODEUP), on_master(1))
         inquiry = asking(held)
         known = self.candidates(inquiry)
-        assert inquiry.previous_testable(known[name(4)]) == known[name(3)]
-        assert inquiry.previous_testable(known[name(3)]) == known[name(1)]
-        assert inquiry.previous_testable(known[name(1)]) is None
-        assert inquiry.known_previous(known[name(3)]) == known[name(1)]
-        assert inquiry.known_previous(known[name(1)]) is None
+        assert inquiry.previous_testable(known[alpha(4)]) == known[alpha(3)]
+        assert inquiry.previous_testable(known[alpha(3)]) == known[alpha(1)]
+        assert inquiry.previous_testable(known[alpha(1)]) is None
+        assert inquiry.known_previous(known[alpha(3)]) == known[alpha(1)]
+        assert inquiry.known_previous(known[alpha(1)]) is None
 
     def test_the_one_before_as_far_as_is_known(self) -> None:
         """Past one that is not known, and nothing is asked for."""
-        held = partial(m(4), bare_listing(name(3)), m(1))
+        held = partial(on_master(4), bare_listing(alpha(3)), on_master(1))
         inquiry = asking(held)
         inquiry.need(ListMarkers())
         known = self.candidates(inquiry)
-        assert inquiry.known_previous(known[name(4)]) == known[name(1)]
-        assert not inquiry.is_known_testable(known[name(3)].build)
-        assert inquiry.is_known_testable(known[name(1)].build)
+        assert inquiry.known_previous(known[alpha(4)]) == known[alpha(1)]
+        assert not inquiry.is_known_testable(known[alpha(3)].build)
+        assert inquiry.is_known_testable(known[alpha(1)].build)
         assert inquiry.needs == {ListMarkers()}
 
     def test_why_newer_ones_were_passed_over(self) -> None:
         """As far as that is known, newest first; nothing is asked for."""
         held = partial(
-            m(6, without=NODEUP), bare_listing(name(5)), m(4, without=NODEUP), m(3), m(2, without=NODEUP)
+            on_master(6, without=NODEUP),
+            bare_listing(alpha(5)),
+            on_master(4, without=NODEUP),
+            on_master(3),
+            on_master(2, without=NODEUP),
         )
         inquiry = asking(held)
         inquiry.need(ListMarkers())
-        chosen = self.candidates(inquiry)[name(3)]
-        assert [str(each.version) for each in inquiry.known_refusals(chosen)] == [name(6), name(4)]
+        chosen = self.candidates(inquiry)[alpha(3)]
+        assert [str(each.version) for each in inquiry.known_refusals(chosen)] == [alpha(6), alpha(4)]
         assert inquiry.needs == {ListMarkers()}
 
 

@@ -26,23 +26,10 @@ from kopsversion.model import (
     Strategy,
     Verdict,
 )
-from tests.builders import DAY, HOUR, NOW
+from tests.builders import DAY, HOUR, NOW, alpha, beta, patch
 from tests.gcs_faults import Stall, Status
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, LISTINGS, GcsServer, Kind
-from tests.scenes import (
-    ATTEMPTS,
-    CUT,
-    FAST,
-    MASTER_LAST,
-    PLAIN,
-    Scene,
-    alpha,
-    ask,
-    beta,
-    every_hour,
-    patch,
-    store_of,
-)
+from tests.scenes import ATTEMPTS, CUT, FAST, MASTER_LAST, PLAIN, Scene, ask, every_hour, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

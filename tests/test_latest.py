@@ -37,7 +37,7 @@ from kopsversion.model import (
     Witness,
 )
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE
+from tests.builders import DAY, HOUR, NOW, STORE, alpha, patch
 from tests.fake_store import URL, FakeStore
 from tests.git_repos import GitRepository
 
@@ -53,16 +53,6 @@ LACKS_NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
 
 
 pytestmark = pytest.mark.usefixtures("isolated_git")
-
-
-def name(distance: int) -> str:
-    """Name a build of master."""
-    return f"1.30.0-alpha.2+v1.30.0-alpha.1-{distance}-g{distance:010x}"
-
-
-def patch(distance: int) -> str:
-    """Name a build of release-1.29."""
-    return f"1.29.1+v1.29.0-{distance}-g{distance:010x}"
 
 
 def codes(answer: Resolution | ChannelListing) -> dict[str, Severity]:
@@ -88,10 +78,10 @@ def store() -> FakeStore:
     """Some builds of master and of release-1.29, the newest of each named by its marker."""
     made = FakeStore()
     for distance in (1, 2, 3):
-        made.add_build(name(distance), at=NOW - DAY * (4 - distance))
+        made.add_build(alpha(distance), at=NOW - DAY * (4 - distance))
         made.add_build(patch(distance), at=NOW - DAY * (4 - distance))
-    made.add_marker("master", GREEN_MARKER, name(3))
-    made.add_marker("master", BRANCH_MARKER, name(3))
+    made.add_marker("master", GREEN_MARKER, alpha(3))
+    made.add_marker("master", BRANCH_MARKER, alpha(3))
     made.add_marker("release-1.29", BRANCH_MARKER, patch(3))
     return made
 
@@ -172,7 +162,7 @@ class TestStores:
         """Several are given as a sequence of these."""
         for place in (demo, f"file://{demo}", [demo], (demo, store)):
             assert str(resolve_latest(store=place, as_of=AS_OF).version) == DEMO_MASTER
-        assert str(resolve_latest(store=store, now=NOW).version) == name(3)
+        assert str(resolve_latest(store=store, now=NOW).version) == alpha(3)
         assert resolve_latest(store=store, now=NOW).store == URL
 
     def test_no_store_at_all_is_a_usage_error(self) -> None:
@@ -225,8 +215,8 @@ class TestStores:
         """In a directory that costs nothing; a build that lost a file is chosen with a condition."""
         lost = ("images/kops-utils-cp-amd64.tar.gz", "images/kops-utils-cp-arm64.tar.gz")
         store = FakeStore()
-        store.add_build(name(1), at=NOW - DAY)
-        store.add_build(name(2), without=[path for each in lost for path in (each, f"{each}.sha256")])
+        store.add_build(alpha(1), at=NOW - DAY)
+        store.add_build(alpha(2), without=[path for each in lost for path in (each, f"{each}.sha256")])
         for path, held in store.held.items():
             file = tmp_path / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -274,15 +264,15 @@ class TestMoments:
         """Whatever `now` says; and leaves out what is later."""
         moment = NOW - 2 * DAY + HOUR
         found = resolve_latest(store=store, as_of=moment, now=NOW)
-        assert (str(found.version), found.now) == (name(2), moment)
+        assert (str(found.version), found.now) == (alpha(2), moment)
         listed = list_channel("master", store=store, as_of=moment)
-        assert (versions(listed), listed.now) == ([name(2), name(1)], moment)
+        assert (versions(listed), listed.now) == ([alpha(2), alpha(1)], moment)
 
     def test_now_alone_leaves_nothing_out(self, store: FakeStore) -> None:
         """A build of the future is merely not settled yet, while its branch's marker does not name it."""
-        store.add_marker("master", BRANCH_MARKER, name(2))
+        store.add_marker("master", BRANCH_MARKER, alpha(2))
         found = resolve_latest(store=store, now=NOW - DAY - HOUR)
-        assert str(found.version) == name(2)
+        assert str(found.version) == alpha(2)
         assert [refusal.kind for refusal in found.refused] == ["unsettled"]
 
     def test_without_a_moment_it_is_the_clock_s(self, store: FakeStore) -> None:
@@ -411,8 +401,8 @@ class TestClones:
 
     def test_a_version_needs_no_clone(self, store: FakeStore, tmp_path: Path) -> None:
         """Git is not even started."""
-        found = resolve_latest(name(1), store=store, now=NOW, repo=tmp_path / "gone")
-        assert str(found.version) == name(1)
+        found = resolve_latest(alpha(1), store=store, now=NOW, repo=tmp_path / "gone")
+        assert str(found.version) == alpha(1)
 
     def test_a_clone_that_disagrees_never_leaves_us_without_an_answer(self, kops: Kops) -> None:
         """Issue 3: where git gives every build to another branch, names decide, and that is said."""
@@ -446,7 +436,7 @@ class TestClones:
             store.add_build(f"1.31.0-alpha.2+v1.31.0-alpha.1-{distance}-g{commit[:10]}", at=NOW - 2 * HOUR)
             store.add_build(f"1.30.1+v1.30.0-{distance}-g{commit[:10]}", at=NOW - 2 * HOUR)
         for ref in ("master", "release-1.30", "release-1.31"):
-            store.add_marker(ref, "other.txt", name(1))
+            store.add_marker(ref, "other.txt", alpha(1))
         listing = list_channel(store=store, now=NOW, repo=kops.path)
         refs = [row.attribution.ref for row in listing.rows]
         assert refs == [*["master"] * 3, *["release-1.30"] * 3]
@@ -481,10 +471,10 @@ class TestList:
 
     def test_the_builds_of_a_channel_are_listed_newest_first(self, store: FakeStore) -> None:
         """Each with its upload time, its channel, and whether it is testable."""
-        store.add_build(name(4), without=LACKS_NODEUP)
+        store.add_build(alpha(4), without=LACKS_NODEUP)
         listing = list_channel("master", store=store, now=NOW)
         assert (listing.channel, listing.store, listing.now) == ("master", URL, NOW)
-        assert versions(listing) == [name(4), name(3), name(2), name(1)]
+        assert versions(listing) == [alpha(4), alpha(3), alpha(2), alpha(1)]
         assert [row.refusals for row in listing.rows[:2]] == [("linux/arm64/nodeup is missing",), ()]
         assert [row.uploaded for row in listing.rows[:2]] == [NOW - HOUR, NOW - DAY]
         assert {row.attribution.ref for row in listing.rows} == {"master"}
@@ -511,10 +501,10 @@ class TestList:
     def test_channels_without_markers_are_known_by_their_builds(self) -> None:
         """A mirror may not have copied markers."""
         store = FakeStore()
-        store.add_build(name(1))
+        store.add_build(alpha(1))
         store.add_build(patch(1))
         listing = list_channel(store=store, now=NOW)
-        assert versions(listing) == [name(1), patch(1)]
+        assert versions(listing) == [alpha(1), patch(1)]
 
     def test_an_empty_store_has_nothing_to_list(self) -> None:
         """Which is no error: there is nothing wrong with the question."""
@@ -541,7 +531,7 @@ class TestList:
     def test_a_version_has_no_list(self, store: FakeStore) -> None:
         """The error says what to ask for instead."""
         with pytest.raises(UsageError, match="a version has no list of builds"):
-            list_channel(name(1), store=store)
+            list_channel(alpha(1), store=store)
 
     def test_what_was_skipped_is_in_the_listing(self, store: FakeStore) -> None:
         """FAILURES row 22."""
@@ -568,9 +558,9 @@ class TestList:
 
     def test_builds_that_cannot_be_looked_into_are_listed_with_that_reason(self, store: FakeStore) -> None:
         """They exist; whether they can be tested is not known."""
-        store.fail(f"list {name(2)}/")
+        store.fail(f"list {alpha(2)}/")
         rows = {str(row.version): row.refusals for row in list_channel("master", store=store, now=NOW).rows}
-        assert rows[name(2)][0].startswith("its files could not be listed")
+        assert rows[alpha(2)][0].startswith("its files could not be listed")
 
     def test_a_clone_read_for_master_tells_of_release_branches_too(
         self, kops: Kops, shared: FakeStore
@@ -644,8 +634,8 @@ class TestAnswer:
 
     def test_a_refusal_is_an_error_with_the_marker_s_verdict(self, store: FakeStore) -> None:
         """FAILURES row 29: the policy may forbid the fallback."""
-        store.add_build(name(9), at=NOW - 2 * DAY)
-        store.add_marker("master", GREEN_MARKER, name(1))
+        store.add_build(alpha(9), at=NOW - 2 * DAY)
+        store.add_marker("master", GREEN_MARKER, alpha(1))
         with pytest.raises(MarkerRefusedError) as caught:
             resolve_latest(store=store, now=NOW, policy=Policy(on_stale=OnStale.REFUSE))
         assert caught.value.exit_code == 1
@@ -673,17 +663,17 @@ class TestAnswer:
             "master",
             store=store,
             policy=kopsversion.Policy(
-                strategy=Strategy.NEWEST, exclude=frozenset({BuildVersion.parse(name(3))})
+                strategy=Strategy.NEWEST, exclude=frozenset({BuildVersion.parse(alpha(3))})
             ),
             now=NOW,
         )
         text: str = found.base_url
         version: kopsversion.BuildVersion = found.version
         verdicts: list[kopsversion.Verdict] = [report.verdict for report in found.markers]
-        assert (text, str(version), verdicts) == (f"{URL}{name(2)}", name(2), [Verdict.INCOMPLETE])
+        assert (text, str(version), verdicts) == (f"{URL}{alpha(2)}", alpha(2), [Verdict.INCOMPLETE])
         listing: kopsversion.ChannelListing = kopsversion.list_channel("master", store=store, now=NOW)
         row: kopsversion.ListedBuild = listing.rows[0]
-        assert row.version == BuildVersion.parse(name(3))
+        assert row.version == BuildVersion.parse(alpha(3))
         assert set(get_type_hints(kopsversion.BuildVersion.parse)) == {"text", "return"}
 
     def test_every_error_is_one_of_ours(self) -> None:

@@ -19,9 +19,8 @@ from kopsversion.model import ListArtifacts, ListMinors, Need, ReadChecksums, Re
 from kopsversion.snapshot import in_words
 from kopsversion.survey import check_health
 from kopsversion.version import BuildVersion
-from tests.builders import HOUR, NOW
+from tests.builders import HOUR, NOW, alpha, patch
 from tests.fake_store import FakeStore
-from tests.scenes import alpha, patch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,9 +19,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.builders import NOW
+from tests.builders import NOW, alpha
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT
-from tests.scenes import PLAIN, alpha
+from tests.scenes import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -21,21 +21,10 @@ from kopsversion.model import (
     Strategy,
     Verdict,
 )
-from tests.builders import DAY, HOUR, NOW
+from tests.builders import DAY, HOUR, NOW, alpha, patch
 from tests.gcs_faults import Exchange, Fault
 from tests.gcs_server import KOPS_ROOT, LISTINGS, GcsServer, Kind
-from tests.scenes import (
-    CUT,
-    MASTER_BEFORE,
-    MASTER_LAST,
-    RELEASE_LAST,
-    Scene,
-    alpha,
-    ask,
-    every_hour,
-    patch,
-    store_of,
-)
+from tests.scenes import CUT, MASTER_BEFORE, MASTER_LAST, RELEASE_LAST, Scene, ask, every_hour, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

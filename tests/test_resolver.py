@@ -38,7 +38,7 @@ from kopsversion.model import (
 )
 from kopsversion.resolver import SnapshotIncompleteError, Undecided, decide, resolve
 from kopsversion.version import BuildVersion
-from tests.builders import NOW, STORE, bare_listing, build, marker, snapshot
+from tests.builders import NOW, STORE, alpha, bare_listing, build, marker, on_master, patch, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,20 +49,6 @@ DEFAULT = Policy()
 NEWEST = Policy(strategy=Strategy.NEWEST)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-
-
-def name(distance: int) -> str:
-    """Name a build of master."""
-    return f"1.30.0-alpha.2+v1.30.0-alpha.1-{distance}-g{distance:010x}"
-
-
-def on_master(distance: int, *, age: timedelta = HOUR, without: Sequence[str] = ()) -> Build:
-    return build(name(distance), uploaded=NOW - age, without=without)
-
-
-def patch(distance: int) -> str:
-    """Name a build of release-1.29."""
-    return f"1.29.1+v1.29.0-{distance}-g{distance:010x}"
 
 
 def codes(resolution: Resolution) -> dict[str, Severity]:
@@ -83,9 +69,9 @@ class TestWorkedCases:
         """FAILURES rows 1, 2 and 18: builds go on, green does not."""
         builds = [on_master(n, age=timedelta(days=31 - n)) for n in range(1, 31)]
         found = resolve(
-            snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(9))]), MASTER, DEFAULT, NOW
+            snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(9))]), MASTER, DEFAULT, NOW
         )
-        assert str(found.version) == name(30)
+        assert str(found.version) == alpha(30)
         assert found.source is Source.NEWEST
         assert verdicts(found) == {GREEN_MARKER: Verdict.STALE}
         assert found.markers[0].lag == timedelta(days=21)
@@ -96,9 +82,9 @@ class TestWorkedCases:
         """FAILURES row 28: the marker is two months old and right."""
         builds = [on_master(n, age=timedelta(days=61)) for n in (376, 378)]
         found = resolve(
-            snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(378))]), MASTER, DEFAULT, NOW
+            snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(378))]), MASTER, DEFAULT, NOW
         )
-        assert (str(found.version), found.source) == (name(378), Source.MARKER)
+        assert (str(found.version), found.source) == (alpha(378), Source.MARKER)
         assert verdicts(found) == {GREEN_MARKER: Verdict.CURRENT}
         assert codes(found)["builds-old"] is Severity.WARNING
 
@@ -106,12 +92,12 @@ class TestWorkedCases:
         """FAILURES row 6: newest always means newest testable."""
         builds = [on_master(1, age=2 * HOUR), on_master(2, without=LACKS_NODEUP)]
         found = resolve(
-            snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(1))]), MASTER, DEFAULT, NOW
+            snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(1))]), MASTER, DEFAULT, NOW
         )
-        assert str(found.version) == name(1)
+        assert str(found.version) == alpha(1)
         assert verdicts(found) == {GREEN_MARKER: Verdict.CURRENT}
         assert [(str(r.version), r.reasons) for r in found.refused] == [
-            (name(2), ("linux/arm64/nodeup is missing",))
+            (alpha(2), ("linux/arm64/nodeup is missing",))
         ]
         assert not found.is_degraded
 
@@ -119,9 +105,9 @@ class TestWorkedCases:
         """Neither the marker's age nor its build's age makes it stale."""
         builds = [on_master(1, age=timedelta(days=8)), on_master(2, age=HOUR / 2)]
         found = resolve(
-            snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(1))]), MASTER, DEFAULT, NOW
+            snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(1))]), MASTER, DEFAULT, NOW
         )
-        assert (str(found.version), found.source) == (name(1), Source.MARKER)
+        assert (str(found.version), found.source) == (alpha(1), Source.MARKER)
         assert verdicts(found) == {GREEN_MARKER: Verdict.LAGGING}
         assert codes(found)["marker-lagging"] is Severity.INFO
         assert not found.is_degraded
@@ -139,8 +125,8 @@ class TestVerdicts:
                 Foreign("names a place outside the store"), Verdict.FOREIGN, id="row 13: moved bucket"
             ),
             pytest.param(Unreachable("503"), Verdict.UNREACHABLE, id="row 15: unreachable"),
-            pytest.param(name(3), Verdict.DANGLING, id="rows 5 and 12: its build is gone"),
-            pytest.param(name(1), Verdict.INCOMPLETE, id="row 6: its build is incomplete"),
+            pytest.param(alpha(3), Verdict.DANGLING, id="rows 5 and 12: its build is gone"),
+            pytest.param(alpha(1), Verdict.INCOMPLETE, id="row 6: its build is incomplete"),
             pytest.param(patch(7), Verdict.WRONG_CHANNEL, id="row 9: another channel's build"),
             pytest.param("1.30.0-alpha.1", Verdict.WRONG_CHANNEL, id="row 9: a tag's own build"),
         ],
@@ -152,7 +138,7 @@ class TestVerdicts:
         builds = [on_master(1, without=LACKS_NODEUP), on_master(2), build(patch(7)), build("1.30.0-alpha.1")]
         markers = [marker("master", GREEN_MARKER, reading)]  # type: ignore[arg-type] # a table of both kinds
         found = resolve(snapshot(*builds, markers=markers), MASTER, evolve(DEFAULT, max_lag=DAY), NOW)
-        assert (str(found.version), found.source) == (name(2), Source.NEWEST)
+        assert (str(found.version), found.source) == (alpha(2), Source.NEWEST)
         assert verdicts(found) == {GREEN_MARKER: verdict}
         assert codes(found)[f"marker-{verdict}"] is Severity.WARNING
 
@@ -165,7 +151,7 @@ class TestVerdicts:
             on_master(4, age=HOUR),
         ]
         found = resolve(
-            snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(1))]), MASTER, DEFAULT, NOW
+            snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(1))]), MASTER, DEFAULT, NOW
         )
         assert verdicts(found) == {GREEN_MARKER: Verdict.LAGGING}
         assert found.markers[0].lag == 20 * HOUR
@@ -177,7 +163,7 @@ class TestVerdicts:
         """`max_lag` itself is allowed."""
         builds = [on_master(1, age=50 * HOUR), on_master(2, age=24 * HOUR + beyond)]
         found = resolve(
-            snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(1))]), MASTER, DEFAULT, NOW
+            snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(1))]), MASTER, DEFAULT, NOW
         )
         assert verdicts(found) == {GREEN_MARKER: verdict}
 
@@ -188,19 +174,19 @@ class TestVerdicts:
         young = resolve(snapshot(old, on_master(1, age=2 * HOUR), markers=named), MASTER, DEFAULT, NOW)
         assert (young.version, verdicts(young)) == (old.version, {GREEN_MARKER: Verdict.LAGGING})
         late = resolve(snapshot(old, on_master(1, age=25 * HOUR), markers=named), MASTER, DEFAULT, NOW)
-        assert (str(late.version), verdicts(late)) == (name(1), {GREEN_MARKER: Verdict.STALE})
+        assert (str(late.version), verdicts(late)) == (alpha(1), {GREEN_MARKER: Verdict.STALE})
 
     def test_a_build_uploaded_in_the_future_gives_no_negative_lag(self) -> None:
         """Clocks differ."""
         builds = [on_master(1), on_master(2, age=-HOUR)]
-        markers = [marker("master", GREEN_MARKER, name(1)), marker("master", BRANCH_MARKER, name(2))]
+        markers = [marker("master", GREEN_MARKER, alpha(1)), marker("master", BRANCH_MARKER, alpha(2))]
         found = resolve(snapshot(*builds, markers=markers), MASTER, DEFAULT, NOW)
         assert found.markers[0].lag == timedelta()
 
     def test_a_marker_of_a_release_branch_naming_another_minor_is_wrong(self) -> None:
         """Also where the name alone leaves the branch open."""
         builds = [build(patch(7)), on_master(1)]
-        markers = [marker("release-1.29", BRANCH_MARKER, name(1))]
+        markers = [marker("release-1.29", BRANCH_MARKER, alpha(1))]
         found = resolve(snapshot(*builds, markers=markers), RELEASE, DEFAULT, NOW)
         assert verdicts(found) == {BRANCH_MARKER: Verdict.WRONG_CHANNEL}
 
@@ -212,14 +198,14 @@ class TestSettled:
         """And it is said, without a warning."""
         builds = [on_master(1), on_master(2, age=timedelta(minutes=9))]
         found = resolve(snapshot(*builds), MASTER, NEWEST, NOW)
-        assert str(found.version) == name(1)
+        assert str(found.version) == alpha(1)
         assert codes(found)["builds-unsettled"] is Severity.INFO
 
     def test_the_branch_s_own_marker_proves_that_the_upload_is_over(self) -> None:
         """It is written after every other file."""
         builds = [on_master(1), on_master(2, age=timedelta(minutes=9))]
-        markers = [marker("master", BRANCH_MARKER, name(2))]
-        assert str(resolve(snapshot(*builds, markers=markers), MASTER, NEWEST, NOW).version) == name(2)
+        markers = [marker("master", BRANCH_MARKER, alpha(2))]
+        assert str(resolve(snapshot(*builds, markers=markers), MASTER, NEWEST, NOW).version) == alpha(2)
 
     def test_the_proof_is_asked_for_only_when_it_matters(self) -> None:
         """A settled build needs no marker; an unsettled one does."""
@@ -241,9 +227,9 @@ class TestPolicy:
         """A green marker that is current does not decide, and one that is stale is no warning."""
         builds = [on_master(1, age=50 * HOUR), on_master(2, age=40 * HOUR)]
         found = resolve(
-            snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(1))]), MASTER, NEWEST, NOW
+            snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(1))]), MASTER, NEWEST, NOW
         )
-        assert (str(found.version), found.source) == (name(2), Source.NEWEST)
+        assert (str(found.version), found.source) == (alpha(2), Source.NEWEST)
         assert codes(found)["marker-stale"] is Severity.INFO
 
     @pytest.mark.parametrize(
@@ -253,15 +239,15 @@ class TestPolicy:
         self, policy: Policy, distance: int
     ) -> None:
         """Who asks for the newest build, or for the second newest, asks the builds."""
-        held = snapshot(*map(on_master, (1, 2, 3)), markers=[marker("master", GREEN_MARKER, name(1))])
+        held = snapshot(*map(on_master, (1, 2, 3)), markers=[marker("master", GREEN_MARKER, alpha(1))])
         found = resolve(held, MASTER, policy, NOW)
-        assert str(found.version) == name(distance)
+        assert str(found.version) == alpha(distance)
         assert found.source is (Source.MARKER if policy is DEFAULT else Source.NEWEST)
 
     def test_on_stale_refuse_turns_the_fallback_into_an_error_with_every_marker_s_verdict(self) -> None:
         """FAILURES row 29: some want no fallback at all."""
         builds = [on_master(1, age=50 * HOUR), on_master(2, age=40 * HOUR)]
-        held = snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(1))])
+        held = snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(1))])
         with pytest.raises(MarkerRefusedError) as caught:
             resolve(held, MASTER, evolve(DEFAULT, on_stale=OnStale.REFUSE), NOW)
         assert caught.value.channel == "master"
@@ -271,20 +257,20 @@ class TestPolicy:
         """Those before it are warnings, those after it are not."""
         builds = [on_master(1, age=50 * HOUR), on_master(2, age=3 * HOUR), on_master(3, age=2 * HOUR)]
         markers = [
-            marker("master", "a.txt", name(1)),
-            marker("master", "b.txt", name(2)),
+            marker("master", "a.txt", alpha(1)),
+            marker("master", "b.txt", alpha(2)),
             marker("master", "c.txt", Malformed("is empty")),
         ]
         policy = evolve(DEFAULT, markers=("a.txt", "b.txt", "c.txt"), max_lag=2.5 * HOUR)
         found = resolve(snapshot(*builds, markers=markers), MASTER, policy, NOW)
-        assert str(found.version) == name(2)
+        assert str(found.version) == alpha(2)
         assert codes(found)["marker-stale"] is Severity.WARNING
         assert codes(found)["marker-malformed"] is Severity.INFO
 
     def test_a_marker_that_is_only_reported_never_decides(self) -> None:
         """``--explain`` must not change the answer."""
         builds = [on_master(1, age=50 * HOUR), on_master(2, age=40 * HOUR)]
-        markers = [marker("master", GREEN_MARKER, name(1)), marker("master", BRANCH_MARKER, name(2))]
+        markers = [marker("master", GREEN_MARKER, alpha(1)), marker("master", BRANCH_MARKER, alpha(2))]
         policy = evolve(DEFAULT, reported=(BRANCH_MARKER, GREEN_MARKER))
         found = resolve(snapshot(*builds, markers=markers), MASTER, policy, NOW)
         assert found.source is Source.NEWEST
@@ -293,11 +279,11 @@ class TestPolicy:
     def test_an_excluded_build_is_passed_over_also_when_a_marker_names_it(self) -> None:
         """Known-bad is known-bad."""
         builds = [on_master(1), on_master(2)]
-        policy = evolve(DEFAULT, exclude=frozenset({BuildVersion.parse(name(2))}))
+        policy = evolve(DEFAULT, exclude=frozenset({BuildVersion.parse(alpha(2))}))
         found = resolve(
-            snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(2))]), MASTER, policy, NOW
+            snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(2))]), MASTER, policy, NOW
         )
-        assert str(found.version) == name(1)
+        assert str(found.version) == alpha(1)
         assert [refusal.reasons for refusal in found.refused] == [("is excluded by request",)]
 
     @pytest.mark.parametrize(("nth", "distance"), [(1, 5), (2, 3), (3, 1)])
@@ -306,10 +292,10 @@ class TestPolicy:
         builds = [on_master(n, without=LACKS_NODEUP if n % 2 == 0 else ()) for n in range(1, 6)]
         policy = evolve(NEWEST, nth=nth)
         found = resolve(
-            snapshot(*builds, markers=[marker("master", GREEN_MARKER, name(5))]), MASTER, policy, NOW
+            snapshot(*builds, markers=[marker("master", GREEN_MARKER, alpha(5))]), MASTER, policy, NOW
         )
-        assert str(found.version) == name(distance)
-        assert str(found.newest) == name(5)
+        assert str(found.version) == alpha(distance)
+        assert str(found.newest) == alpha(5)
 
     def test_more_testable_builds_than_there_are_is_an_error_that_says_how_many(self) -> None:
         """Not a silent last one."""
@@ -329,7 +315,7 @@ class TestConditions:
         ]
         builds = [on_master(1), on_master(2, without=images)]
         found = resolve(snapshot(*builds), MASTER, NEWEST, NOW)
-        assert str(found.version) == name(2)
+        assert str(found.version) == alpha(2)
         assert codes(found)["artifacts-differ"] is Severity.WARNING
         (condition,) = [each for each in found.conditions if each.code == "artifacts-differ"]
         assert condition.data["lacking"] == tuple(sorted(images))
@@ -354,10 +340,10 @@ class TestExactVersion:
 
     def test_a_testable_version_is_answered_as_requested(self) -> None:
         """No marker and no other build is looked at."""
-        found = resolve(snapshot(on_master(1), on_master(2)), BuildVersion.parse(name(1)), DEFAULT, NOW)
-        assert (str(found.version), found.channel, found.source) == (name(1), name(1), Source.REQUEST)
+        found = resolve(snapshot(on_master(1), on_master(2)), BuildVersion.parse(alpha(1)), DEFAULT, NOW)
+        assert (str(found.version), found.channel, found.source) == (alpha(1), alpha(1), Source.REQUEST)
         assert found.attribution.witness is Witness.REQUEST
-        assert found.base_url == f"{STORE}{name(1)}"
+        assert found.base_url == f"{STORE}{alpha(1)}"
 
     def test_a_tag_s_own_build_can_be_asked_for(self) -> None:
         """It is a candidate of no channel, but it is a build."""
@@ -368,19 +354,19 @@ class TestExactVersion:
         """And never replaced by another."""
         held = snapshot(on_master(1), on_master(2, without=LACKS_NODEUP))
         with pytest.raises(NoTestableBuildError) as caught:
-            resolve(held, BuildVersion.parse(name(2)), DEFAULT, NOW)
+            resolve(held, BuildVersion.parse(alpha(2)), DEFAULT, NOW)
         assert caught.value.reasons == ("linux/arm64/nodeup is missing",)
 
     def test_a_version_that_is_not_there_is_said_to_be_not_there(self) -> None:
         """Listing nothing under its name is the proof."""
-        version = BuildVersion.parse(name(9))
+        version = BuildVersion.parse(alpha(9))
         held = evolve(snapshot(on_master(1)), builds=(Build(version, artifacts=()),))
         with pytest.raises(NoTestableBuildError, match="is not in"):
             resolve(held, version, DEFAULT, NOW)
 
     def test_a_version_whose_files_cannot_be_listed_is_an_error_of_the_store(self) -> None:
         """Unknown is not the same as incomplete."""
-        version = BuildVersion.parse(name(9))
+        version = BuildVersion.parse(alpha(9))
         held = Snapshot(store=STORE, failures={ListArtifacts(version): Failure("503")})
         with pytest.raises(StoreUnavailableError, match="could not be learnt"):
             resolve(held, version, DEFAULT, NOW)
@@ -411,7 +397,7 @@ class TestNoAnswer:
         held = snapshot(on_master(1, without=LACKS_NODEUP), on_master(2, without=LACKS_NODEUP))
         with pytest.raises(NoTestableBuildError, match="none of the 2 builds") as caught:
             resolve(held, MASTER, DEFAULT, NOW)
-        assert [reason.partition(":")[0] for reason in caught.value.reasons] == [name(2), name(1)]
+        assert [reason.partition(":")[0] for reason in caught.value.reasons] == [alpha(2), alpha(1)]
 
     def test_a_tag_build_alone_is_no_build_of_a_branch(self) -> None:
         """DESIGN section 4."""
@@ -428,20 +414,20 @@ class TestLadder:
             store=STORE,
             base_url=STORE,
             builds=(on_master(1),),
-            markers=(marker("master", GREEN_MARKER, name(1)),),
+            markers=(marker("master", GREEN_MARKER, alpha(1)),),
             failures={ListMinors(): Failure("503")},
         )
         found = resolve(held, MASTER, NEWEST, NOW)
-        assert (str(found.version), found.source, found.rung) == (name(1), Source.MARKER, Rung.MARKER)
+        assert (str(found.version), found.source, found.rung) == (alpha(1), Source.MARKER, Rung.MARKER)
         assert verdicts(found) == {GREEN_MARKER: Verdict.UNVERIFIED}
         assert codes(found)["listing-unavailable"] is Severity.WARNING
 
     def test_where_even_the_build_s_directory_may_not_be_listed_its_checksums_are_asked_for(self) -> None:
         """FAILURES row 23: listing denied while reading is allowed."""
-        version = BuildVersion.parse(name(1))
+        version = BuildVersion.parse(alpha(1))
         held = Snapshot(
             store=STORE,
-            markers=(marker("master", GREEN_MARKER, name(1)),),
+            markers=(marker("master", GREEN_MARKER, alpha(1)),),
             failures={
                 ListMinors(): Failure("403", denied=True),
                 ListArtifacts(version): Failure("403", denied=True),
@@ -469,17 +455,17 @@ class TestLadder:
         """The rung says so."""
         held = snapshot(on_master(1), markers=[marker("master", GREEN_MARKER, Unreachable("503"))])
         found = resolve(held, MASTER, DEFAULT, NOW)
-        assert (str(found.version), found.rung) == (name(1), Rung.LISTING)
+        assert (str(found.version), found.rung) == (alpha(1), Rung.LISTING)
         assert codes(found)["marker-unreachable"] is Severity.WARNING
 
     def test_a_build_that_cannot_be_examined_is_passed_over_with_a_warning(self) -> None:
         """It may be fine; that is not known, and that is said."""
         held = evolve(
-            snapshot(on_master(1), bare_listing(name(2))),
-            failures={ListArtifacts(BuildVersion.parse(name(2))): Failure("503")},
+            snapshot(on_master(1), bare_listing(alpha(2))),
+            failures={ListArtifacts(BuildVersion.parse(alpha(2))): Failure("503")},
         )
         found = resolve(held, MASTER, NEWEST, NOW)
-        assert str(found.version) == name(1)
+        assert str(found.version) == alpha(1)
         assert codes(found)["builds-refused"] is Severity.WARNING
 
 
@@ -504,11 +490,11 @@ class TestNeeds:
             store=STORE,
             minors=frozenset({"1.29", "1.30"}),
             listed=frozenset({"1.30"}),
-            builds=tuple(bare_listing(name(n)) for n in range(9)),
-            markers=(marker("master", GREEN_MARKER, name(8)),),
+            builds=tuple(bare_listing(alpha(n)) for n in range(9)),
+            markers=(marker("master", GREEN_MARKER, alpha(8)),),
         )
         asked = decide(held, MASTER, DEFAULT, NOW)
-        assert asked == Undecided(frozenset({ListArtifacts(BuildVersion.parse(name(8)))}))
+        assert asked == Undecided(frozenset({ListArtifacts(BuildVersion.parse(alpha(8)))}))
 
     def test_an_old_marker_needs_its_own_build_the_next_and_the_newest(self) -> None:
         """All three in one round trip."""
@@ -516,10 +502,10 @@ class TestNeeds:
             store=STORE,
             minors=frozenset({"1.30"}),
             listed=frozenset({"1.30"}),
-            builds=tuple(bare_listing(name(n)) for n in range(9)),
-            markers=(marker("master", GREEN_MARKER, name(3)),),
+            builds=tuple(bare_listing(alpha(n)) for n in range(9)),
+            markers=(marker("master", GREEN_MARKER, alpha(3)),),
         )
-        wanted = {ListArtifacts(BuildVersion.parse(name(n))) for n in (3, 4, 8)}
+        wanted = {ListArtifacts(BuildVersion.parse(alpha(n))) for n in (3, 4, 8)}
         assert decide(held, MASTER, DEFAULT, NOW) == Undecided(frozenset(wanted))
 
     def test_the_more_builds_were_refused_the_more_are_asked_for_at_once(self) -> None:
@@ -529,12 +515,12 @@ class TestNeeds:
             store=STORE,
             minors=frozenset({"1.30"}),
             listed=frozenset({"1.30"}),
-            builds=(*bad, *(bare_listing(name(n)) for n in range(20))),
+            builds=(*bad, *(bare_listing(alpha(n)) for n in range(20))),
             markers=(marker("master", GREEN_MARKER, Missing("does not exist")),),
         )
         asked = decide(held, MASTER, DEFAULT, NOW)
         assert isinstance(asked, Undecided)
-        assert asked.needs == {ListArtifacts(BuildVersion.parse(name(n))) for n in range(12, 20)}
+        assert asked.needs == {ListArtifacts(BuildVersion.parse(alpha(n))) for n in range(12, 20)}
 
     def test_resolve_refuses_a_partial_snapshot_and_names_what_is_missing(self) -> None:
         """A programming mistake is told as one."""
@@ -571,7 +557,7 @@ policies = st.builds(
     max_lag=ages,
     nth=st.integers(1, 3),
 )
-marked = st.one_of(st.integers(0, 400).map(name), st.just(patch(7)), st.just(Malformed("is empty")))
+marked = st.one_of(st.integers(0, 400).map(alpha), st.just(patch(7)), st.just(Malformed("is empty")))
 
 
 def answer(builds: Sequence[Build], said: object, policy: Policy) -> Resolution | None:

@@ -19,7 +19,7 @@ from kopsversion.model import BRANCH_MARKER, GREEN_MARKER, OnStale, Policy, Sour
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE, Era
+from tests.builders import DAY, HOUR, NOW, STORE, Era, alpha, patch
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT
 from tests.test_store_contract import DirectoryPlace, FakeGcsPlace, Place, ServerPlace
 
@@ -39,16 +39,6 @@ SMALL = Era(darwin=(), images=("dns-controller", "kops-controller"), binaries=("
 
 ROOT = b"{root}"
 """Stands in a marker's body for the place that the bucket is at."""
-
-
-def m(distance: int) -> str:
-    """Name a build of master."""
-    return f"1.30.0-alpha.2+v1.30.0-alpha.1-{distance}-g{distance:010x}"
-
-
-def patch(distance: int, *, minor: str = "1.29") -> str:
-    """Name a build of a release branch."""
-    return f"{minor}.1+v{minor}.0-{distance}-g{distance:010x}"
 
 
 # --------------------------------------------------------------------------------------------------
@@ -82,7 +72,7 @@ def strays(*paths: str) -> Tree:
     return dict.fromkeys(paths, (b"stray", NOW - DAY))
 
 
-THREE = built(m(1), at=NOW - 3 * DAY) | built(m(2), at=NOW - 2 * DAY) | built(m(3), at=NOW - DAY)
+THREE = built(alpha(1), at=NOW - 3 * DAY) | built(alpha(2), at=NOW - 2 * DAY) | built(alpha(3), at=NOW - DAY)
 """Three builds of master, a day apart; the newest is a day old."""
 
 CUT = (
@@ -164,22 +154,22 @@ def current(version: str) -> Answer:
 
 
 DAMAGE: Mapping[str, bytes] = {
-    "CRLF": ROOT + m(3).encode() + b"\r\n",
-    "no newline": ROOT + m(3).encode(),
-    "byte order mark": b"\xef\xbb\xbf" + ROOT + m(3).encode() + b"\n",
-    "spaces around": b"  " + ROOT + m(3).encode() + b" \n",
-    "doubled slash": ROOT + b"/" + m(3).encode() + b"\n",
-    "percent plus": ROOT + m(3).replace("+", "%2B").encode() + b"\n",
-    "plus turned into a space": ROOT + m(3).replace("+", " ").encode() + b"\n",
-    "version alone": m(3).encode() + b"\n",
-    "version alone with v": b"v" + m(3).encode() + b"\n",
+    "CRLF": ROOT + alpha(3).encode() + b"\r\n",
+    "no newline": ROOT + alpha(3).encode(),
+    "byte order mark": b"\xef\xbb\xbf" + ROOT + alpha(3).encode() + b"\n",
+    "spaces around": b"  " + ROOT + alpha(3).encode() + b" \n",
+    "doubled slash": ROOT + b"/" + alpha(3).encode() + b"\n",
+    "percent plus": ROOT + alpha(3).replace("+", "%2B").encode() + b"\n",
+    "plus turned into a space": ROOT + alpha(3).replace("+", " ").encode() + b"\n",
+    "version alone": alpha(3).encode() + b"\n",
+    "version alone with v": b"v" + alpha(3).encode() + b"\n",
 }
 MALFORMED: Mapping[str, bytes] = {
     "HTML": b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>\n",
     "XML": b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code></Error>",
     "empty": b"",
     "white space": b" \n\n",
-    "two lines": ROOT + m(3).encode() + b"\n" + ROOT + m(2).encode() + b"\n",
+    "two lines": ROOT + alpha(3).encode() + b"\n" + ROOT + alpha(2).encode() + b"\n",
     "binary": bytes(range(256)),
     "shell": b"$(reboot)\n",
     "5 MB": b"1.30.0\n" * 750_000,
@@ -187,124 +177,134 @@ MALFORMED: Mapping[str, bytes] = {
 }
 
 MASTER_SCENARIOS = [
-    Scenario(name="fresh marker", tree=THREE | marked(GREEN, m(3)), answer=current(m(3))),
+    Scenario(name="fresh marker", tree=THREE | marked(GREEN, alpha(3)), answer=current(alpha(3))),
     *(
-        Scenario(name=f"row 16: damaged marker, {kind}", tree=THREE | said(GREEN, body), answer=current(m(3)))
+        Scenario(
+            name=f"row 16: damaged marker, {kind}", tree=THREE | said(GREEN, body), answer=current(alpha(3))
+        )
         for kind, body in DAMAGE.items()
     ),
     Scenario(
         name="lagging: a quiet week, then a build",
-        tree=built(m(1), at=NOW - 8 * DAY) | built(m(2), at=NOW - 30 * MINUTE) | marked(GREEN, m(1)),
-        answer=Answer(version=m(1), verdicts=green(Verdict.LAGGING), codes={"marker-lagging": "info"}),
+        tree=built(alpha(1), at=NOW - 8 * DAY)
+        | built(alpha(2), at=NOW - 30 * MINUTE)
+        | marked(GREEN, alpha(1)),
+        answer=Answer(version=alpha(1), verdicts=green(Verdict.LAGGING), codes={"marker-lagging": "info"}),
     ),
     Scenario(
         name="row 1: stale marker",
-        tree=THREE | marked(GREEN, m(1), at=NOW - 3 * DAY),
-        answer=fallback(m(3), Verdict.STALE),
+        tree=THREE | marked(GREEN, alpha(1), at=NOW - 3 * DAY),
+        answer=fallback(alpha(3), Verdict.STALE),
     ),
     Scenario(
         name="row 7: marker set back",
-        tree=THREE | marked(GREEN, m(1), at=NOW - MINUTE),
-        answer=fallback(m(3), Verdict.STALE),
+        tree=THREE | marked(GREEN, alpha(1), at=NOW - MINUTE),
+        answer=fallback(alpha(3), Verdict.STALE),
     ),
     Scenario(
         name="a longer lag is allowed",
-        tree=THREE | marked(GREEN, m(1)),
+        tree=THREE | marked(GREEN, alpha(1)),
         policy=Policy(max_lag=3 * DAY),
-        answer=Answer(version=m(1), verdicts=green(Verdict.LAGGING), codes={"marker-lagging": "info"}),
+        answer=Answer(version=alpha(1), verdicts=green(Verdict.LAGGING), codes={"marker-lagging": "info"}),
     ),
     Scenario(
         name="row 12: dangling marker",
-        tree=THREE | marked(GREEN, m(2) + "0"),
-        answer=fallback(m(3), Verdict.DANGLING),
+        tree=THREE | marked(GREEN, alpha(2) + "0"),
+        answer=fallback(alpha(3), Verdict.DANGLING),
     ),
     Scenario(
         name="row 5: marker ahead of its artifacts",
-        tree=THREE | marked(GREEN, m(4)),
-        answer=fallback(m(3), Verdict.DANGLING),
+        tree=THREE | marked(GREEN, alpha(4)),
+        answer=fallback(alpha(3), Verdict.DANGLING),
     ),
     Scenario(
         name="row 6: incomplete build on top",
-        tree=THREE | built(m(4), without=NODEUP) | marked(GREEN, m(3)),
+        tree=THREE | built(alpha(4), without=NODEUP) | marked(GREEN, alpha(3)),
         answer=Answer(
-            version=m(3),
+            version=alpha(3),
             verdicts=green(Verdict.CURRENT),
             codes={"builds-refused": "info"},
-            refused={m(4): "linux/arm64/nodeup is missing"},
+            refused={alpha(4): "linux/arm64/nodeup is missing"},
         ),
     ),
     Scenario(
         name="row 6: marker names the incomplete build on top",
-        tree=THREE | built(m(4), without=(IMAGE, f"{IMAGE}.sha256")) | marked(GREEN, m(4)),
+        tree=THREE | built(alpha(4), without=(IMAGE, f"{IMAGE}.sha256")) | marked(GREEN, alpha(4)),
         answer=evolve(
-            fallback(m(3), Verdict.INCOMPLETE, builds_refused="info"), refused={m(4): f"{IMAGE} is missing"}
+            fallback(alpha(3), Verdict.INCOMPLETE, builds_refused="info"),
+            refused={alpha(4): f"{IMAGE} is missing"},
         ),
     ),
     Scenario(
         name="row 24: empty file on top",
-        tree=THREE | built(m(4), at=NOW - 2 * DAY, empty="linux/amd64/kops") | marked(GREEN, m(3)),
+        tree=THREE | built(alpha(4), at=NOW - 2 * DAY, empty="linux/amd64/kops") | marked(GREEN, alpha(3)),
         answer=Answer(
-            version=m(3),
+            version=alpha(3),
             verdicts=green(Verdict.CURRENT),
             codes={"builds-refused": "warning"},  # for two days now
-            refused={m(4): "linux/amd64/kops is empty"},
+            refused={alpha(4): "linux/amd64/kops is empty"},
         ),
     ),
     Scenario(
         name="unsettled build on top",
-        tree=THREE | built(m(4), at=NOW - 3 * MINUTE) | marked(GREEN, m(3)),
+        tree=THREE | built(alpha(4), at=NOW - 3 * MINUTE) | marked(GREEN, alpha(3)),
         answer=Answer(
-            version=m(3),
+            version=alpha(3),
             verdicts=green(Verdict.CURRENT),
             codes={"builds-unsettled": "info"},
             refused={
-                m(4): "its newest file was uploaded 180 seconds ago, and an upload counts as over after 600"
+                alpha(
+                    4
+                ): "its newest file was uploaded 180 seconds ago, and an upload counts as over after 600"
             },
         ),
     ),
     Scenario(
         name="young build on top that its branch's marker names",
-        tree=THREE | built(m(4), at=NOW - 3 * MINUTE) | marked(GREEN, m(3)) | marked(LATEST, m(4)),
-        answer=Answer(version=m(3), verdicts=green(Verdict.LAGGING), codes={"marker-lagging": "info"}),
+        tree=THREE
+        | built(alpha(4), at=NOW - 3 * MINUTE)
+        | marked(GREEN, alpha(3))
+        | marked(LATEST, alpha(4)),
+        answer=Answer(version=alpha(3), verdicts=green(Verdict.LAGGING), codes={"marker-lagging": "info"}),
     ),
     *(
         Scenario(
             name=f"row 10: malformed marker, {kind}",
             tree=THREE | said(GREEN, body),
-            answer=fallback(m(3), Verdict.MALFORMED),
+            answer=fallback(alpha(3), Verdict.MALFORMED),
         )
         for kind, body in MALFORMED.items()
     ),
-    Scenario(name="row 11: missing marker", tree=THREE, answer=fallback(m(3), Verdict.MISSING)),
+    Scenario(name="row 11: missing marker", tree=THREE, answer=fallback(alpha(3), Verdict.MISSING)),
     Scenario(
         name="row 9: wrong channel",
         tree=THREE | built(patch(36, minor="1.28")) | marked(GREEN, patch(36, minor="1.28")),
-        answer=fallback(m(3), Verdict.WRONG_CHANNEL),
+        answer=fallback(alpha(3), Verdict.WRONG_CHANNEL),
     ),
     Scenario(
         name="row 13: foreign host",
-        tree=THREE | said(GREEN, b"https://evil.example/k8s-staging-kops/kops/releases/" + m(3).encode()),
-        answer=fallback(m(3), Verdict.FOREIGN),
+        tree=THREE | said(GREEN, b"https://evil.example/k8s-staging-kops/kops/releases/" + alpha(3).encode()),
+        answer=fallback(alpha(3), Verdict.FOREIGN),
     ),
     Scenario(
         name="row 13: moved bucket",
-        tree=THREE | said(GREEN, b"https://storage.googleapis.com/kops-ci/bin/" + m(3).encode()),
-        answer=fallback(m(3), Verdict.FOREIGN),
+        tree=THREE | said(GREEN, b"https://storage.googleapis.com/kops-ci/bin/" + alpha(3).encode()),
+        answer=fallback(alpha(3), Verdict.FOREIGN),
     ),
     Scenario(
         name="tag build present",
-        tree=THREE | built("1.30.0-alpha.2") | marked(GREEN, m(3)),
-        answer=current(m(3)),
+        tree=THREE | built("1.30.0-alpha.2") | marked(GREEN, alpha(3)),
+        answer=current(alpha(3)),
     ),
     Scenario(
         name="marker names a tag build",
         tree=THREE | built("1.30.0-alpha.2") | marked(GREEN, "1.30.0-alpha.2"),
-        answer=fallback(m(3), Verdict.WRONG_CHANNEL),
+        answer=fallback(alpha(3), Verdict.WRONG_CHANNEL),
     ),
     Scenario(
         name="rows 20 and 22: debris",
         tree=THREE
-        | marked(GREEN, m(3))
+        | marked(GREEN, alpha(3))
         | strays(
             "latest-ci.txt",
             "README",
@@ -312,12 +312,12 @@ MASTER_SCENARIOS = [
             "1.30.0-alpha.2+$(reboot)/linux/amd64/kops",
             "1.30.not-a-version/linux/amd64/kops",
             "1.30.txt",
-            f"{m(3)}/linux/amd64/odd name",
-            f"{m(3)}/cloudbuild/files.sha256",
+            f"{alpha(3)}/linux/amd64/odd name",
+            f"{alpha(3)}/cloudbuild/files.sha256",
             "1.31.0-alpha.1/README.md",
         ),
         answer=Answer(
-            version=m(3),
+            version=alpha(3),
             verdicts=green(Verdict.CURRENT),
             codes={"names-skipped": "info"},
             skipped={Skipped.STRAY_FILE: 2, Skipped.FOREIGN: 4, Skipped.ODD_FILE: 1},
@@ -325,65 +325,67 @@ MASTER_SCENARIOS = [
     ),
     Scenario(
         name="excluded build on top",
-        tree=THREE | marked(GREEN, m(2)),
-        policy=Policy(exclude=frozenset({BuildVersion.parse(m(3))})),
+        tree=THREE | marked(GREEN, alpha(2)),
+        policy=Policy(exclude=frozenset({BuildVersion.parse(alpha(3))})),
         answer=Answer(
-            version=m(2), verdicts=green(Verdict.CURRENT), refused={m(3): "is excluded by request"}
+            version=alpha(2), verdicts=green(Verdict.CURRENT), refused={alpha(3): "is excluded by request"}
         ),
     ),
     Scenario(
         name="the marker's build is excluded",
-        tree=THREE | marked(GREEN, m(3)),
-        policy=Policy(exclude=frozenset({BuildVersion.parse(m(3))})),
-        answer=evolve(fallback(m(2), Verdict.INCOMPLETE), refused={m(3): "is excluded by request"}),
+        tree=THREE | marked(GREEN, alpha(3)),
+        policy=Policy(exclude=frozenset({BuildVersion.parse(alpha(3))})),
+        answer=evolve(fallback(alpha(2), Verdict.INCOMPLETE), refused={alpha(3): "is excluded by request"}),
     ),
     Scenario(
         name="the second newest",
-        tree=THREE | marked(GREEN, m(3)),
+        tree=THREE | marked(GREEN, alpha(3)),
         policy=Policy(nth=2),
-        answer=evolve(current(m(2)), source=Source.NEWEST),
+        answer=evolve(current(alpha(2)), source=Source.NEWEST),
     ),
     Scenario(
         name="row 3: the newest, whatever a marker says",
-        tree=THREE | marked(GREEN, m(1)),
+        tree=THREE | marked(GREEN, alpha(1)),
         policy=Policy(strategy=Strategy.NEWEST),
-        answer=evolve(fallback(m(3), Verdict.STALE), codes={"marker-stale": "info"}),
+        answer=evolve(fallback(alpha(3), Verdict.STALE), codes={"marker-stale": "info"}),
     ),
     Scenario(
         name="the first fresh marker of several",
-        tree=THREE | marked(GREEN, m(1)) | marked(LATEST, m(3)),
+        tree=THREE | marked(GREEN, alpha(1)) | marked(LATEST, alpha(3)),
         policy=Policy(markers=(GREEN_MARKER, BRANCH_MARKER)),
         answer=Answer(
-            version=m(3),
+            version=alpha(3),
             verdicts={GREEN_MARKER: Verdict.STALE, BRANCH_MARKER: Verdict.CURRENT},
             codes={"marker-stale": "warning"},
         ),
     ),
     Scenario(
         name="row 28: builds have stopped coming",
-        tree=built(m(1), at=NOW - 61 * DAY) | marked(GREEN, m(1)),
-        answer=Answer(version=m(1), verdicts=green(Verdict.CURRENT), codes={"builds-old": "warning"}),
+        tree=built(alpha(1), at=NOW - 61 * DAY) | marked(GREEN, alpha(1)),
+        answer=Answer(version=alpha(1), verdicts=green(Verdict.CURRENT), codes={"builds-old": "warning"}),
     ),
     Scenario(
         name="row 27: a build that lacks what the one before has",
         tree=THREE
-        | built(m(4), without=[path for path in SMALL.paths if path.startswith(("images/", "windows/"))])
-        | marked(GREEN, m(4)),
-        answer=Answer(version=m(4), verdicts=green(Verdict.CURRENT), codes={"artifacts-differ": "warning"}),
+        | built(alpha(4), without=[path for path in SMALL.paths if path.startswith(("images/", "windows/"))])
+        | marked(GREEN, alpha(4)),
+        answer=Answer(
+            version=alpha(4), verdicts=green(Verdict.CURRENT), codes={"artifacts-differ": "warning"}
+        ),
     ),
     Scenario(
         name="row 21: numbers are not text",
-        tree=built(m(9), at=NOW - 2 * HOUR)
-        | built(m(10))
+        tree=built(alpha(9), at=NOW - 2 * HOUR)
+        | built(alpha(10))
         | built("1.9.0-alpha.2+v1.9.0-alpha.1-500-g00000001f4")
-        | marked(GREEN, m(10)),
-        answer=current(m(10)),
+        | marked(GREEN, alpha(10)),
+        answer=current(alpha(10)),
     ),
     Scenario(
         name="as of a day ago",
-        tree=THREE | marked(GREEN, m(3), at=NOW - HOUR),
+        tree=THREE | marked(GREEN, alpha(3), at=NOW - HOUR),
         as_of=NOW - 30 * HOUR,
-        answer=fallback(m(2), Verdict.MISSING),
+        answer=fallback(alpha(2), Verdict.MISSING),
     ),
 ]
 
@@ -426,19 +428,19 @@ OTHER_SCENARIOS = [
     ),
     Scenario(
         name="a version that is only checked",
-        selector=m(2),
+        selector=alpha(2),
         tree=THREE,
-        answer=Answer(version=m(2), source=Source.REQUEST),
+        answer=Answer(version=alpha(2), source=Source.REQUEST),
     ),
     Scenario(
         name="row 23: a version that is not there",
-        selector=m(7),
+        selector=alpha(7),
         tree=THREE,
-        answer=NoAnswer(kind="NoTestableBuildError", exit_code=1, says=f"{m(7)} is not in "),
+        answer=NoAnswer(kind="NoTestableBuildError", exit_code=1, says=f"{alpha(7)} is not in "),
     ),
     Scenario(
         name="row 29: the fallback is refused",
-        tree=THREE | marked(GREEN, m(1)),
+        tree=THREE | marked(GREEN, alpha(1)),
         policy=Policy(on_stale=OnStale.REFUSE),
         answer=NoAnswer(
             kind="MarkerRefusedError", exit_code=1, says="no marker of master can be used, and falling back"
@@ -447,16 +449,16 @@ OTHER_SCENARIOS = [
     Scenario(
         name="row 11: a branch that does not exist",
         selector="1.99",
-        tree=THREE | marked(GREEN, m(3)) | marked(OF_129, patch(1)) | built(patch(1)),
+        tree=THREE | marked(GREEN, alpha(3)) | marked(OF_129, patch(1)) | built(patch(1)),
         answer=NoAnswer(
             kind="NoTestableBuildError", exit_code=1, says="channels that exist there: master, release-1.29"
         ),
     ),
     Scenario(
         name="row 20: no testable build",
-        tree=built(m(1), without=NODEUP) | built(m(2), without=NODEUP),
+        tree=built(alpha(1), without=NODEUP) | built(alpha(2), without=NODEUP),
         answer=NoAnswer(
-            kind="NoTestableBuildError", exit_code=1, says=f"{m(2)}: linux/arm64/nodeup is missing"
+            kind="NoTestableBuildError", exit_code=1, says=f"{alpha(2)}: linux/arm64/nodeup is missing"
         ),
     ),
     Scenario(

@@ -17,10 +17,10 @@ from kopsversion.latest import resolve_latest
 from kopsversion.listing import list_channel
 from kopsversion.model import GREEN_MARKER, MASTER, OnStale, Policy, Severity
 from kopsversion.question import shares_of
-from tests.builders import DAY, NOW
+from tests.builders import DAY, NOW, alpha
 from tests.gcs_faults import Stall, Status
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer, Kind
-from tests.scenes import FAST, PLAIN, Scene, alpha, ask, every_hour, store_of
+from tests.scenes import FAST, PLAIN, Scene, ask, every_hour, store_of
 
 if TYPE_CHECKING:
     from kopsversion.latest import NextStoreOn

@@ -43,10 +43,10 @@ from kopsversion.render.json import to_json
 from kopsversion.state import MOST_ANSWERS, StateError, StateFile, question_of
 from kopsversion.stores.deadline import Deadline
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE
+from tests.builders import DAY, HOUR, NOW, STORE, alpha, patch
 from tests.gcs_faults import Stall, Status
 from tests.gcs_server import KOPS_ROOT, GcsServer, Kind
-from tests.scenes import PLAIN, Scene, alpha, every_hour, patch, store_of
+from tests.scenes import PLAIN, Scene, every_hour, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -44,10 +44,10 @@ from kopsversion.stores import gcs
 from kopsversion.stores.retrying import Retrying
 from kopsversion.testable import examine
 from kopsversion.version import BuildVersion
-from tests.builders import NOW
+from tests.builders import NOW, alpha, beta, patch
 from tests.gcs_faults import FAULTS
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer, Kind
-from tests.scenes import ATTEMPTS, alpha, beta, patch, store_of
+from tests.scenes import ATTEMPTS, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

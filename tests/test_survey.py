@@ -25,11 +25,11 @@ from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
 from kopsversion.survey import _BulkStore, check_health
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, ERA_2026, HOUR, NOW
+from tests.builders import DAY, ERA_2026, HOUR, NOW, alpha, patch
 from tests.fake_store import FakeStore
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer, Kind
 from tests.git_repos import GitRepository
-from tests.scenes import PLAIN, SIZES, Scene, alpha, every_hour, patch, store_of
+from tests.scenes import PLAIN, SIZES, Scene, every_hour, store_of
 
 if TYPE_CHECKING:
     from pathlib import Path

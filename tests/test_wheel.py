@@ -25,9 +25,9 @@ import pytest
 from attrs import frozen
 from packaging.requirements import Requirement
 
-from tests.builders import NOW
+from tests.builders import NOW, alpha
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, Kind
-from tests.scenes import PLAIN, alpha
+from tests.scenes import PLAIN
 from tests.typing import caller
 
 if TYPE_CHECKING:
