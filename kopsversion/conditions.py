@@ -2,7 +2,7 @@
 
 Pure. Each condition has a code for machines, a severity, and one sentence that is enough to act on;
 ``--strict`` fails from ``warning`` on. A condition's severity never depends on how much was explained, only on
-what is the case.
+what is the case. This module must not know how the build was chosen, or where a condition is shown.
 """
 
 from __future__ import annotations

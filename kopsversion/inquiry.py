@@ -3,7 +3,8 @@
 A snapshot may be partial, because listing a whole bucket to name one build is a waste. The decision is written
 as if everything were known and asks an `Inquiry`; what is not known is noted as a `Need`, so that
 `kopsversion.snapshot` can fetch all that is needed at once and ask for the decision again. Pure: same snapshot, same
-needs. It attributes, ranks and examines through `channels`, `ranking` and `testable`, and decides nothing.
+needs. It attributes, ranks and examines through `channels`, `ranking` and `testable`, and must not know what is
+decided.
 """
 
 from __future__ import annotations

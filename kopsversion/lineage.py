@@ -9,7 +9,7 @@ build, how much dearer the cheapest split is that has it on the other line. That
 
 A greedy assignment to the nearer line cannot take anything back; measured in `docs/explanation/channels.md`.
 
-Pure arithmetic: it knows versions and seconds, and nothing of stores, markers or channels.
+Pure arithmetic with versions and seconds: it knows nothing of stores, markers or channels.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Three groups: what a bucket holds (`Artifact`, `Build`, `Marker`, `Snapshot`), w
 what it does not know yet it can name as a `Need`, so that `kopsversion.snapshot` fetches no more than the
 decision asks for.
 
-This module reads no clock, file, environment or network, and decides nothing.
+This module reads no clock, file, environment or network, and must not know how anything is decided.
 """
 
 from __future__ import annotations

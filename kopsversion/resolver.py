@@ -2,7 +2,8 @@
 
 Pure: `resolve` is a function of a snapshot, a channel, a policy and a moment. The order of trust is fixed: what the
 bucket holds, then what git says, then what a marker claims. `decide` is the same for a snapshot that may be
-partial: it answers with the needs that stand in the way. Who fetches them is `kopsversion.snapshot`.
+partial: it answers with the needs that stand in the way. Who fetches them is `kopsversion.snapshot`; this module
+must not know how.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Whether a build can be tested: the rules of DESIGN section 5.
 
 Pure. None of the rules knows the names of kops' images or extras, because that list changes with every
-other minor; they ask for what a job cannot start without, and otherwise for symmetry.
+other minor; they ask for what a job cannot start without, and otherwise for symmetry. This module must not know
+which channel a build is of.
 """
 
 from __future__ import annotations

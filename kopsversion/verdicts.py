@@ -1,6 +1,7 @@
 """What a marker is worth: the verdicts of DESIGN section 6.
 
-Pure. A verdict is judged against the channel's builds; which marker is then used is decided in `resolver`.
+Pure. A verdict is judged against the channel's builds. This module must not know which marker is then used:
+`resolver` decides.
 """
 
 from __future__ import annotations
