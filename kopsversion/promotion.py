@@ -16,7 +16,7 @@ from kopsversion.options import MARKER_NAME, Parsed, build_options, store_option
 
 if TYPE_CHECKING:
     from kopsversion.console import Console
-    from kopsversion.model import Channel, Policy
+    from kopsversion.model import Channel, GitLine, Policy
     from kopsversion.options import StoreQuestion
     from kopsversion.publish.promote import Promotion
     from kopsversion.stores.base import Store
@@ -140,23 +140,15 @@ def promote(
     """Make a marker name a build that was tested: only forward, and only if nobody else wrote meanwhile."""
     from datetime import UTC, datetime
 
-    from kopsversion.layout import BodyFormat, Selector
+    from kopsversion.layout import BodyFormat
     from kopsversion.publish import promote as publishing
-    from kopsversion.question import read_clone
     from kopsversion.stores.deadline import Deadline
 
     deadline = Deadline(question["timeout"])
     store = _open(question, deadline=deadline, writes=not dry_run)
     now = datetime.now(UTC)
     version = _tested(build, from_lock, store=store, now=now, deadline=deadline)
-    git, conditions = read_clone(
-        Selector(channel=channel),
-        repo=question["repo"],
-        nearby=question["nearby"],
-        ref=question["ref"],
-        deadline=deadline,
-    )
-    console.conditions(conditions)
+    git = _line_of(channel, question, deadline=deadline, console=console)
     if body_format == "version":
         console.log(
             "warning",
@@ -211,6 +203,24 @@ def _tested(
     lock = read_lock(from_lock)
     verify_lock(store, lock, **moment)
     return lock.resolution.version
+
+
+def _line_of(
+    channel: Channel, question: StoreQuestion, *, deadline: Deadline, console: Console
+) -> GitLine | None:
+    """Read the channel's branch from a clone of kops, where there is one, and tell what is wrong with that."""
+    from kopsversion.layout import Selector
+    from kopsversion.question import read_clone
+
+    line, conditions = read_clone(
+        Selector(channel=channel),
+        repo=question["repo"],
+        nearby=question["nearby"],
+        ref=question["ref"],
+        deadline=deadline,
+    )
+    console.conditions(conditions)
+    return line
 
 
 def _said(promotion: Promotion, *, dry_run: bool) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[1]
 PACKAGE = PROJECT / "kopsversion"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-SCREEN = 60
+SCREEN = 50
 """Lines of one function, without its docstring and the functions inside it."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
