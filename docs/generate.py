@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import kopsversion
-from kopsversion import console, errors
+from kopsversion import console, errors, process
 from kopsversion.catalogue import CATALOGUE
 from kopsversion.cli import tools
 from kopsversion.model import Verdict
@@ -169,8 +169,8 @@ def _exit_codes() -> Iterator[str]:
     )
     yield from _table(("status", "meaning", "errors"), *(_status(code) for code in sorted(_meanings())))
     yield from (
-        "Statuses above 5 come from the process: a defect (`-vv` shows the traceback), Ctrl-C, and a reader of",
-        "standard output that has gone away.",
+        "Statuses above 5 come from the process: a defect (`-vv` shows the traceback), Ctrl-C or SIGTERM, and",
+        "a reader of standard output that has gone away.",
         "",
         "## Errors",
         "",
@@ -195,6 +195,7 @@ def _meanings() -> Mapping[int, str]:
         console.UNFORESEEN: "a defect of kopsversion itself",
         console.INTERRUPTED: "interrupted",
         console.BROKEN_PIPE: "standard output was closed",
+        process.TERMINATED: "terminated (SIGTERM)",
     }
 
 

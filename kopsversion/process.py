@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["kopsversion", "leave", "resolve_latest"]
+__all__ = ["TERMINATED", "kopsversion", "leave", "resolve_latest"]
 
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
-_TERMINATED = 143
+TERMINATED = 143
 """What a shell reports of a program that SIGTERM ended: how Prow ends a job."""
 
 
@@ -52,7 +52,8 @@ def _short_lived() -> Iterator[None]:
     SIGTERM ends it as an interrupt does: no file is left half-written, and no git alone.
     """
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # or whoever started us wants it ignored
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         yield
     except SystemExit as ended:

@@ -88,6 +88,22 @@ def test_a_script_that_is_terminated_ends_as_one_that_is_interrupted(
     assert (ends, undone) == ([143], ["a file"])
 
 
+def test_a_script_that_is_to_ignore_termination_ignores_it(
+    ends: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who starts it with SIGTERM ignored, as ``trap '' TERM`` does in a shell, means it."""
+
+    def survive(**_: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        sys.exit(0)
+
+    monkeypatch.setattr("kopsversion.cli.tools.main", survive)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with pytest.raises(_Ended):
+        kopsversion()
+    assert ends == [0]
+
+
 def test_garbage_is_looked_for_rarely_in_a_script(ends: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     """The collector waits for many more objects than an ordinary run makes, but is not switched off."""
     monkeypatch.setattr("sys.argv", ["script", "--help"])
