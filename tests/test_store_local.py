@@ -808,3 +808,14 @@ class TestGlobs:
     def test_special_characters_are_not_literal(self, text: str) -> None:
         """Each character with a meaning is recognised."""
         assert not is_literal(text)
+
+
+def test_a_relative_path_needs_a_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the current directory has been deleted, a path below it names nothing, and the error says so."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(UsageError, match="'releases' names a directory below the current one") as refused:
+        open_store("releases", deadline=Deadline(60), environ={})
+    assert "whole path" in refused.value.hint

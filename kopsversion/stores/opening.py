@@ -88,7 +88,7 @@ def _read_url(url: str) -> Path | tuple[str, str]:
     if not url or "\0" in url:
         raise _not_a_store(url)
     if scheme is None:
-        return Path(url)
+        return _absolute(url)
     rest = url[scheme.end() :]
     match scheme[0].lower():
         case "file://":
@@ -102,6 +102,16 @@ def _read_url(url: str) -> Path | tuple[str, str]:
     prefix = "/".join(segment for segment in prefix.split("/") if segment)
     _check_place(url, bucket=bucket, prefix=prefix)
     return bucket, prefix
+
+
+def _absolute(path: str) -> Path:
+    try:
+        return Path(path).absolute()
+    except FileNotFoundError as error:  # from the current directory, which has been deleted
+        raise UsageError(
+            f"{quoted(path)} names a directory below the current one, which no longer exists",
+            hint="change to a directory that exists, or give the store's whole path",
+        ) from error
 
 
 def _not_a_store(url: str) -> UsageError:
