@@ -152,12 +152,14 @@ class BuildVersion:
     def __eq__(self, other: object) -> bool:
         return self._identity == other._identity if isinstance(other, BuildVersion) else NotImplemented
 
-    # Python makes > and >= of these.
-    def __lt__(self, other: object) -> bool:
-        return self._identity < other._identity if isinstance(other, BuildVersion) else NotImplemented
+    # Python makes > and >= of these. A type checker refuses other types; not every caller has one.
+    def __lt__(self, other: BuildVersion) -> bool:
+        is_ours: bool = isinstance(other, BuildVersion)
+        return self._identity < other._identity if is_ours else NotImplemented
 
-    def __le__(self, other: object) -> bool:
-        return self._identity <= other._identity if isinstance(other, BuildVersion) else NotImplemented
+    def __le__(self, other: BuildVersion) -> bool:
+        is_ours: bool = isinstance(other, BuildVersion)
+        return self._identity <= other._identity if is_ours else NotImplemented
 
 
 @lru_cache(maxsize=4096)  # a bucket of 100,000 builds has a few hundred release parts and tags

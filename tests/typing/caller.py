@@ -161,3 +161,4 @@ def makes_mistakes(resolution: Resolution, version: BuildVersion) -> None:
     resolve_latest("master", repo=Path(), timeout=timedelta(1))  # type: ignore[arg-type]  # seconds
     Policy(max_lag=24)  # type: ignore[arg-type]  # a duration, not a number
     Policy(max_lags=timedelta(1))  # type: ignore[call-arg]
+    version < "1.30.0"  # type: ignore[operator]  # noqa: B015  # text has another order
