@@ -130,12 +130,10 @@ class TestResolve:
         resolve.main(["--builds", "8", "--latency", "0", "--runs", "1"])
         output = capsys.readouterr().out
         rows = rows_of(output)
-        assert {name: row[0] for name, row in rows.items() if row[0].isdigit()} == {
-            resolve.OURS: "5",
-            resolve.OURS_RELEASE: "3",
-            resolve.WALK: "5",
-            resolve.PAGE: "2",  # a page, and the client's own question about the bucket
-        }
+        requests = {name: row[0] for name, row in rows.items() if row[0].isdigit()}
+        # A page; the client's own question about the bucket is asked in the background, and may come too late.
+        assert requests.pop(resolve.PAGE) in {"1", "2"}
+        assert requests == {resolve.OURS: "5", resolve.OURS_RELEASE: "3", resolve.WALK: "5"}
         assert "gcloud is not installed here" in output
         assert "gsutil, or the openssl" in output
 
