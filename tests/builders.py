@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from kopsversion.layout import OFFICIAL_ROOT
-from kopsversion.model import Artifact, Build, GitLine, Marker, MarkerReading, Named, Snapshot
+from kopsversion.model import (
+    MASTER,
+    Artifact,
+    Build,
+    Channel,
+    Failure,
+    GitLine,
+    Marker,
+    MarkerReading,
+    Named,
+    Policy,
+    Snapshot,
+)
 from kopsversion.version import BuildVersion
 
 if TYPE_CHECKING:
@@ -25,6 +37,15 @@ DAY = timedelta(days=1)
 
 STORE = OFFICIAL_ROOT
 ARCHITECTURES = ("amd64", "arm64")
+
+ON_MASTER = Channel(MASTER)
+DEFAULT = Policy()
+OFF = Failure("503")
+"""A store that does not answer."""
+DENIED = Failure("403", denied=True)
+"""A store that answers, but not us."""
+NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
+"""What a build without is not testable."""
 
 
 @frozen(kw_only=True)

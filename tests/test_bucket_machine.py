@@ -34,7 +34,7 @@ from kopsversion.model import (
     Strategy,
     Verdict,
 )
-from tests.builders import ERA_2024, HOUR, NOW, alpha, patch
+from tests.builders import DEFAULT, ERA_2024, HOUR, NOW, alpha, patch
 from tests.fake_store import CHECKSUM, FakeStore
 from tests.profiles import costly
 from tests.strategies import hostile_texts
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 RELEASE = "release-1.29"
 NAMES = {MASTER: alpha, RELEASE: patch}
 MARKERS = ((MASTER, GREEN_MARKER), (MASTER, BRANCH_MARKER), (RELEASE, BRANCH_MARKER))
-DEFAULT = Policy()
 SMALL = evolve(ERA_2024, darwin=(), images=ERA_2024.images[:1])
 """Fewer files than a real build has, so that more can happen in a second."""
 

@@ -44,7 +44,22 @@ from kopsversion.resolver import Undecided, decide, resolve
 from kopsversion.stores.deadline import Deadline
 from kopsversion.testable import required_paths
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE, alpha, bare_listing, build, marker, on_master, snapshot
+from tests.builders import (
+    DAY,
+    DEFAULT,
+    HOUR,
+    NODEUP,
+    NOW,
+    OFF,
+    ON_MASTER,
+    STORE,
+    alpha,
+    bare_listing,
+    build,
+    marker,
+    on_master,
+    snapshot,
+)
 from tests.fake_store import FakeStore
 
 if TYPE_CHECKING:
@@ -52,9 +67,6 @@ if TYPE_CHECKING:
 
     from kopsversion.model import Marker, Need
 
-DEFAULT = Policy()
-ON_MASTER = Channel(MASTER)
-NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
 GREEN = f"markers/master/{GREEN_MARKER}"
 
 
@@ -385,7 +397,6 @@ class TestAttribution:
 # --------------------------------------------------------------------------------------------------
 # What could not be learnt
 
-OFF = Failure("503")
 BETA = beta(5, ONE)
 MASTER_S = ReadMarker(MASTER, BRANCH_MARKER)
 RELEASE_S = ReadMarker("release-1.30", BRANCH_MARKER)

@@ -13,13 +13,12 @@ from hypothesis import strategies as st
 from kopsversion.freshness import Unbuilt, judge_freshness, unbuilt
 from kopsversion.model import Channel, Condition, GitCommit, GitLine, Policy, Severity
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW
+from tests.builders import DAY, DEFAULT, HOUR, NOW
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 MASTER = Channel("master")
-DEFAULT = Policy()
 SECOND = timedelta(seconds=1)
 NEWEST = BuildVersion.parse("1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da")
 BUILT = NOW - 61 * DAY

@@ -46,7 +46,19 @@ from kopsversion.model import (
 )
 from kopsversion.resolver import Undecided
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE, alpha, bare_listing, build, marker, on_master, snapshot
+from tests.builders import (
+    DAY,
+    DEFAULT,
+    HOUR,
+    NOW,
+    STORE,
+    alpha,
+    bare_listing,
+    build,
+    marker,
+    on_master,
+    snapshot,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +67,6 @@ if TYPE_CHECKING:
 
 MASTER = Channel("master")
 RELEASE = Channel("release-1.29")
-DEFAULT = Policy()
 LACKS_NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,10 +42,16 @@ from kopsversion.model import (
     Witness,
 )
 from kopsversion.testable import required_paths
+from tests import builders
 from tests.builders import (
     DAY,
+    DEFAULT,
+    DENIED,
     HOUR,
+    NODEUP,
     NOW,
+    OFF,
+    ON_MASTER,
     STORE,
     alpha,
     bare_listing,
@@ -59,20 +66,13 @@ from tests.builders import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-ON_MASTER = Channel(MASTER)
 ON_RELEASE = Channel("release-1.30")
-DEFAULT = Policy()
-NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
-OFF = Failure("503")
-DENIED = Failure("403", denied=True)
 
 MASTER_S = ReadMarker(MASTER, BRANCH_MARKER)
 RELEASE_S = ReadMarker("release-1.30", BRANCH_MARKER)
 
 
-def patch(distance: int) -> str:
-    """Name a build of release-1.30."""
-    return f"1.30.1+v1.30.0-{distance}-g{distance:010x}"
+patch = functools.partial(builders.patch, minor="1.30")
 
 
 def asking(held: Snapshot, channel: Channel = ON_MASTER, policy: Policy = DEFAULT) -> Inquiry:

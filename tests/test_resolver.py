@@ -38,14 +38,13 @@ from kopsversion.model import (
 )
 from kopsversion.resolver import SnapshotIncompleteError, Undecided, decide, resolve
 from kopsversion.version import BuildVersion
-from tests.builders import NOW, STORE, alpha, bare_listing, build, marker, on_master, patch, snapshot
+from tests.builders import DEFAULT, NOW, STORE, alpha, bare_listing, build, marker, on_master, patch, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MASTER = Channel("master")
 RELEASE = Channel("release-1.29")
-DEFAULT = Policy()
 NEWEST = Policy(strategy=Strategy.NEWEST)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

@@ -51,8 +51,12 @@ from kopsversion.model import (
 from kopsversion.resolver import SnapshotIncompleteError, Undecided, decide, resolve
 from tests.builders import (
     DAY,
+    DEFAULT,
     HOUR,
+    NODEUP,
     NOW,
+    OFF,
+    ON_MASTER,
     STORE,
     alpha,
     bare_listing,
@@ -67,14 +71,9 @@ from tests.builders import (
 if TYPE_CHECKING:
     from kopsversion.version import BuildVersion
 
-ON_MASTER = Channel(MASTER)
-DEFAULT = Policy()
 NEWEST = Policy(strategy=Strategy.NEWEST)
 REFUSE = Policy(on_stale=OnStale.REFUSE)
-NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
 NO_NODEUP = "linux/arm64/nodeup is missing"
-DENIED = Failure("403", denied=True)
-OFF = Failure("503")
 
 SEE_WHETHER = (
     "see whether the store can be reached, or allow the last good answer with --state and --allow-cached"

@@ -19,7 +19,7 @@ from kopsversion.model import BRANCH_MARKER, GREEN_MARKER, OnStale, Policy, Sour
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, HOUR, NOW, STORE, Era, alpha, patch
+from tests.builders import DAY, HOUR, NODEUP, NOW, STORE, Era, alpha, patch
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT
 from tests.test_store_contract import DirectoryPlace, FakeGcsPlace, Place, ServerPlace
 
@@ -31,7 +31,6 @@ MINUTE = timedelta(minutes=1)
 GREEN = f"markers/master/{GREEN_MARKER}"
 LATEST = f"markers/master/{BRANCH_MARKER}"
 OF_129 = f"markers/release-1.29/{BRANCH_MARKER}"
-NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
 IMAGE = "images/dns-controller-arm64.tar.gz"
 
 SMALL = Era(darwin=(), images=("dns-controller", "kops-controller"), binaries=("kops", "nodeup"))

@@ -12,10 +12,21 @@ from hypothesis import strategies as st
 from kopsversion.model import Artifact, Build, Policy, Refusal, RefusalKind
 from kopsversion.testable import examine, examine_checksums, lacking, required_paths
 from kopsversion.version import BuildVersion
-from tests.builders import DAY, ERA_2021, ERA_2024, ERA_2026, ERAS, HOUR, NOW, Era, bare_listing, build
+from tests.builders import (
+    DAY,
+    DEFAULT,
+    ERA_2021,
+    ERA_2024,
+    ERA_2026,
+    ERAS,
+    HOUR,
+    NOW,
+    Era,
+    bare_listing,
+    build,
+)
 
 VERSION = "1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643"
-DEFAULT = Policy()
 SECOND = timedelta(seconds=1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +27,6 @@ from kopsversion.model import (
     MarkerReport,
     Missing,
     Need,
-    Policy,
     ReadChecksums,
     Snapshot,
     Unreachable,
@@ -36,8 +36,13 @@ from kopsversion.testable import required_paths
 from kopsversion.verdicts import judge, other_channel
 from tests.builders import (
     DAY,
+    DEFAULT,
+    DENIED,
     HOUR,
+    NODEUP,
     NOW,
+    OFF,
+    ON_MASTER,
     STORE,
     alpha,
     bare_listing,
@@ -53,18 +58,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-ON_MASTER = Channel(MASTER)
 ON_RELEASE = Channel("release-1.29")
-DEFAULT = Policy()
-NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
-OFF = Failure("503")
-DENIED = Failure("403", denied=True)
 UNSURE = "could have been promoted is not known"
 
 
-def old(distance: int) -> str:
-    """Name a build that master made of the minor before."""
-    return f"1.29.0-alpha.2+v1.29.0-alpha.1-{distance}-g{distance:010x}"
+old = partial(alpha, minor="1.29")
+"""Names a build that master made of the minor before."""
 
 
 def patch(distance: int, commit: str = "0123456789") -> str:
