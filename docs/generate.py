@@ -193,8 +193,9 @@ def _meanings() -> Mapping[int, str]:
         4: "the store cannot be reached, or denies access",
         5: "what is there is not what was promised: checksum, lock, lost race",
         console.UNFORESEEN: "a defect of kopsversion itself",
+        console.OutputError.exit_code: "standard output cannot take the answer: closed, a full disk, an encoding",
         console.INTERRUPTED: "interrupted",
-        console.BROKEN_PIPE: "standard output was closed",
+        console.BROKEN_PIPE: "the reader of standard output has gone away",
         process.TERMINATED: "terminated (SIGTERM)",
     }
 

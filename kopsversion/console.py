@@ -49,6 +49,14 @@ BROKEN_PIPE = 141
 """What a shell reports of a program that SIGPIPE ended."""
 
 
+class OutputError(KopsVersionError):
+    """There is an answer, and it cannot be written where it belongs."""
+
+    exit_code = (
+        74  # EX_IOERR of sysexits.h: not 1, by which a script would take it that there is no testable build
+    )
+
+
 class Console:
     """The streams of one run, and how much of what happens is said.
 
@@ -65,10 +73,10 @@ class Console:
         """Write the answer, as it is, to standard output.
 
         Raises:
-            KopsVersionError: it cannot be written there.
+            OutputError: it cannot be written there.
         """
         if sys.stdout is None:
-            raise KopsVersionError("standard output is closed, so the answer has nowhere to go")
+            raise OutputError("standard output is closed, so the answer has nowhere to go")
         try:
             sys.stdout.write(text)
             sys.stdout.flush()
@@ -77,7 +85,7 @@ class Console:
         except (OSError, UnicodeEncodeError) as error:
             abandon(sys.stdout)
             reason = error.strerror if isinstance(error, OSError) else f"not text in {error.encoding}"
-            raise KopsVersionError(
+            raise OutputError(
                 f"the answer could not be written to standard output: {reason}",
                 hint="check where standard output goes, and its encoding (PYTHONIOENCODING=utf-8)",
             ) from error

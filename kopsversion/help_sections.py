@@ -44,4 +44,5 @@ EXIT_CODES = """
 4  the store cannot be reached, or denies access
 5  what is there is not what was promised: checksum, lock, lost race
 70 a defect of kopsversion itself
+74 standard output cannot take the answer
 """

@@ -442,7 +442,7 @@ def test_an_answer_that_cannot_be_written_is_an_error(arguments: list[str]) -> N
     """A full disk below standard output fails the command with a sentence, once."""
     with Path("/dev/full").open("w") as full:
         ended = python(_FAKE, "-q", *arguments, capture_output=False, stdout=full, stderr=subprocess.PIPE)
-    assert ended.returncode == 1
+    assert ended.returncode == 74
     error, hint = ended.stderr.splitlines()
     assert error == "ERROR the answer could not be written to standard output: No space left on device"
     assert hint.startswith("hint: check where standard output goes")
@@ -475,7 +475,7 @@ def test_an_answer_that_the_encoding_cannot_hold_is_an_error() -> None:
         ).replace("import sys", "import sys; from attrs import evolve"),
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
-    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (ended.returncode, ended.stdout) == (74, "")
     assert "could not be written to standard output: not text in ascii" in ended.stderr
 
 
@@ -491,7 +491,7 @@ def test_a_closed_standard_output_is_an_error() -> None:
         cwd=ROOT,
     )
     assert (ended.returncode, ended.stderr) == (
-        1,
+        74,
         "ERROR standard output is closed, so the answer has nowhere to go\n",
     )
 
@@ -809,7 +809,7 @@ def test_help_tells_what_there_is() -> None:
     told = {
         int(number) for number in re.findall(r"^  ([0-9]+) ", text.partition("Exit codes:")[2], re.MULTILINE)
     }
-    errors = (KopsVersionError, UsageError, AccessDeniedError, IntegrityError)
+    errors = (KopsVersionError, UsageError, AccessDeniedError, IntegrityError, console.OutputError)
     assert told == {0, console.DEGRADED, console.UNFORESEEN, *(error.exit_code for error in errors)}
 
 
