@@ -41,7 +41,7 @@ REPORT_MODULES = [PROJECT / f"kopsversion/render/{name}.py" for name in ("html",
 def test_the_changelog_knows_the_version() -> None:
     """What is built is unreleased, or has its section."""
     text = (PROJECT / "CHANGELOG.md").read_text()
-    assert "## [Unreleased]" in text or f"## [{SETTINGS['version']}]" in text
+    assert f"## [{SETTINGS['version']}] - " in text
 
 
 # --------------------------------------------------------------------------------------------------
