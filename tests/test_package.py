@@ -39,7 +39,7 @@ REPORT_MODULES = [PROJECT / f"kopsversion/render/{name}.py" for name in ("html",
 
 
 def test_the_changelog_knows_the_version() -> None:
-    """What is built is unreleased, or has its section."""
+    """What is built has its section, with its date."""
     text = (PROJECT / "CHANGELOG.md").read_text()
     assert f"## [{SETTINGS['version']}] - " in text
 
