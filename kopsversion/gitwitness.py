@@ -108,8 +108,10 @@ class _Git:
     @classmethod
     def find(cls, repo: Path, *, environ: Mapping[str, str], timeout: float) -> _Git:
         """Find git on the ``PATH`` of `environ`; relative entries would find one inside a hostile clone."""
-        folders = [folder for folder in environ.get("PATH", "").split(os.pathsep) if folder.startswith("/")]
-        binary = shutil.which("git", path=os.pathsep.join(folders))
+        directories = [
+            directory for directory in environ.get("PATH", "").split(os.pathsep) if directory.startswith("/")
+        ]
+        binary = shutil.which("git", path=os.pathsep.join(directories))
         git = cls(binary or "git", repo, _clean(environ), time.monotonic() + timeout, timeout)
         if binary is None:
             raise git.fault(
@@ -258,7 +260,8 @@ def _looks_like_kops(start: Path) -> bool:
     except OSError:  # the current directory is gone
         return False
     return any(
-        (folder / "cmd/kops").is_dir() and (folder / "upup").is_dir() for folder in (place, *place.parents)
+        (directory / "cmd/kops").is_dir() and (directory / "upup").is_dir()
+        for directory in (place, *place.parents)
     )
 
 

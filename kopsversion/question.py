@@ -122,12 +122,12 @@ def read_clone(
         return None, (Condition("git-unavailable", Severity.INFO, message),)
 
 
-def _is_in_repository(folder: Path) -> bool:
+def _is_in_repository(directory: Path) -> bool:
     """Tell whether git could see a repository from there: starting it, only to hear of none, costs each resolve."""
     if os.environ.get("GIT_DIR"):
         return True
     try:
-        place = Path(os.path.realpath(folder))
+        place = Path(os.path.realpath(directory))
         return any((each / name).exists() for each in (place, *place.parents) for name in (".git", "HEAD"))
     except OSError:
         return True  # gone, or closed to us: git has a word for that
