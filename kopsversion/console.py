@@ -33,6 +33,7 @@ __all__ = [
     "Command",
     "Console",
     "Group",
+    "OutputError",
     "abandon",
     "command",
     "is_rich",
@@ -52,9 +53,8 @@ BROKEN_PIPE = 141
 class OutputError(KopsVersionError):
     """There is an answer, and it cannot be written where it belongs."""
 
-    exit_code = (
-        74  # EX_IOERR of sysexits.h: not 1, by which a script would take it that there is no testable build
-    )
+    # EX_IOERR of sysexits.h: not 1, by which a script would take it that there is no testable build.
+    exit_code = 74
 
 
 class Console:

@@ -40,14 +40,12 @@ def check_target(path: Path) -> None:
         UsageError: `path` is none of these, or is not in a directory.
     """
     with _translated(path):
-        directory = Path(os.path.realpath(path.parent))
+        home = Path(os.path.realpath(path.parent))
         try:
             mode = path.stat().st_mode
         except FileNotFoundError:
             mode = None
-    if any(directory.is_relative_to(each) for each in _OF_THE_SYSTEM) and not directory.is_relative_to(
-        _MEMORY
-    ):
+    if any(home.is_relative_to(each) for each in _OF_THE_SYSTEM) and not home.is_relative_to(_MEMORY):
         raise UsageError(
             f"{quoted(str(path))} is in a directory of the system", hint="name a file, new or to be replaced"
         )
