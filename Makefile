@@ -58,10 +58,10 @@ fix: $(VENV)/.installed-dev  ## Format, and mend what ruff can mend
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-dev  ## Print the figures of docs/performance.md; BENCH=--quick for some of them
-	$(BIN)/python -m benchmarks.resolve $(BENCH)
-	$(BIN)/python -m benchmarks.startup $(BENCH)
-	$(BIN)/python -m benchmarks.versions $(BENCH)
-	$(BIN)/python -m benchmarks.fleet $(BENCH)
+	$(BIN)/python -m tests.benchmarks.resolve $(BENCH)
+	$(BIN)/python -m tests.benchmarks.startup $(BENCH)
+	$(BIN)/python -m tests.benchmarks.versions $(BENCH)
+	$(BIN)/python -m tests.benchmarks.fleet $(BENCH)
 
 fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws; MINUTES=60 for an hour
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 import kopsversion
-from kopsversion import console, errors, process
-from kopsversion.catalogue import CATALOGUE
-from kopsversion.cli import tools
-from kopsversion.model import Verdict
+from kopsversion import errors
+from kopsversion.cli import console, process
+from kopsversion.cli.toolbox import tools
+from kopsversion.model.answer import Verdict
+from kopsversion.rules.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -31,32 +31,37 @@ if TYPE_CHECKING:
         StoreUnavailableError,
         UsageError,
     )
-    from kopsversion.latest import resolve_latest
-    from kopsversion.listing import ChannelListing, ListedBuild, list_channel
-    from kopsversion.model import (
-        Attribution,
-        Build,
-        Certainty,
-        Channel,
+    from kopsversion.model.answer import (
         Condition,
         MarkerReport,
-        OnStale,
-        Policy,
         Refusal,
         Resolution,
         Rung,
         Severity,
-        Snapshot,
         Source,
-        Strategy,
         Verdict,
-        Witness,
     )
-    from kopsversion.ranking import rank
-    from kopsversion.resolver import resolve
-    from kopsversion.version import BuildVersion, Describe
+    from kopsversion.model.bucket import Build, Snapshot
+    from kopsversion.model.channel import Attribution, Certainty, Channel, Witness
+    from kopsversion.model.policy import OnStale, Policy, Strategy
+    from kopsversion.model.version import BuildVersion, Describe
+    from kopsversion.rules.ranking import rank
+    from kopsversion.rules.resolver import resolve
+    from kopsversion.workflows.latest import resolve_latest
+    from kopsversion.workflows.listing import ChannelListing, ListedBuild, list_channel
 
-_HOMES = ("errors", "version", "model", "ranking", "resolver", "latest", "listing")
+_HOMES = (
+    "errors",
+    "model.version",
+    "model.channel",
+    "model.policy",
+    "model.bucket",
+    "model.answer",
+    "rules.ranking",
+    "rules.resolver",
+    "workflows.latest",
+    "workflows.listing",
+)
 """The modules above, each after those that it loads itself, so that looking for a name in this order loads hardly
 more than the name's own module would. The names stand twice all the same, because type checkers and linters read
 literals alone: as imports, and in `__all__`."""

@@ -3,7 +3,7 @@
 This module must not know what the toolbox does.
 """
 
-from kopsversion.process import kopsversion
+from kopsversion.cli.process import kopsversion
 
 if __name__ == "__main__":
     kopsversion()

@@ -10,21 +10,12 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kopsversion.layout import OFFICIAL_ROOT
-from kopsversion.model import (
-    MASTER,
-    Artifact,
-    Build,
-    Channel,
-    Failure,
-    GitLine,
-    Marker,
-    MarkerReading,
-    Named,
-    Policy,
-    Snapshot,
-)
-from kopsversion.version import BuildVersion
+from kopsversion.model.bucket import Artifact, Build, GitLine, Marker, MarkerReading, Named, Snapshot
+from kopsversion.model.channel import MASTER, Channel
+from kopsversion.model.layout import OFFICIAL_ROOT
+from kopsversion.model.needs import Failure
+from kopsversion.model.policy import Policy
+from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

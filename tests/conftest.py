@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from kopsversion.demo import lay_out
+from kopsversion.cli.demo_bucket import lay_out
 from kopsversion.stores import gcs
 from kopsversion.stores.retrying import Retrying
 from tests import profiles

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from kopsversion.demo import lay_out
+from kopsversion.cli.demo_bucket import lay_out
 
 DOCS = Path(__file__).parents[1] / "docs"
 

@@ -1,6 +1,6 @@
 """What is expected of every fault at every kind of request: the fault matrix of issue 4, item 5, as data.
 
-The two tables below are the parameter list of `tests.test_fault_matrix`, and `docs/reference/faults.md` is
+The two tables below are the parameter list of `tests.workflows.test_fault_matrix`, and `docs/reference/faults.md` is
 written from them; to write it anew: ``python -m tests.fault_expectations``. A cell says which answer comes out, and
 `OUTCOMES` what that means to a program that reads it.
 """
@@ -15,7 +15,8 @@ from typing import Literal
 from attrs import evolve, field, frozen
 
 from kopsversion.errors import StoreUnavailableError
-from kopsversion.model import BRANCH_MARKER, GREEN_MARKER, MASTER, Rung, Severity, Source
+from kopsversion.model.answer import Rung, Severity, Source
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
 from tests.builders import alpha
 from tests.gcs_faults import FAULTS, Fault
 from tests.gcs_server import Kind, Recorded
@@ -377,7 +378,7 @@ def _faults(name: str) -> Iterator[tuple[str, Fault | None]]:
 _INTRODUCTION = """\
 # Faults, and what comes of them
 
-Written from the tables in `tests/fault_expectations.py`, which are the parameter list of `tests/test_fault_matrix.py`;
+Written from `tests/fault_expectations.py`, which is the parameter list of `tests/workflows/test_fault_matrix.py`;
 `python -m tests.fault_expectations` writes it anew, and a test fails when it is out of date.
 
 Master is asked for, with the default policy. Each row is a fault, each column a kind of request that meets it; all

@@ -6,13 +6,13 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeVar
 
-from kopsversion.model import Policy
+from kopsversion.model.policy import Policy
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
 from kopsversion.stores.wrapped import WrappedStore
 from tests.builders import DAY, NOW
 from tests.gcs_server import KOPS_ROOT
-from tests.test_store_contract import DirectoryPlace, FakeGcsPlace, Place, ServerPlace
+from tests.stores.test_store_contract import DirectoryPlace, FakeGcsPlace, Place, ServerPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -7,9 +7,22 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from kopsversion.demo import AS_OF, lay_out
+from kopsversion.cli.demo_bucket import AS_OF, lay_out
 from kopsversion.errors import StoreUnavailableError
-from kopsversion.health import (
+from kopsversion.model.answer import Condition, MarkerReport, Severity, Verdict
+from kopsversion.model.bucket import GitCommit, GitLine, Malformed, Marker, Missing, Named
+from kopsversion.model.channel import (
+    BRANCH_MARKER,
+    GREEN_MARKER,
+    MASTER,
+    Attribution,
+    Certainty,
+    Channel,
+    Witness,
+)
+from kopsversion.model.policy import Policy
+from kopsversion.model.version import BuildVersion
+from kopsversion.rules.health import (
     BuildState,
     ChannelHealth,
     HealthReport,
@@ -20,35 +33,14 @@ from kopsversion.health import (
     unreadable,
     with_remarks,
 )
-from kopsversion.model import (
-    BRANCH_MARKER,
-    GREEN_MARKER,
-    MASTER,
-    Attribution,
-    Certainty,
-    Channel,
-    Condition,
-    GitCommit,
-    GitLine,
-    Malformed,
-    Marker,
-    MarkerReport,
-    Missing,
-    Named,
-    Policy,
-    Severity,
-    Verdict,
-    Witness,
-)
-from kopsversion.survey import check_health
-from kopsversion.version import BuildVersion
+from kopsversion.workflows.survey import check_health
 from tests.builders import DAY, HOUR, NOW, STORE, alpha, bare_listing, build, marker, patch, snapshot
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from kopsversion.model import Snapshot
+    from kopsversion.model.bucket import Snapshot
 
 HOSTILE = "</title><script>alert(1)</script>|`*_@octocat #1 & \x1b[2J"
 """Text that no grammar here lets through; an output must be safe even if one did."""

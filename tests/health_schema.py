@@ -14,8 +14,12 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
-from kopsversion import health, model
-from kopsversion.health import (
+from kopsversion import model
+from kopsversion.model.answer import Condition
+from kopsversion.model.codec import SCHEMA
+from kopsversion.model.policy import Policy
+from kopsversion.rules import health
+from kopsversion.rules.health import (
     ChannelHealth,
     CheckResult,
     Finding,
@@ -24,8 +28,6 @@ from kopsversion.health import (
     MarkerHealth,
     SeenBuild,
 )
-from kopsversion.model import Condition, Policy
-from kopsversion.render.json import SCHEMA
 from tests.resolution_schema import described_attributes, first_line, type_schema
 
 Schema = dict[str, Any]

@@ -19,17 +19,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import attrs
 
 from kopsversion import model
-from kopsversion.model import (
-    Foreign,
-    Malformed,
-    MarkerReading,
-    Missing,
-    Named,
-    Resolution,
-    Unreachable,
-)
-from kopsversion.render.json import SCHEMA
-from kopsversion.version import BuildVersion
+from kopsversion.model.answer import Resolution
+from kopsversion.model.bucket import Foreign, Malformed, MarkerReading, Missing, Named, Unreachable
+from kopsversion.model.codec import SCHEMA
+from kopsversion.model.version import BuildVersion
 
 VERSION_PATTERN = (
     r"^v?[0-9]+\.[0-9]+\.[0-9]+([-.](alpha|beta|rc)\.[0-9]+)?"

@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kopsversion.demo import _built
-from kopsversion.latest import resolve_latest
-from kopsversion.model import BRANCH_MARKER, GREEN_MARKER, MASTER, Policy, Resolution
+from kopsversion.cli.demo_bucket import _built
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
+from kopsversion.model.policy import Policy
 from kopsversion.stores.base import AttemptPolicy, Store
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
+from kopsversion.workflows.latest import resolve_latest
 from tests.builders import DAY, ERA_2024, HOUR, NOW, alpha, patch
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime
+
+    from kopsversion.model.answer import Resolution
 
 ATTEMPTS = 3
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
 
-from kopsversion.version import BuildVersion
+from kopsversion.model.version import BuildVersion
 from tests.builders import NOW, bare_listing
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from kopsversion.model import Build
+    from kopsversion.model.bucket import Build
 
 LARGEST = 999_999_999
 """The largest number that the grammar takes."""

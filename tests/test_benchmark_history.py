@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import history
-from benchmarks.commits import Commit, as_lines, compute_history, read_history
-from benchmarks.replay import (
+from kopsversion.errors import UsageError
+from kopsversion.model.version import BuildVersion
+from tests.benchmarks import history
+from tests.benchmarks.commits import Commit, as_lines, compute_history, read_history
+from tests.benchmarks.replay import (
     DAY,
     HOUR,
     NAIVE,
@@ -26,8 +28,6 @@ from benchmarks.replay import (
     naive,
     replay,
 )
-from kopsversion.errors import UsageError
-from kopsversion.version import BuildVersion
 from tests.git_repos import git
 
 START = 1_700_000_000
@@ -156,7 +156,7 @@ def test_kopsversion_makes_no_mistake_here(rule: Kopsversion) -> None:
 def test_what_the_replay_leaves_out_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answers are those of the whole bucket."""
     whole = measure(arrivals(HISTORY, Faults()), Kopsversion(Markers.ABSENT), since=0)
-    monkeypatch.setattr("benchmarks.replay._NEWEST", 1)
+    monkeypatch.setattr("tests.benchmarks.replay._NEWEST", 1)
     assert measure(arrivals(HISTORY, Faults()), Kopsversion(Markers.ABSENT), since=0) == whole
 
 

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 
-from benchmarks import fleet, resolve, serving, startup, versions
-from benchmarks.bucket import BUCKET, STORE, plan
-from benchmarks.fleet import Answer, Report
-from benchmarks.measuring import RunError, clean_environment, run, table
-from benchmarks.serving import TRANSIENT, Figures
-from benchmarks.tls import can_make_certificates, tls_front
-from kopsversion.latest import resolve_latest
-from kopsversion.version import BuildVersion
+from kopsversion.model.version import BuildVersion
+from kopsversion.workflows.latest import resolve_latest
+from tests.benchmarks import fleet, resolve, serving, startup, versions
+from tests.benchmarks.bucket import BUCKET, STORE, plan
+from tests.benchmarks.fleet import Answer, Report
+from tests.benchmarks.measuring import RunError, clean_environment, run, table
+from tests.benchmarks.serving import TRANSIENT, Figures
+from tests.benchmarks.tls import can_make_certificates, tls_front
 from tests.gcs_faults import FAULTS
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import pytest
 
 import kopsversion
 from docs.generate import REFERENCE, pages
-from kopsversion.catalogue import CATALOGUE
-from kopsversion.cli import tools
+from kopsversion.cli.toolbox import tools
 from kopsversion.errors import KopsVersionError
-from kopsversion.model import Severity, Verdict
+from kopsversion.model.answer import Severity, Verdict
+from kopsversion.rules.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

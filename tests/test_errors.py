@@ -25,9 +25,9 @@ from kopsversion.errors import (
     UsageError,
     quoted,
 )
-from kopsversion.model import ReadMarker
-from kopsversion.resolver import SnapshotIncompleteError
-from kopsversion.state import StateError
+from kopsversion.model.needs import ReadMarker
+from kopsversion.rules.resolver import SnapshotIncompleteError
+from kopsversion.workflows.state import StateError
 from tests.strategies import any_text, hostile_texts
 
 if TYPE_CHECKING:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kopsversion.model import GREEN_MARKER
-from kopsversion.render.json import to_json
+from kopsversion.model.channel import GREEN_MARKER
+from kopsversion.model.codec import to_json
 from tests.gcs_server import KOPS_ROOT
 from tests.scenes import PLAIN, ask, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from kopsversion.model import Resolution
+    from kopsversion.model.answer import Resolution
     from tests.gcs_server import GcsServer
 
 TITLES = {

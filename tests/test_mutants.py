@@ -43,8 +43,8 @@ def test_a_survivor_is_printed_as_a_row_that_is_read_again() -> None:
 @pytest.mark.parametrize(
     ("name", "known"),
     [
-        ("ranking", "kopsversion.ranking.*"),
-        ("kopsversion.ranking.x_rank__mutmut_1", "kopsversion.ranking.x_rank__mutmut_1"),
+        ("ranking", "kopsversion.rules.ranking.*"),
+        ("kopsversion.rules.ranking.x_rank__mutmut_1", "kopsversion.rules.ranking.x_rank__mutmut_1"),
     ],
 )
 def test_a_module_s_name_stands_for_all_its_mutants(name: str, known: str) -> None:

@@ -22,14 +22,14 @@ from kopsversion.errors import (
     quoted,
 )
 from kopsversion.files import EXECUTABLE, replacing
-from kopsversion.layout import CHECKSUM_LIMIT, read_checksum
-from kopsversion.testable import required_paths
+from kopsversion.model.layout import CHECKSUM_LIMIT, read_checksum
+from kopsversion.rules.testable import required_paths
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
-    from kopsversion.version import BuildVersion
 
 ARCHITECTURES = ("amd64", "arm64")
 

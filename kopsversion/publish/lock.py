@@ -19,18 +19,18 @@ from attrs import evolve, frozen
 
 from kopsversion.errors import IntegrityError, NoTestableBuildError, UsageError, quoted
 from kopsversion.files import write_whole
+from kopsversion.model.codec import from_json, to_json
 from kopsversion.publish.fetch import read_promise
-from kopsversion.render.json import from_json, to_json
-from kopsversion.snapshot import gather
+from kopsversion.rules.testable import required_paths
 from kopsversion.stores.deadline import all_side_by_side
-from kopsversion.testable import required_paths
+from kopsversion.workflows.rounds import gather
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
-    from kopsversion.model import Resolution
+    from kopsversion.model.answer import Resolution
     from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
 

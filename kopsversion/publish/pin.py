@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopsversion.files import write_whole
-from kopsversion.layout import marker_body
+from kopsversion.model.layout import marker_body
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kopsversion.model import Resolution
+    from kopsversion.model.answer import Resolution
 
 
 def write_pin(path: Path, resolution: Resolution) -> None:

@@ -21,27 +21,25 @@ from kopsversion.errors import (
     StoreUnavailableError,
     UsageError,
 )
-from kopsversion.inquiry import Candidate, Inquiry, Unknown
-from kopsversion.layout import BodyFormat, check_marker_name, marker_body
-from kopsversion.model import (
-    Build,
-    Certainty,
-    Named,
-    RefusalKind,
-    Unreachable,
-    minor_key,
-)
-from kopsversion.snapshot import learn, start
-from kopsversion.verdicts import other_channel
+from kopsversion.model.answer import RefusalKind
+from kopsversion.model.bucket import Build, Named, Unreachable
+from kopsversion.model.channel import Certainty, minor_key
+from kopsversion.model.layout import BodyFormat, check_marker_name, marker_body
+from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
+from kopsversion.rules.verdicts import other_channel
+from kopsversion.workflows.rounds import learn, start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from kopsversion.model import Attribution, Channel, GitLine, Marker, Policy, Refusal
+    from kopsversion.model.answer import Refusal
+    from kopsversion.model.bucket import GitLine, Marker
+    from kopsversion.model.channel import Attribution, Channel
+    from kopsversion.model.policy import Policy
+    from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
-    from kopsversion.version import BuildVersion
 
 CACHE_CONTROL = "private, max-age=0, no-transform"
 """What kops sets on its markers, so that no cache keeps an old one (FAILURES row 14)."""

@@ -10,7 +10,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kopsversion.model import Resolution
+    from kopsversion.model.answer import Resolution
 
 __all__ = ["to_env"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kopsversion.errors import UsageError, quoted
 
 if TYPE_CHECKING:
-    from kopsversion.model import Resolution
+    from kopsversion.model.answer import Resolution
 
 __all__ = ["to_github"]
 

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kopsversion.render.json import SCHEMA, condition_fields, dump, seconds, time_text
+from kopsversion.model.codec import SCHEMA, condition_fields, dump, seconds, time_text
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kopsversion.health import ChannelHealth, CheckResult, Finding, HealthReport, MarkerHealth, SeenBuild
+    from kopsversion.rules.health import (
+        ChannelHealth,
+        CheckResult,
+        Finding,
+        HealthReport,
+        MarkerHealth,
+        SeenBuild,
+    )
 
 __all__ = ["health_to_json"]
 

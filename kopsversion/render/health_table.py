@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopsversion.render.text import Table, printable
-from kopsversion.wording import dated, duration, moment
+from kopsversion.model.tables import Table, printable
+from kopsversion.model.wording import dated, duration, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from kopsversion.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
+    from kopsversion.rules.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
 
 __all__ = [
     "CHANNEL_COLUMNS",

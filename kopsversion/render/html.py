@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from kopsversion.health import TIMELINE, BuildState
-from kopsversion.model import Verdict
+from kopsversion.model.answer import Verdict
+from kopsversion.model.tables import printable
+from kopsversion.model.wording import dated, duration, moment
 from kopsversion.render.health_table import (
     CHANNEL_COLUMNS,
     MARKER_COLUMNS,
@@ -26,8 +27,7 @@ from kopsversion.render.health_table import (
     refused_cells,
     state_of,
 )
-from kopsversion.render.text import printable
-from kopsversion.wording import dated, duration, moment
+from kopsversion.rules.health import TIMELINE, BuildState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
-    from kopsversion.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
+    from kopsversion.rules.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
 
 __all__ = ["health_to_html"]
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from kopsversion.render.json import time_text
-from kopsversion.render.text import printable
+from kopsversion.model.codec import time_text
+from kopsversion.model.tables import printable
 
 if TYPE_CHECKING:
-    from kopsversion.health import CheckResult, Finding, HealthReport
+    from kopsversion.rules.health import CheckResult, Finding, HealthReport
 
 __all__ = ["health_to_junit"]
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from kopsversion.model.tables import printable
+from kopsversion.model.wording import moment
 from kopsversion.render.health_table import (
     CHANNEL_COLUMNS,
     MARKER_COLUMNS,
@@ -17,13 +19,11 @@ from kopsversion.render.health_table import (
     marker_cells,
     refused_cells,
 )
-from kopsversion.render.text import printable
-from kopsversion.wording import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kopsversion.health import HealthReport
+    from kopsversion.rules.health import HealthReport
 
 __all__ = ["escaped", "health_to_markdown"]
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from kopsversion.model import Verdict
+from kopsversion.model.answer import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kopsversion.health import HealthReport
+    from kopsversion.rules.health import HealthReport
 
 __all__ = ["health_to_prometheus"]
 

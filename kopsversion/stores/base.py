@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from attrs import field, frozen
 
 from kopsversion.errors import StoreError, quoted
-from kopsversion.layout import OFFICIAL_ROOT
+from kopsversion.model.layout import OFFICIAL_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

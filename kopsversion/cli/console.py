@@ -1,0 +1,441 @@
+"""Where a command meets its user: the two streams, how much is said, and the boundary for errors.
+
+The answer alone goes to standard output, everything else to standard error (DESIGN section 9). `Command`
+and `Group` are click's, with one difference: whatever a command raises leaves as ``ERROR`` and ``hint:``
+lines and an exit status, never as a traceback.
+
+This module must not know what any command does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from kopsversion.errors import KopsVersionError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from kopsversion.model.answer import Condition
+    from kopsversion.model.tables import Table
+
+__all__ = [
+    "BROKEN_PIPE",
+    "DEGRADED",
+    "INTERRUPTED",
+    "UNFORESEEN",
+    "Command",
+    "Console",
+    "Group",
+    "OutputError",
+    "abandon",
+    "command",
+    "is_rich",
+    "toolbox",
+]
+
+DEGRADED = 3
+"""Answered, but ``--strict`` or ``check`` found something wrong (DESIGN section 9)."""
+UNFORESEEN = 70
+"""A defect of kopsversion itself: ``EX_SOFTWARE`` of sysexits.h."""
+INTERRUPTED = 130
+"""What a shell reports of a program that SIGINT ended."""
+BROKEN_PIPE = 141
+"""What a shell reports of a program that SIGPIPE ended."""
+
+
+class OutputError(KopsVersionError):
+    """There is an answer, and it cannot be written where it belongs."""
+
+    # EX_IOERR of sysexits.h: not 1, by which a script would take it that there is no testable build.
+    exit_code = 74
+
+
+class Console:
+    """The streams of one run, and how much of what happens is said.
+
+    Attributes:
+        quiet: say nothing of conditions.
+        verbosity: 1 also says what is merely good to know, 2 shows the traceback of a defect.
+    """
+
+    def __init__(self) -> None:
+        self.quiet = False
+        self.verbosity = 0
+
+    def answer(self, text: str) -> None:
+        """Write the answer, as it is, to standard output.
+
+        Raises:
+            OutputError: it cannot be written there.
+        """
+        if sys.stdout is None:
+            raise OutputError("standard output is closed, so the answer has nowhere to go")
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except (OSError, UnicodeEncodeError) as error:
+            abandon(sys.stdout)
+            reason = error.strerror if isinstance(error, OSError) else f"not text in {error.encoding}"
+            raise OutputError(
+                f"the answer could not be written to standard output: {reason}",
+                hint="check where standard output goes, and its encoding (PYTHONIOENCODING=utf-8)",
+            ) from error
+
+    def tell(self, line: str) -> None:
+        """Write a line to standard error."""
+        from kopsversion.model.tables import printable
+
+        _say(f"{printable(line)}\n")
+
+    def log(self, severity: str, message: str) -> None:
+        """Tell something of that severity: warnings and errors unless quiet, the rest when verbose.
+
+        Parameters:
+            severity: ``info``, ``warning`` or ``error``.
+            message: one line, in which what is not printable is escaped.
+
+        Where standard error is no terminal the line has klog's header, as the other lines of a Prow job have
+        (issue 5). What ends a command, ``ERROR`` and ``hint:``, has none: it is for people.
+        """
+        if self.quiet or (severity == "info" and not self.verbosity):
+            return
+        line = f"{severity.upper()} {message}"
+        if sys.stderr is None or sys.stderr.isatty():
+            self.tell(line)
+            return
+        from kopsversion.cli.klog import klog_line
+
+        file, line_number = _origin_of_call()
+        moment = datetime.now().astimezone()
+        self.tell(
+            klog_line(severity, line, moment=moment, process=os.getpid(), file=file, line_number=line_number)
+        )
+
+    def note(self, message: str) -> None:
+        """Tell something that is merely good to know."""
+        self.log("info", message)
+
+    def conditions(self, conditions: Iterable[Condition]) -> None:
+        """Tell each condition in a line: warnings and errors unless quiet, the rest when verbose."""
+        for condition in conditions:
+            self.log(condition.severity, f"{condition.code}: {condition.message}")
+
+    @contextmanager
+    def progress(self, title: str) -> Iterator[Callable[[int, int], None] | None]:
+        """Show how far something has come while the block runs, on a terminal only.
+
+        The block gets a function to be told the bytes done and those in all, or ``None``.
+        """
+        if self.quiet or not is_rich(sys.stderr):
+            yield None
+            return
+        from kopsversion.cli.progress import shown
+
+        with shown(title) as tell:
+            yield tell
+
+    @contextmanager
+    def steps(self) -> Iterator[Callable[[str], None]]:
+        """Show what is done now while the block runs: in a line that goes away, on a terminal only.
+
+        When verbose, in lines that stay, wherever standard error goes. The block gets a function to be told.
+        """
+        if self.quiet or not (self.verbosity or is_rich(sys.stderr)):
+            yield lambda _what: None
+        elif self.verbosity:
+            yield lambda what: self.tell(f"… {what}")
+        else:
+            from kopsversion.cli.progress import step_shown
+
+            with step_shown() as tell:
+                yield tell
+
+    def show(self, tables: Sequence[Table]) -> None:
+        """Write tables to standard error, with colour and lines on a terminal."""
+        from kopsversion.model.tables import plain
+        from kopsversion.render.text import decorated
+
+        _say(decorated(tables) if is_rich(sys.stderr) else plain(tables))
+
+    def answer_tables(self, tables: Sequence[Table]) -> None:
+        """Write tables to standard output, with colour and lines on a terminal."""
+        from kopsversion.model.tables import plain
+        from kopsversion.render.text import decorated
+
+        self.answer(decorated(tables) if is_rich(sys.stdout) else plain(tables))
+
+
+def _say(text: str) -> None:
+    """Write to standard error; where it takes nothing, as on a full disk, the answer is not lost with it."""
+    try:
+        click.echo(text, err=True, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        abandon(sys.stderr)
+
+
+def _origin_of_call() -> tuple[str, int]:
+    """Return the file and line outside of this module from which something is told."""
+    frame = sys._getframe()  # noqa: SLF001 # logging finds its caller the same way
+    while frame.f_back is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    return os.path.basename(frame.f_code.co_filename), frame.f_lineno  # noqa: PTH119 # text to text
+
+
+def is_rich(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal that wants colour and lines."""
+    if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in {"", "dumb"}:
+        return False
+    return stream.isatty()
+
+
+def abandon(stream: TextIO | None) -> None:
+    """Let what is left in a broken stream go nowhere, so that the interpreter's last flush does not fail."""
+    if stream is None:
+        return
+    with suppress(OSError, ValueError):  # a stream without a descriptor, or closed
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
+
+
+# --------------------------------------------------------------------------------------------------
+# The boundary
+
+
+class _Boundary(click.Command):
+    """A command that turns every exception into lines on standard error and an exit status.
+
+    Parameters:
+        sections: titles and texts that end its help.
+    """
+
+    def __init__(self, *arguments: Any, sections: Sequence[tuple[str, str]] = (), **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.sections = tuple(sections)
+        # The prefix is set on every command: "kopsversion resolve" then reads the same variables as
+        # "resolve-latest" (KOPSVERSION_STORE, not KOPSVERSION_RESOLVE_STORE).
+        self.context_settings.setdefault("auto_envvar_prefix", "KOPSVERSION")
+        self.context_settings.setdefault("max_content_width", 110)
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command and exit; with ``standalone_mode=False`` return or raise what it does."""
+        console = extra.setdefault("obj", Console())
+        run: Callable[..., Any] = super().main  # its overloads do not take a tuple of unknown length
+        if not standalone_mode:
+            return run(*arguments, standalone_mode=False, **extra)
+        sys.exit(_guarded(lambda: run(*arguments, standalone_mode=False, **extra), console=console))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command's function; a reader that has gone away is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Before click sees it, whose exit status for this is 1: "no testable build".
+            return BROKEN_PIPE
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the sections, line by line as they are."""
+        super().format_epilog(ctx, formatter)
+        for title, text in self.sections:
+            with formatter.section(title):
+                for line in text.strip("\n").splitlines():
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}".rstrip() + "\n")
+
+
+class Command(_Boundary):
+    """A subcommand, or a script of its own."""
+
+
+class Group(_Boundary, click.Group):
+    """A toolbox of subcommands."""
+
+    command_class = Command
+
+
+def command(
+    name: str, *, sections: Sequence[tuple[str, str]] = (), **settings: Any
+) -> Callable[[Callable[..., int | None]], Command]:
+    """Make a command of a function, which returns its exit status, or ``None`` for 0.
+
+    The function is called with the run's `Console`, and with every option by keyword. The command has
+    ``--help``, ``--version``, ``--quiet`` and ``--verbose`` beside its own options.
+
+    Parameters:
+        name: what it is called in the toolbox.
+        sections: titles and texts that end its help.
+        settings: passed on to click.
+    """
+
+    def decorate(function: Callable[..., int | None]) -> Command:
+        make = click.command(name, cls=Command, sections=sections, add_help_option=False, **settings)
+        made: Command = make(click.pass_obj(function))
+        for add in (*_HOW_MUCH, *_ABOUT):
+            add(made)
+        return made
+
+    return decorate
+
+
+def toolbox(name: str, *, sections: Sequence[tuple[str, str]] = ()) -> Callable[[Callable[[], None]], Group]:
+    """Make a group of a function, whose docstring is the group's help.
+
+    Parameters:
+        name: what it is called.
+        sections: titles and texts that end its help.
+    """
+
+    def decorate(function: Callable[[], None]) -> Group:
+        made: Group = click.group(name, cls=Group, sections=sections, add_help_option=False)(function)
+        for add in _ABOUT:
+            add(made)
+        return made
+
+    return decorate
+
+
+def _set_quiet(context: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001 # click's call
+    context.ensure_object(Console).quiet = value
+
+
+def _set_verbosity(context: click.Context, _: click.Parameter, value: int) -> None:
+    context.ensure_object(Console).verbosity = value
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 # click's call
+    if wanted and not context.resilient_parsing:
+        context.ensure_object(Console).answer(_version_text())
+        context.exit()
+
+
+def _version_text() -> str:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    def installed(name: str) -> str:
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            return "not installed"
+
+    return (
+        f"kopsversion {installed('kopsversion')}\n"
+        f"Python {platform.python_version()}, {platform.platform()}\n"
+        f"google-cloud-storage {installed('google-cloud-storage')}\n"
+    )
+
+
+# KOPSVERSION_VERSION and KOPSVERSION_HELP are not read: who sets such a variable means something else by it.
+_ABOUT = (
+    click.option(
+        "--version",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        allow_from_autoenv=False,
+        callback=_show_version,
+        help="Show the version, and what it runs on, and exit.",
+    ),
+    click.help_option("-h", "--help", allow_from_autoenv=False, help="Show this message and exit."),
+)
+_HOW_MUCH = (
+    click.option(
+        "-v",
+        "--verbose",
+        count=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_verbosity,
+        help="Also say what is merely good to know. -vv: show the traceback of a defect.",
+    ),
+    click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_set_quiet,
+        help="Say nothing of conditions on standard error.",
+    ),
+)
+
+
+def _guarded(run: Callable[[], Any], *, console: Console) -> int:
+    """Run, and tell what is raised; return the exit status."""
+    try:
+        try:
+            status = int(run() or 0)
+        except click.Abort:
+            status = INTERRUPTED
+        except click.ClickException as error:
+            status = error.exit_code
+            _tell_usage(error, console=console)
+        except KopsVersionError as error:
+            status = error.exit_code
+            _tell_error(error, console=console)
+        except Exception as error:
+            status = UNFORESEEN
+            _tell_unforeseen(error, console=console)
+    except BrokenPipeError:  # of standard error, while telling
+        status = BROKEN_PIPE
+    if status == BROKEN_PIPE:
+        abandon(sys.stdout)
+        abandon(sys.stderr)
+    return status
+
+
+def _tell_error(error: KopsVersionError, *, console: Console) -> None:
+    console.tell(f"ERROR {error}")
+    for reason in error.reasons:
+        console.tell(f"  - {reason}")
+    if error.hint:
+        console.tell(f"hint: {error.hint}")
+
+
+def _tell_usage(error: click.ClickException, *, console: Console) -> None:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        _say(f"{error.format_message()}\n")
+        return
+    console.tell(f"ERROR {error.format_message()}{_origin(error)}")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    hint = getattr(error, "hint", "") or (f"see {context.command_path} --help" if context else "")
+    if hint:
+        console.tell(f"hint: {hint}")
+
+
+def _origin(error: click.ClickException) -> str:
+    """Name the environment variable that a bad value came from."""
+    if (
+        not isinstance(error, click.BadParameter)
+        or error.ctx is None
+        or not isinstance(error.param, click.Option)
+    ):
+        return ""
+    name = error.param.name or ""
+    if error.ctx.get_parameter_source(name) is not click.core.ParameterSource.ENVIRONMENT:
+        return ""
+    return f" (from {error.param.envvar or f'{error.ctx.auto_envvar_prefix}_{name.upper()}'})"
+
+
+def _tell_unforeseen(error: Exception, *, console: Console) -> None:
+    if console.verbosity > 1:
+        import traceback
+
+        _say("".join(traceback.format_exception(error)))
+    said = f": {quoted(str(error))}" if str(error) else ""
+    console.tell(
+        f"ERROR kopsversion stopped at a defect of its own, {type(error).__name__}{said}; "
+        "please report it with the command that you ran"
+    )
+    if console.verbosity <= 1:
+        console.tell("hint: run the same command with -vv to add the traceback to the report")

@@ -1,0 +1,484 @@
+"""What the command line's options mean: parameter types, and the groups of options that commands share.
+
+The parsers are plain functions from text to a value, so that a configuration file can use them too; `Parsed`
+makes a click type of one. A group decorator (`store_options`, `policy_options`) adds options to a command and
+hands them to it as one value. Nothing heavier than click is imported until a command runs.
+
+This module must not know what any command does with a value, and prints nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+import click
+
+from kopsversion.errors import UsageError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kopsversion.model.policy import Policy
+    from kopsversion.model.version import BuildVersion
+
+__all__ = [
+    "DURATION",
+    "MARKER_NAME",
+    "PLATFORM",
+    "POSITIVE_DURATION",
+    "STORE",
+    "TIME",
+    "VERSION",
+    "BadValue",
+    "LadderQuestion",
+    "Parsed",
+    "StoreQuestion",
+    "StoreText",
+    "add_options",
+    "build_options",
+    "ladder_options",
+    "parse_duration",
+    "parse_marker_name",
+    "parse_platform",
+    "parse_positive_duration",
+    "parse_time",
+    "parse_version",
+    "policy_options",
+    "store_options",
+]
+
+Callback = Callable[..., Any]
+
+# --------------------------------------------------------------------------------------------------
+# Text to value
+
+# Each unit at most once and in falling order: "1h30m". Nine digits keep hostile text away from int().
+_DURATION = re.compile(
+    r"(?:(?P<days>[0-9]{1,9})d)?(?:(?P<hours>[0-9]{1,9})h)?(?:(?P<minutes>[0-9]{1,9})m)?(?:(?P<seconds>[0-9]{1,9})s)?"
+)
+_LONGEST = timedelta(days=36500)
+_DURATION_FORM = "a duration is written 90s, 10m, 24h, 14d or 1h30m, and is at most 36500d"
+
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"(?:[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+# Room for any duration on either side, so that no sum of a time and a duration can overflow.
+_EARLIEST, _LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(3000, 1, 1, tzinfo=UTC)
+_TIME_FORM = (
+    "a time is written 2024-05-06T18:00:00Z, with an offset as in 2024-05-06T20:00:00+02:00, "
+    "or as a date, 2024-05-06, which is its first moment; without an offset it is UTC"
+)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read ``90s``, ``10m``, ``24h``, ``14d``, ``1h30m`` or ``0``.
+
+    Raises:
+        UsageError: `text` is anything else, a negative duration among it, or above 36500 days.
+    """
+    if text.strip() == "0":
+        return timedelta(0)
+    match = _DURATION.fullmatch(text.strip())
+    amounts = {unit: int(digits) for unit, digits in match.groupdict().items() if digits} if match else {}
+    if not amounts:
+        raise UsageError(f"{quoted(text)} is not a duration", hint=_DURATION_FORM)
+    duration = timedelta(**amounts)
+    if duration > _LONGEST:
+        raise UsageError(f"{quoted(text)} is too long a duration", hint=_DURATION_FORM)
+    return duration
+
+
+def parse_positive_duration(text: str) -> timedelta:
+    """Read a duration above 0.
+
+    Raises:
+        UsageError: `text` is not a duration, or is 0.
+    """
+    duration = parse_duration(text)
+    if not duration:
+        raise UsageError(f"{quoted(text)} is no time at all", hint="give a duration above 0, as in 60s")
+    return duration
+
+
+def parse_time(text: str) -> datetime:
+    """Read a moment as RFC 3339 writes it, or a date; what has no offset is UTC.
+
+    Returns:
+        The moment, in UTC.
+
+    Raises:
+        UsageError: `text` is no such moment, or lies outside the years 2000 to 2999.
+    """
+    stripped = text.strip()
+    match = _TIME.fullmatch(stripped)
+    if match is None:
+        raise UsageError(f"{quoted(text)} is not a time", hint=_TIME_FORM)
+    try:
+        moment = datetime.fromisoformat(stripped.upper())
+        moment = moment.astimezone(UTC) if match["zone"] else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # a month 13, an hour 25, the year 0
+        raise UsageError(f"{quoted(text)} is not a time that exists", hint=_TIME_FORM) from error
+    if not _EARLIEST <= moment < _LATEST:
+        raise UsageError(f"{quoted(text)} lies outside the years 2000 to 2999", hint=_TIME_FORM)
+    return moment
+
+
+def parse_platform(text: str) -> str:
+    """Read an operating system and an architecture, as in ``linux/arm64``.
+
+    Raises:
+        UsageError: `text` is anything else.
+    """
+    from kopsversion.model.policy import check_platform
+
+    return check_platform(text.strip())
+
+
+def parse_marker_name(text: str) -> str:
+    """Read the file name of a marker, as in ``latest-ci.txt``.
+
+    Raises:
+        UsageError: `text` is anything else, a path among it.
+    """
+    from kopsversion.model.layout import check_marker_name
+
+    return check_marker_name(text.strip())
+
+
+def parse_version(text: str) -> BuildVersion:
+    """Read a version.
+
+    Raises:
+        InvalidVersionError: `text` is none.
+    """
+    from kopsversion.model.version import BuildVersion
+
+    return BuildVersion.parse(text.strip())
+
+
+# --------------------------------------------------------------------------------------------------
+# Parameter types
+
+
+class BadValue(click.BadParameter):
+    """An option's value that cannot be meant, with a hint that shows the form expected."""
+
+    def __init__(
+        self, message: str, *, hint: str, ctx: click.Context | None, param: click.Parameter | None
+    ) -> None:
+        super().__init__(message, ctx=ctx, param=param)
+        self.hint = hint
+
+
+class Parsed(click.ParamType):  # type: ignore[type-arg] # takes a parameter only in newer releases of click
+    """A click type made of a parser. In an environment variable a repeated option is split on white space.
+
+    Parameters:
+        name: what the help calls a value.
+        parse: reads a text, or raises `UsageError`.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a text; a value that has been read already is left alone."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except UsageError as error:
+            raise BadValue(error.message, hint=error.hint, ctx=ctx, param=param) from error
+
+
+class StoreText(Parsed):
+    """A store's URL or path, as text.
+
+    In ``KOPSVERSION_STORE`` a value that is as a whole an existing path is one store, white space and all;
+    any other value is split on white space. A path with spaces among several stores is written as a
+    ``file://`` URL with ``%20``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("store", str)
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        """Apply the rule above."""
+        # Path.exists raises where a name is too long.
+        return (rv,) if os.path.exists(rv) else rv.split()  # noqa: PTH110 # see above
+
+
+DURATION = Parsed("duration", parse_duration)
+POSITIVE_DURATION = Parsed("duration", parse_positive_duration)
+TIME = Parsed("time", parse_time)
+PLATFORM = Parsed("os/arch", parse_platform)
+MARKER_NAME = Parsed("name", parse_marker_name)
+VERSION = Parsed("version", parse_version)
+STORE = StoreText()
+
+# --------------------------------------------------------------------------------------------------
+# Groups of options
+
+
+class StoreQuestion(TypedDict):
+    """Where and when to look: keyword arguments of `kopsversion.workflows.latest.resolve_latest`."""
+
+    store: tuple[str, ...]
+    as_of: datetime | None
+    timeout: float
+    repo: Path | None
+    nearby: Path
+    ref: str | None
+
+
+class LadderQuestion(TypedDict):
+    """What to do when a store gives no answer: keyword arguments of `kopsversion.workflows.latest.resolve_latest`."""
+
+    next_store_on: Literal["unreachable", "none"]
+    state: Path | None
+    allow_cached: timedelta | None
+
+
+def add_options(function: Callback, options: Sequence[Callable[[Callback], Callback]]) -> Callback:
+    """Add click's options to a command; the help shows them in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+_STORE_OPTIONS = (
+    click.option(
+        "--store",
+        type=STORE,
+        multiple=True,
+        metavar="URL",
+        help="Where builds are kept, see below. Repeat it to name further stores, each for when the "
+        "one before cannot be reached.",
+    ),
+    click.option(
+        "--as-of",
+        type=TIME,
+        metavar="TIME",
+        help="Answer as of that moment: later uploads are ignored, and the clock is set to it. "
+        "Written 2024-05-06T18:00:00Z, or with another offset; without one it is UTC; "
+        "a date is its midnight.",
+    ),
+    click.option(
+        "--timeout",
+        type=POSITIVE_DURATION,
+        metavar="DURATION",
+        default="60s",
+        show_default=True,
+        help="How long everything together may take, repeated attempts among it.",
+    ),
+    click.option(
+        "--repo",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="A clone of kops, to tell branches apart exactly. "
+        "[default: the current directory, if it is in one]",
+    ),
+    click.option(
+        "--ref",
+        metavar="REF",
+        help="The branch in that clone, where it is not the channel's own name.",
+    ),
+)
+
+
+def store_options(function: Callback) -> Callback:
+    """Add ``--store``, ``--as-of``, ``--timeout``, ``--repo``, ``--ref``; the command gets ``question``."""
+
+    @wraps(function)
+    def command(
+        *arguments: Any,
+        store: tuple[str, ...],
+        as_of: datetime | None,
+        timeout: timedelta,
+        repo: Path | None,
+        ref: str | None,
+        **others: Any,
+    ) -> Any:
+        from kopsversion.stores.base import DEFAULT_STORE
+
+        question = StoreQuestion(
+            store=store or (DEFAULT_STORE,),
+            as_of=as_of,
+            timeout=timeout.total_seconds(),
+            repo=repo,
+            nearby=Path(),  # kops' CI jobs run in a clone
+            ref=ref,
+        )
+        return function(*arguments, question=question, **others)
+
+    return add_options(command, _STORE_OPTIONS)
+
+
+_LADDER_OPTIONS = (
+    click.option(
+        "--next-store-on",
+        type=click.Choice(["unreachable", "none"]),
+        default="unreachable",
+        show_default=True,
+        help="When the next --store is tried. unreachable: when one cannot be asked. none: also when "
+        "one has no testable build. Each may use an equal share of the time that is left.",
+    ),
+    click.option(
+        "--state",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Keep the answer in FILE, for --allow-cached. Jobs may share it. With --as-of it is "
+        "neither written nor read.",
+    ),
+    click.option(
+        "--allow-cached",
+        type=POSITIVE_DURATION,
+        metavar="AGE",
+        help="When no store can be asked, give the last good answer that --state holds, with a "
+        "warning, if it is no older than this. Never instead of exit status 1.",
+    ),
+)
+
+
+def ladder_options(function: Callback) -> Callback:
+    """Add ``--next-store-on``, ``--state``, ``--allow-cached``; the command gets them as ``ladder``."""
+
+    @wraps(function)
+    def command(
+        *arguments: Any,
+        next_store_on: Literal["unreachable", "none"],
+        state: Path | None,
+        allow_cached: timedelta | None,
+        **others: Any,
+    ) -> Any:
+        ladder = LadderQuestion(next_store_on=next_store_on, state=state, allow_cached=allow_cached)
+        return function(*arguments, ladder=ladder, **others)
+
+    return add_options(command, _LADDER_OPTIONS)
+
+
+_BUILD_OPTIONS = (
+    click.option(
+        "--platform",
+        type=PLATFORM,
+        multiple=True,
+        metavar="OS/ARCH",
+        help="A build must have this platform. Repeatable. [default: linux/amd64 linux/arm64]",
+    ),
+    click.option(
+        "--settle",
+        type=DURATION,
+        metavar="DURATION",
+        help="How old a build's newest file must be for its upload to be over; not asked of a build that "
+        "its branch's latest-ci.txt names. [default: 10m]",
+    ),
+    click.option(
+        "--exclude",
+        type=VERSION,
+        multiple=True,
+        metavar="VERSION",
+        help="Pass over this build, known to be bad. Repeatable.",
+    ),
+)
+
+_CHOICE_OPTIONS = (
+    click.option(
+        "--strategy",
+        type=click.Choice(["green", "newest"]),
+        help="green: the build of the first marker that is fresh, else the newest testable build. "
+        "newest: the newest testable build, whatever the markers say. [default: green]",
+    ),
+    click.option(
+        "--marker",
+        type=MARKER_NAME,
+        multiple=True,
+        metavar="NAME",
+        help="A marker to trust, by file name, best first. Repeatable. "
+        "[default: latest-ci-updown-green.txt for master, latest-ci.txt for other channels]",
+    ),
+    click.option(
+        "--nth",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="The N-th newest testable build; 1 is the newest. [default: 1]",
+    ),
+    click.option(
+        "--on-stale",
+        type=click.Choice(["newest", "refuse"]),
+        help="What to do when no marker can be used: take the newest testable build and say so, or fail. "
+        "[default: newest]",
+    ),
+    click.option(
+        "--max-lag",
+        type=DURATION,
+        metavar="DURATION",
+        help="A marker is stale when a testable build newer than its own has been waiting longer than this. "
+        "[default: 24h]",
+    ),
+    click.option(
+        "--max-build-age",
+        type=DURATION,
+        metavar="DURATION",
+        help="Without a clone: warn when the newest build is older than this. [default: 14d]",
+    ),
+    click.option(
+        "--build-sla",
+        type=DURATION,
+        metavar="DURATION",
+        help="With a clone: warn when a merge has been waiting for its build longer than this. [default: 6h]",
+    ),
+)
+
+
+def build_options(function: Callback) -> Callback:
+    """Add the options that say which builds are testable; the command gets them as ``policy``."""
+    return _policy_command(function, options=_BUILD_OPTIONS)
+
+
+def policy_options(function: Callback) -> Callback:
+    """Add every option that a `kopsversion.model.Policy` is made of; the command gets ``policy``."""
+    return _policy_command(function, options=(*_CHOICE_OPTIONS, *_BUILD_OPTIONS))
+
+
+_POLICY_NAMES = (
+    *("strategy", "marker", "nth", "on_stale", "max_lag", "max_build_age", "build_sla"),
+    *("platform", "settle", "exclude"),
+)
+
+
+def _policy_command(function: Callback, *, options: Sequence[Callable[[Callback], Callback]]) -> Callback:
+    @wraps(function)
+    def command(*arguments: Any, **given: Any) -> Any:
+        values = {name: given.pop(name) for name in _POLICY_NAMES if name in given}
+        return function(*arguments, policy=_policy(values), **given)
+
+    return add_options(command, options)
+
+
+def _policy(given: Mapping[str, Any]) -> Policy:
+    """Make a policy of the options that were given; the others keep the policy's own defaults."""
+    from attrs import evolve
+
+    from kopsversion.model.policy import OnStale, Policy, Strategy
+
+    plural = {"platform": "platforms", "marker": "markers"}
+    makers: Mapping[str, Callable[[Any], object]] = {
+        "strategy": Strategy,
+        "on_stale": OnStale,
+        "exclude": frozenset,
+        "platform": lambda values: tuple(dict.fromkeys(values)),
+        "marker": lambda values: tuple(dict.fromkeys(values)),
+    }
+    chosen: dict[str, Any] = {}
+    for name, value in given.items():
+        if value not in (None, ()):
+            chosen[plural.get(name, name)] = makers[name](value) if name in makers else value
+    return evolve(Policy(), **chosen)

@@ -1,0 +1,158 @@
+"""`resolve-latest`, which is also `kopsversion resolve`: the question that this project is for.
+
+It is a module of its own so that a job that asks it loads no other command. It must not know how builds are
+ordered, attributed or judged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from kopsversion.cli.console import DEGRADED, Console, command
+from kopsversion.cli.effects import effect_options
+from kopsversion.cli.help_sections import CHANNELS, ENVIRONMENT, EXIT_CODES, STORES
+from kopsversion.cli.options import ladder_options, policy_options, store_options
+
+if TYPE_CHECKING:
+    from kopsversion.cli.effects import Effects
+    from kopsversion.cli.options import LadderQuestion, StoreQuestion
+    from kopsversion.model.answer import Resolution
+    from kopsversion.model.policy import Policy
+
+__all__ = ["resolve"]
+
+
+@command(
+    "resolve",
+    sections=(
+        ("Channels", CHANNELS),
+        (
+            "In a job",
+            """
+The same build for kubetest2 (a marker that does not move), for the shell, and for every later step:
+  resolve-latest master --pin marker.txt --fetch kops --lock lock.json
+  resolve-latest --from-lock lock.json
+""",
+        ),
+        (
+            "Examples",
+            """
+The newest testable build of master, for a job to test:
+  KOPS_BASE_URL="$(resolve-latest master)"
+Both variables at once:
+  eval "$(resolve-latest release-1.30 -o env)"
+Fail rather than fall back, and fail when anything is wrong:
+  resolve-latest master --on-stale refuse --strict
+Why that build?
+  resolve-latest master --explain
+What would have been the answer on 6 May 2024?
+  resolve-latest master --as-of 2024-05-06T18:00:00Z
+""",
+        ),
+        (
+            "Output",
+            """
+The answer goes to standard output, and only there; on failure nothing goes there. It comes last: when it is
+there, the files of --pin, --lock and --fetch are there too.
+url      the base URL, as KOPS_BASE_URL holds it; no trailing slash, literal +
+version  the build's version
+env      KOPS_BASE_URL=... and KOPS_VERSION=..., quoted for eval; with --pin also KOPS_VERSION_MARKER=file://...
+github   the same as outputs of a step, kops-base-url=... and so on, added to $GITHUB_OUTPUT, not printed
+json     the whole resolution, "schema": 1
+table    the tables of --explain
+Conditions (what the reader should know) go to standard error, one a line, with klog's header where that is
+no terminal.
+""",
+        ),
+        ("Stores", STORES),
+        ("Environment", ENVIRONMENT),
+        ("Exit codes", EXIT_CODES),
+    ),
+    short_help="Print the latest testable build of a branch.",
+)
+@click.argument("selector", metavar="[CHANNEL]", default="master")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["url", "version", "env", "github", "json", "table"]),
+    default="url",
+    show_default=True,
+    help="What to print.",
+)
+@click.option("--explain", is_flag=True, help="Also say why, as tables on standard error.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with status 3, after answering, when a condition is a warning or worse.",
+)
+@effect_options
+@store_options
+@ladder_options
+@policy_options
+def resolve(
+    console: Console,
+    *,
+    selector: str,
+    effects: Effects,
+    question: StoreQuestion,
+    ladder: LadderQuestion,
+    policy: Policy,
+    output: str,
+    explain: bool,
+    strict: bool,
+) -> int:
+    """Print the base URL of the latest testable build of kOps on a branch.
+
+    Looks at the builds in the bucket, cross-checks the markers against them, chooses, and says why. Without
+    CHANNEL it is master.
+    """
+    from attrs import evolve
+
+    from kopsversion.cli.effects import obtain
+    from kopsversion.model.channel import BRANCH_MARKER
+    from kopsversion.workflows.latest import resolve_latest
+
+    if explain or output == "table":
+        # A reader wants the other marker's verdict too, and what the build before had: a few requests more.
+        policy = evolve(policy, reported=(BRANCH_MARKER,), compare_artifacts=True)
+    resolution = obtain(
+        lambda: resolve_latest(selector, policy=policy, **question, **ladder),
+        effects,
+        question=question,
+        console=console,
+    )
+    if explain:
+        from kopsversion.model.answer import explanation
+
+        console.show(explanation(resolution))
+    else:
+        console.conditions(resolution.conditions)
+    _answer(console, resolution, output=output, marker_url=effects.marker_url)
+    return DEGRADED if strict and resolution.is_degraded else 0
+
+
+def _answer(console: Console, resolution: Resolution, *, output: str, marker_url: str | None) -> None:
+    match output:
+        case "url":
+            console.answer(f"{resolution.base_url}\n")
+        case "version":
+            console.answer(f"{resolution.version}\n")
+        case "env":
+            from kopsversion.render.env import to_env
+
+            console.answer(to_env(resolution, marker_url=marker_url))
+        case "github":
+            from kopsversion.cli.effects import append_github_output
+            from kopsversion.render.github import to_github
+
+            append_github_output(to_github(resolution, marker_url=marker_url))
+        case "json":
+            from kopsversion.model.codec import to_json
+
+            console.answer(to_json(resolution))
+        case _:
+            from kopsversion.model.answer import explanation
+
+            console.answer_tables(explanation(resolution))

@@ -1,0 +1,262 @@
+"""What came out: verdicts, conditions, refusals, and the resolution that carries them (DESIGN section 7).
+
+Knows nothing of how the answer was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from attrs import Factory, frozen
+
+from kopsversion.model.bucket import Marker
+from kopsversion.model.channel import Attribution
+from kopsversion.model.policy import Policy
+from kopsversion.model.tables import Table, plain
+from kopsversion.model.version import BuildVersion
+from kopsversion.model.wording import count, duration, moment
+
+
+class Severity(StrEnum):
+    """How much a condition matters: ``--strict`` fails from ``warning`` on."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        """0 for the mildest."""
+        return list(Severity).index(self)
+
+
+Datum = str | int | float | tuple[str, ...]
+"""A value of `Condition.data`."""
+
+
+@frozen
+class Condition:
+    """Something the reader should know.
+
+    Attributes:
+        code: what it is, for machines, as in ``builds-old``.
+        severity: how much it matters.
+        message: one sentence, enough to act on.
+        data: what the sentence is about; values are strings, numbers or lists of strings.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    data: Mapping[str, Datum] = Factory(dict)
+
+
+class Verdict(StrEnum):
+    """What a marker is worth (DESIGN section 6)."""
+
+    CURRENT = "current"
+    LAGGING = "lagging"
+    STALE = "stale"
+    DANGLING = "dangling"
+    INCOMPLETE = "incomplete"
+    WRONG_CHANNEL = "wrong-channel"
+    FOREIGN = "foreign"
+    MALFORMED = "malformed"
+    MISSING = "missing"
+    UNREACHABLE = "unreachable"
+    UNVERIFIED = "unverified"
+    """Names a testable build, but the builds could not be listed, so whether it is old is not known."""
+
+
+USABLE = frozenset({Verdict.CURRENT, Verdict.LAGGING, Verdict.UNVERIFIED})
+
+
+@frozen
+class MarkerReport:
+    """A marker and what it is worth.
+
+    Attributes:
+        marker: as it was read.
+        verdict: what it is worth.
+        message: one sentence.
+        lag: promotion lag; ``None`` where it does not apply or is not known.
+    """
+
+    marker: Marker
+    verdict: Verdict
+    message: str
+    lag: timedelta | None = None
+
+
+class RefusalKind(StrEnum):
+    """Why a build was passed over."""
+
+    INCOMPLETE = "incomplete"
+    UNSETTLED = "unsettled"
+    EXCLUDED = "excluded"
+    UNREADABLE = "unreadable"
+
+
+@frozen
+class Refusal:
+    """A build that was passed over, and every reason."""
+
+    version: BuildVersion
+    reasons: tuple[str, ...]
+    kind: RefusalKind = RefusalKind.INCOMPLETE
+
+
+class Source(StrEnum):
+    """Where the answer was taken from."""
+
+    MARKER = "marker"
+    NEWEST = "newest"
+    REQUEST = "request"
+    CACHE = "cache"
+
+
+class Rung(StrEnum):
+    """How much of the store could be asked (DESIGN section 7, degradation ladder)."""
+
+    FULL = "listing+markers"
+    LISTING = "listing-only"
+    MARKER = "marker-only"
+    CACHED = "cached"
+
+
+@frozen(kw_only=True)
+class Resolution:
+    """The answer, and why (DESIGN section 7).
+
+    Attributes:
+        channel: what was asked for.
+        version: the build to test.
+        base_url: what ``KOPS_BASE_URL`` holds; no trailing slash, literal ``+``.
+        attribution: which channel the build is of, who says so and how surely.
+        uploaded: when the build's newest file was written, UTC; ``None`` where not known.
+        source: whether a marker or the newest build decided.
+        rung: how much of the store could be asked.
+        conditions: what the reader should know, worst first.
+        markers: every marker's verdict.
+        refused: every candidate that was passed over.
+        skipped: names in the listings that are no build, as kind and count.
+        newest: the channel's newest testable build, where it was looked for.
+        store: the store's URL.
+        policy: what counted as an answer.
+        now: the moment of the decision, UTC.
+        requests: requests made.
+        round_trips: how many of them waited for one before.
+        generations: of every marker object that was read, by its name: also of those that only helped to
+            tell branches apart.
+        etags: the same of their ETags, where the store says one: what a cache in front of it would go by.
+    """
+
+    channel: str
+    version: BuildVersion
+    base_url: str
+    attribution: Attribution
+    uploaded: datetime | None
+    source: Source
+    rung: Rung
+    conditions: tuple[Condition, ...]
+    markers: tuple[MarkerReport, ...]
+    refused: tuple[Refusal, ...]
+    skipped: Mapping[str, int]
+    newest: BuildVersion | None
+    store: str
+    policy: Policy
+    now: datetime
+    requests: int = 0
+    round_trips: int = 0
+    generations: Mapping[str, str] = Factory(dict)
+    etags: Mapping[str, str] = Factory(dict)
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether any condition is a warning or worse; what ``--strict`` fails on."""
+        return any(condition.severity is not Severity.INFO for condition in self.conditions)
+
+    def explain(self) -> str:
+        """Say why this is the answer: everything above, as plain text for a person."""
+        return plain(explanation(self))
+
+
+def explanation(resolution: Resolution) -> tuple[Table, ...]:
+    """Return the answer, markers, conditions, refused builds and skipped names; what is empty is left out."""
+    tables = (
+        Table(title="Answer", rows=_answer_rows(resolution)),
+        Table(
+            title="Markers",
+            columns=("marker", "verdict", "why"),
+            rows=tuple((report.marker.path, report.verdict, report.message) for report in resolution.markers),
+        ),
+        Table(
+            title="Conditions",
+            columns=("severity", "code", "what to know"),
+            rows=tuple(
+                (condition.severity, condition.code, condition.message) for condition in resolution.conditions
+            ),
+        ),
+        Table(
+            title="Refused builds",
+            columns=("build", "kind", "why"),
+            rows=tuple(
+                (str(refusal.version) if first else "", refusal.kind if first else "", reason)
+                for refusal in resolution.refused
+                for first, reason in _first_marked(refusal.reasons)
+            ),
+        ),
+        Table(
+            title="Skipped names",
+            columns=("count", "what they are"),
+            rows=tuple((str(number), kind) for kind, number in sorted(resolution.skipped.items())),
+        ),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def _answer_rows(resolution: Resolution) -> tuple[tuple[str, str], ...]:
+    read: str = resolution.rung
+    if resolution.requests:  # a directory is read without any
+        read += f", {count(resolution.requests, 'request')} in {count(resolution.round_trips, 'round trip')}"
+    rows = [
+        ("build", str(resolution.version)),
+        ("base url", resolution.base_url),
+        ("channel", _channel(resolution.channel, resolution.attribution)),
+        ("taken from", _source(resolution)),
+        ("uploaded", _ago(resolution.uploaded, now=resolution.now)),
+        ("decided", moment(resolution.now)),
+        ("store", resolution.store),
+        ("read", read),
+    ]
+    if resolution.newest is not None and resolution.newest != resolution.version:
+        rows.insert(2, ("newest", f"{resolution.newest} is the newest testable build"))
+    return tuple(rows)
+
+
+def _channel(asked: str, attribution: Attribution) -> str:
+    said = f"by {attribution.witness} ({attribution.certainty})"
+    return f"{asked}, {said}" if asked == attribution.ref else f"{asked}, a build of {attribution.ref} {said}"
+
+
+def _source(resolution: Resolution) -> str:
+    for report in resolution.markers:
+        if resolution.source == "marker" and report.marker.version == resolution.version:
+            return f"marker {report.marker.path}"
+    sources = {
+        "marker": "a marker",
+        "newest": "the newest testable builds",
+        "request": "the version asked for",
+        "cache": "the last good answer",
+    }
+    return sources[resolution.source]
+
+
+def _ago(time: datetime | None, *, now: datetime) -> str:
+    return "not known" if time is None else f"{moment(time)} ({duration(now - time)} before)"
+
+
+def _first_marked(reasons: Sequence[str]) -> Iterable[tuple[bool, str]]:
+    return ((position == 0, reason) for position, reason in enumerate(reasons))

@@ -1,0 +1,284 @@
+"""What a bucket holds, as frozen values: files, builds, markers, a clone's line, and all of it as one snapshot.
+
+A `Snapshot` may be partial. What is not known yet can be named as a `Need` (`kopsversion.model.needs`), so that
+`kopsversion.workflows.rounds` fetches no more than the decision asks for. Knows nothing of how anything is decided.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+
+from attrs import Factory, field, frozen
+
+from kopsversion.model.needs import Failure, Need
+from kopsversion.model.version import BuildVersion
+
+
+@frozen
+class Artifact:
+    """One uploaded file of a build.
+
+    Attributes:
+        path: below the build's directory, as in ``linux/amd64/kops``.
+        size: bytes.
+        uploaded: when its content was written, UTC.
+    """
+
+    path: str
+    size: int
+    uploaded: datetime
+
+
+@frozen
+class Build:
+    """The uploaded files of one version.
+
+    Attributes:
+        version: the name of its directory.
+        sampled: when one of its files was uploaded, UTC; ``None`` where only the name was listed.
+        artifacts: every file, by path; ``None`` where its directory has not been listed.
+        checksums: paths of the ``.sha256`` files that were read because listing is denied; ``None`` where
+            that was not tried.
+    """
+
+    version: BuildVersion
+    sampled: datetime | None = None
+    artifacts: tuple[Artifact, ...] | None = None
+    checksums: tuple[str, ...] | None = None
+
+    @property
+    def uploaded(self) -> datetime | None:
+        """When its newest file was uploaded, as far as that is known, UTC."""
+        if self.artifacts:
+            return max(artifact.uploaded for artifact in self.artifacts)
+        return self.sampled
+
+
+@frozen
+class Named:
+    """A marker's text names a version; whether such a build exists is another question."""
+
+    version: BuildVersion
+
+
+@frozen
+class Foreign:
+    """A marker's text is a well-formed URL of a build outside the store. The place is not repeated."""
+
+    reason: str
+
+
+@frozen
+class Malformed:
+    """A marker's text names no version. The text itself is hostile and is not kept."""
+
+    reason: str
+
+
+@frozen
+class Missing:
+    """There is no such marker object, or, with ``--as-of``, what it held then is not known."""
+
+    reason: str
+
+
+@frozen
+class Unreachable:
+    """The marker could not be read."""
+
+    reason: str
+
+
+MarkerReading = Named | Foreign | Malformed | Missing | Unreachable
+
+
+@frozen
+class Marker:
+    """A small file that names a build (DESIGN section 6).
+
+    Attributes:
+        ref: the branch or tag whose directory it is in, as in ``master``.
+        name: its file name, as in ``latest-ci-updown-green.txt``.
+        reading: what it says.
+        written: when, UTC, where known.
+        generation: the object's generation, where it has one.
+        etag: the object's ETag, where the store says one.
+    """
+
+    ref: str
+    name: str
+    reading: MarkerReading
+    written: datetime | None = None
+    generation: str | None = None
+    etag: str | None = None
+
+    @property
+    def path(self) -> str:
+        """The object's name below the root."""
+        return f"markers/{self.ref}/{self.name}"
+
+    @property
+    def version(self) -> BuildVersion | None:
+        """The version it names, if it names one."""
+        return self.reading.version if isinstance(self.reading, Named) else None
+
+
+class CommitPlace(Enum):
+    """Where a build's commit is, seen from one branch of a clone."""
+
+    ELSEWHERE = "on another channel's line"
+    UNKNOWN = "on no line that the clone knows"
+    AMBIGUOUS = "an abbreviation of several commits"
+
+
+@frozen
+class GitCommit:
+    """A commit on a branch's first-parent line: full id, and committer time in UTC."""
+
+    id: str
+    time: datetime
+
+
+@frozen
+class GitLine:
+    """A channel's first-parent line in a clone of kops, and which commits are surely another channel's.
+
+    Attributes:
+        ref: the ref that was read, as in ``origin/master``.
+        commits: the line, oldest first; for a release branch from where it left master's, so there is none on
+            a branch that was only just cut.
+        elsewhere: full ids of commits on other channels' lines; where one is also in `commits`, that counts.
+        shallow: whether the clone's history is cut off, so that older commits are unknown.
+        channel: whose line it is; ``None`` for the channel that is asked about.
+    """
+
+    ref: str
+    commits: tuple[GitCommit, ...] = field(repr=False)
+    elsewhere: frozenset[str] = field(default=frozenset(), repr=False)
+    shallow: bool = False
+    channel: str | None = field(default=None, repr=False)
+    _index: Sequence[tuple[str, int]] = field(
+        init=False,
+        repr=False,
+        eq=False,
+        default=Factory(
+            lambda self: sorted(
+                (
+                    dict.fromkeys(self.elsewhere, -1)
+                    | {commit.id: position for position, commit in enumerate(self.commits)}
+                ).items()
+            ),
+            takes_self=True,
+        ),
+    )
+
+    def locate(self, commit: str) -> int | CommitPlace:
+        """Find a commit by an abbreviation of its id.
+
+        Parameters:
+            commit: the first 7 to 40 hex digits of the id.
+
+        Returns:
+            Its position on the line (0 is the oldest), or where it is instead.
+        """
+        start = bisect_left(self._index, (commit, -1))
+        # In the order of full ids, those that begin alike lie side by side: two are enough to see.
+        matches = [position for known, position in self._index[start : start + 2] if known.startswith(commit)]
+        if not matches:
+            return CommitPlace.UNKNOWN
+        if len(matches) > 1:
+            return CommitPlace.AMBIGUOUS
+        return matches[0] if matches[0] >= 0 else CommitPlace.ELSEWHERE
+
+
+@frozen
+class Snapshot:
+    """What is known of a store at one moment; possibly not everything.
+
+    Attributes:
+        store: the store's URL, for messages.
+        base_url: what a version is appended to, to give its base URL; ends in ``/``.
+        builds: the builds known so far, in no particular order.
+        minors: the minors that have builds; ``None`` where not asked.
+        listed: the minors all of whose builds are in `builds`.
+        timed: the minors all of whose builds have an upload time.
+        markers: the markers that were asked for, also those that could not be read.
+        marker_names: ref and name of every marker that exists; ``None`` where not asked.
+        skipped: names in the listings that are no build, as kind and count.
+        failures: what could not be learnt, and why.
+        whole: whether nothing exists but what is here.
+        git: the channel's branch in a clone of kops, where there is one.
+        as_of: the moment that the snapshot pretends to be from, UTC; ``None`` for the present.
+        requests: requests made to learn all this.
+        round_trips: how many of them had to wait for one before.
+    """
+
+    store: str
+    base_url: str = ""
+    builds: tuple[Build, ...] = ()
+    minors: frozenset[str] | None = None
+    listed: frozenset[str] = frozenset()
+    timed: frozenset[str] = frozenset()
+    markers: tuple[Marker, ...] = ()
+    marker_names: frozenset[tuple[str, str]] | None = None
+    skipped: Mapping[str, int] = Factory(dict)
+    failures: Mapping[Need, Failure] = Factory(dict)
+    whole: bool = False
+    git: GitLine | None = None
+    as_of: datetime | None = None
+    requests: int = 0
+    round_trips: int = 0
+
+    @classmethod
+    def complete(
+        cls,
+        store: str,
+        *,
+        builds: Iterable[Build] = (),
+        markers: Iterable[Marker] = (),
+        git: GitLine | None = None,
+    ) -> Snapshot:
+        """Make a snapshot that knows everything: what is not given does not exist.
+
+        Parameters:
+            store: the store's URL, with a trailing slash; a base URL is this and a version.
+            builds: every build that exists.
+            markers: every marker that exists.
+            git: the channel's branch in a clone of kops, where there is one.
+        """
+        held = tuple(builds)
+        minors = frozenset(build.version.minor for build in held)
+        read = tuple(markers)
+        return cls(
+            store=store,
+            base_url=store,
+            builds=held,
+            minors=minors,
+            listed=minors,
+            timed=minors,
+            markers=read,
+            marker_names=frozenset((marker.ref, marker.name) for marker in read),
+            whole=True,
+            git=git,
+        )
+
+    @property
+    def refs(self) -> frozenset[str] | None:
+        """The refs that have markers; ``None`` where not asked."""
+        return None if self.marker_names is None else frozenset(ref for ref, _ in self.marker_names)
+
+    def build(self, version: BuildVersion) -> Build | None:
+        """Return the build of that name, if it is known."""
+        return next((build for build in self.builds if build.version == version), None)
+
+    def marker(self, ref: str, name: str) -> Marker | None:
+        """Return that marker, or ``None`` where it is not known whether it exists."""
+        for marker in self.markers:
+            if (marker.ref, marker.name) == (ref, name):
+                return marker
+        if self.marker_names is not None and (ref, name) not in self.marker_names:
+            return Marker(ref, name, Missing("does not exist"))
+        return None

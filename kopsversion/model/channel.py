@@ -1,0 +1,112 @@
+"""Channels, which are branches, and what attributes a build to one (DESIGN section 4).
+
+Knows nothing of how a build is attributed.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from attrs import frozen
+
+from kopsversion.errors import UsageError, quoted
+
+
+def minor_key(minor: str) -> tuple[int, int]:
+    """Order minors as numbers: ``1.9`` before ``1.10``."""
+    major, _, number = minor.partition(".")
+    return int(major), int(number)
+
+
+MASTER = "master"
+
+
+BRANCH_MARKER = "latest-ci.txt"
+"""Written by a branch's own build after every other file, so it proves that build settled."""
+
+
+GREEN_MARKER = "latest-ci-updown-green.txt"
+"""Written on master after the smoke test."""
+
+
+_RELEASE_REF = re.compile(r"(?:release-)?((?:0|[1-9][0-9]{0,3})\.(?:0|[1-9][0-9]{0,3}))")
+
+
+@frozen
+class Channel:
+    """A branch whose newest build is wanted (DESIGN section 4).
+
+    Attributes:
+        ref: ``master`` or ``release-X.Y``.
+    """
+
+    ref: str
+
+    @classmethod
+    def parse(cls, text: str) -> Channel:
+        """Read ``master``, ``latest``, ``release-1.30`` or ``1.30``.
+
+        Raises:
+            UsageError: `text` is none of these.
+        """
+        if text in {MASTER, "latest"}:
+            return cls(MASTER)
+        match = _RELEASE_REF.fullmatch(text)
+        if match is None:
+            raise UsageError(
+                f"{quoted(text)} is not a channel",
+                hint="a channel is master (or latest), or a release branch such as release-1.30 (or 1.30)",
+            )
+        return cls(f"release-{match[1]}")
+
+    @property
+    def is_master(self) -> bool:
+        """Whether this is the branch that all others are cut from."""
+        return self.ref == MASTER
+
+    @property
+    def minor(self) -> str | None:
+        """Major and minor of a release branch, as in ``1.30``; ``None`` for master."""
+        return None if self.is_master else self.ref.removeprefix("release-")
+
+    @property
+    def default_markers(self) -> tuple[str, ...]:
+        """The markers that consumers of this channel trust (DESIGN section 7)."""
+        return (GREEN_MARKER,) if self.is_master else (BRANCH_MARKER,)
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class Witness(StrEnum):
+    """What attributes a build to a channel, best first (DESIGN section 4)."""
+
+    GIT = "git"
+    VERSION = "version"
+    LINEAGE = "lineage"
+    REQUEST = "request"
+    """The version was asked for by name, so no attribution was needed."""
+
+
+class Certainty(StrEnum):
+    """How sure the witness is."""
+
+    EXACT = "exact"
+    LIKELY = "likely"
+    DOUBTFUL = "doubtful"
+
+
+@frozen
+class Attribution:
+    """A build's channel, and why.
+
+    Attributes:
+        ref: the channel.
+        witness: what says so.
+        certainty: how sure it is.
+    """
+
+    ref: str
+    witness: Witness
+    certainty: Certainty

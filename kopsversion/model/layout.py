@@ -1,0 +1,300 @@
+"""All that is special to kops' bucket: object names and marker bodies, read and written (DESIGN section 2).
+
+Everything that comes in is hostile text until it has passed the grammar here. This module is pure; it knows
+nothing of which build is newest, complete or wanted.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from enum import StrEnum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from attrs import frozen
+
+from kopsversion.errors import InvalidVersionError, UsageError, quoted
+from kopsversion.model.bucket import Foreign, Malformed, Named
+from kopsversion.model.channel import Channel
+from kopsversion.model.version import BuildVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+OFFICIAL_ROOT = "https://storage.googleapis.com/k8s-staging-kops/kops/releases/"
+"""Where kops' CI publishes."""
+
+MARKERS = "markers/"
+MARKER_LIMIT = 1024
+"""Bytes. A marker is one URL and a newline; anything larger is an error page (DESIGN section 6)."""
+
+CHECKSUM_LIMIT = 256
+"""Bytes of the largest ``.sha256`` file: 64 digits, and a file name as sha256sum writes it."""
+
+UPLOAD_SAMPLE = "linux/amd64/kops.sha256"
+"""A file that every build of every era has, to learn the upload times of a whole minor from."""
+
+_REF = re.compile(r"master|v?[0-9][0-9A-Za-z.+-]{0,80}|release-[0-9][0-9.]{0,20}")
+_ARTIFACT_PATH = re.compile(
+    r"(?:[0-9A-Za-z_+-][0-9A-Za-z._+-]{0,120}/){0,8}[0-9A-Za-z_+-][0-9A-Za-z._+-]{0,120}"
+)
+_OWN_PORT = {"http": 80, "https": 443}
+_MARKER_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,100}")
+
+
+class Skipped(StrEnum):
+    """Kinds of names in a listing that are no build (FAILURES row 22)."""
+
+    EMPTY_SEGMENT = "names with an empty path segment"
+    STRAY_FILE = "files outside of a build"
+    FOREIGN = "names that are no version"
+    ODD_FILE = "files of a build with odd names"
+
+
+# --------------------------------------------------------------------------------------------------
+# Object names
+
+
+def read_build_name(prefix: str) -> BuildVersion | Skipped | None:
+    """Read one entry of a listing of the root with delimiter ``/``.
+
+    Parameters:
+        prefix: the entry, ending in ``/``, relative to the root.
+
+    Returns:
+        The build's version, the kind of debris that the name is, or ``None`` for ``markers/``.
+    """
+    if prefix == MARKERS:
+        return None
+    name = prefix.removesuffix("/")
+    if not name:
+        return Skipped.EMPTY_SEGMENT
+    if name == prefix:
+        return Skipped.STRAY_FILE
+    try:
+        # A directory is named by the bare version; a leading "v" is only ever debris of another pipeline.
+        return Skipped.FOREIGN if name.startswith("v") else BuildVersion.parse(name)
+    except InvalidVersionError:
+        return Skipped.FOREIGN
+
+
+def read_number_prefix(prefix: str, parent: str = "") -> str | None:
+    """Read one entry of a listing with delimiter ``.``: ``1.`` below the root, ``1.30.`` below ``1.``.
+
+    Parameters:
+        prefix: the entry, relative to the root.
+        parent: the prefix that was listed; empty for the root.
+
+    Returns:
+        The entry without its last dot (``1``, ``1.30``), or ``None`` if it is no such number.
+    """
+    number = prefix.removeprefix(parent).removesuffix(".")
+    return parent + number if re.fullmatch(r"0|[1-9][0-9]{0,8}", number) else None
+
+
+def build_directory(version: BuildVersion) -> str:
+    """Return the prefix of a build's files, relative to the root."""
+    return f"{version}/"
+
+
+def read_artifact_path(name: str, *, version: BuildVersion) -> str | None:
+    """Read the name of an object in a build's directory into its path below it.
+
+    Returns:
+        The path, or ``None`` for what is no file of a build: placeholders of directories, and names with other
+        characters than kops' own have, which are never repeated to a reader.
+    """
+    path = name.removeprefix(build_directory(version))
+    return path if _ARTIFACT_PATH.fullmatch(path) else None
+
+
+def marker_path(ref: str, name: str) -> str:
+    """Return the object name of a marker, relative to the root."""
+    return f"{MARKERS}{ref}/{name}"
+
+
+def read_marker_path(path: str) -> tuple[str, str] | None:
+    """Read ``markers/<ref>/<name>`` into ref and name, or ``None`` if it is not one of a marker."""
+    parts = path.split("/")
+    if len(parts) != 3 or parts[0] != "markers":
+        return None
+    _, ref, name = parts
+    return (ref, name) if _REF.fullmatch(ref) and _MARKER_NAME.fullmatch(name) else None
+
+
+def read_checksum(data: bytes) -> str | None:
+    """Read a ``.sha256`` file: 64 hex digits, and perhaps a file name after white space.
+
+    Returns:
+        The digits, or ``None`` if it holds anything else.
+    """
+    match = re.match(rb"([0-9a-f]{64})(?:\s|$)", data)
+    return match[1].decode() if match else None
+
+
+def check_marker_name(name: str) -> str:
+    """Return a marker's file name that a user gave, if it can be one.
+
+    Raises:
+        UsageError: it is empty, a path, or has other characters than letters, digits, ``.``, ``_``, ``-``.
+    """
+    if _MARKER_NAME.fullmatch(name) is None:
+        raise UsageError(
+            f"{quoted(name)} is not the name of a marker",
+            hint="give the file name alone, such as latest-ci.txt or latest-ci-updown-green.txt",
+        )
+    return name
+
+
+# --------------------------------------------------------------------------------------------------
+# Marker bodies
+
+
+def read_marker_body(data: bytes, *, roots: Iterable[str]) -> Named | Foreign | Malformed:
+    """Read what a marker holds: a base URL or a version, in one line.
+
+    Damage that leaves no doubt about the meaning is repaired: a missing newline, CRLF, a byte order mark,
+    spaces around, doubled slashes, ``%2B`` or a space in place of ``+`` (FAILURES row 16).
+
+    Parameters:
+        data: the marker's bytes, or its first `MARKER_LIMIT` + 1.
+        roots: the URL prefixes, with a trailing slash, under which builds of the store are known.
+
+    Returns:
+        The version, or why there is none. The text itself is in neither.
+
+    Source: DESIGN sections 2 and 6.
+    """
+    if len(data) > MARKER_LIMIT:
+        return Malformed(f"is larger than {MARKER_LIMIT} bytes")
+    try:
+        text = data.decode("utf-8-sig").strip(" \t\r\n")
+    except UnicodeDecodeError:
+        return Malformed("is not text")
+    if not text:
+        return Malformed("is empty")
+    if re.match(r"<[!?a-zA-Z]", text):
+        return Malformed("is an HTML or XML page")
+    if len(text.splitlines()) > 1:
+        return Malformed("has more than one line")
+    if not text.isprintable():
+        return Malformed("holds control characters")
+    return _read_url(text, roots=roots) if "://" in text else _read_version(text)
+
+
+def _read_version(text: str) -> Named | Malformed:
+    repaired = re.sub(r"%2B| ", "+", text, count=1, flags=re.IGNORECASE)
+    try:
+        return Named(_without_v(repaired))
+    except InvalidVersionError:
+        return Malformed("holds neither a version nor the URL of a build")
+
+
+def _without_v(text: str) -> BuildVersion:
+    """Read a version into the form that names a directory; a second ``v`` is no version."""
+    return BuildVersion.parse(str(BuildVersion.parse(text)).removeprefix("v"))
+
+
+def _read_url(text: str, *, roots: Iterable[str]) -> Named | Foreign | Malformed:
+    root, _, name = text.rstrip("/").rpartition("/")
+    reading = _read_version(name)
+    if isinstance(reading, Malformed) or name.startswith("v"):
+        return Malformed("holds a URL that does not end in a version")
+    place = _place(root)
+    if place is None:
+        return Malformed("holds a URL that cannot be read")
+    if place not in {_place(known) for known in roots}:
+        return Foreign("names a place outside the store")
+    return reading
+
+
+def _place(root: str) -> tuple[str, str, str] | None:
+    """Reduce a root to what tells two of them apart; ``http`` and ``https`` are one place, each at its own port."""
+    try:
+        parts = urlsplit(root)
+        port = parts.port
+    except ValueError:
+        return None
+    scheme = "https" if parts.scheme == "http" else parts.scheme
+    host = (parts.hostname or "") + ("" if port in {None, _OWN_PORT.get(parts.scheme)} else f":{port}")
+    if parts.username is not None or "?" in root or "#" in root:
+        return (scheme, parts.netloc, root)
+    return scheme, host, "/".join(segment for segment in parts.path.split("/") if segment)
+
+
+class BodyFormat(StrEnum):
+    """How a marker's body is written."""
+
+    URL = "url"
+    VERSION = "version"
+
+
+def marker_body(version: BuildVersion, *, base_url: str, body_format: BodyFormat = BodyFormat.URL) -> bytes:
+    """Write a marker's body as kops does: one line and a newline.
+
+    Parameters:
+        version: the build to name.
+        base_url: its base URL.
+        body_format: the base URL, as kops writes it, or the version alone.
+    """
+    return (f"{base_url}\n" if body_format is BodyFormat.URL else f"{version}\n").encode()
+
+
+# --------------------------------------------------------------------------------------------------
+# What a user asks for
+
+
+@frozen
+class Selector:
+    """What is asked for: the newest build of a channel, or one version.
+
+    Attributes:
+        channel: the channel; ``None`` when a version is asked for.
+        version: the version; ``None`` when a channel is asked for.
+        marker: the marker to cross-check, where the question was a marker's URL.
+    """
+
+    channel: Channel | None = None
+    version: BuildVersion | None = None
+    marker: str | None = None
+
+    def __str__(self) -> str:
+        return str(self.version or self.channel)
+
+
+def read_selector(text: str) -> Selector:
+    """Read what kops' scripts ask for (DESIGN section 9).
+
+    Parameters:
+        text: ``master``, ``latest``, ``release-1.30``, ``1.30``, a version, or the URL of a marker such as
+            ``https://…/markers/master/latest-ci.txt``, which names the channel and the marker to cross-check.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if "://" in text:
+        return _read_marker_url(text)
+    with suppress(UsageError):  # channels first: what is no version costs more to refuse
+        return Selector(channel=Channel.parse(text))
+    try:
+        return Selector(version=_without_v(text))
+    except InvalidVersionError as error:
+        raise UsageError(
+            f"{quoted(text)} is neither a channel nor a version",
+            hint="ask for master (or latest), a release branch such as release-1.30 (or 1.30), a version "
+            "such as 1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643, or the URL of a marker",
+        ) from error
+
+
+def _read_marker_url(text: str) -> Selector:
+    head, slash, tail = text.rpartition("/markers/")
+    parts = read_marker_path(f"markers/{tail}") if slash and head else None
+    if parts is None:
+        raise UsageError(
+            f"{quoted(text)} is not the URL of a marker",
+            hint="the URL of a marker ends in /markers/<branch>/<name>.txt, as in "
+            f"{OFFICIAL_ROOT}markers/master/latest-ci.txt",
+        )
+    ref, name = parts
+    return Selector(channel=Channel.parse(ref), marker=name)

@@ -1,0 +1,72 @@
+"""What may have to be asked of a store before the decision can be made, and why it could not be learnt.
+
+Knows nothing of how a need is fetched.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from kopsversion.model.version import BuildVersion
+
+
+@frozen
+class ListMinors:
+    """Which minors have builds."""
+
+
+@frozen
+class ListBuilds:
+    """The names of all builds of one minor, as in ``1.29``."""
+
+    minor: str
+
+
+@frozen
+class ListUploads:
+    """When the builds of one minor were uploaded."""
+
+    minor: str
+
+
+@frozen
+class ListArtifacts:
+    """The files of one build."""
+
+    version: BuildVersion
+
+
+@frozen
+class ReadChecksums:
+    """The checksums of the binaries of one build, whose directory may not be listed."""
+
+    version: BuildVersion
+
+
+@frozen
+class ReadMarker:
+    """The text of one marker."""
+
+    ref: str
+    name: str
+
+
+@frozen
+class ListMarkers:
+    """Which markers exist, and so which refs have a directory below ``markers/``."""
+
+
+Need = ListMinors | ListBuilds | ListUploads | ListArtifacts | ReadChecksums | ReadMarker | ListMarkers
+
+
+@frozen
+class Failure:
+    """Why something could not be learnt.
+
+    Attributes:
+        reason: one sentence.
+        denied: whether the store let us know that we may not, rather than that it cannot.
+    """
+
+    reason: str
+    denied: bool = False

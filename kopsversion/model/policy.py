@@ -1,0 +1,108 @@
+"""What counts as an answer: the settings that a question is decided by (DESIGN section 7).
+
+Knows nothing of where the settings come from.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import NoReturn
+
+from attrs import frozen
+
+from kopsversion.errors import UsageError, quoted
+from kopsversion.model.version import BuildVersion
+
+
+class Strategy(StrEnum):
+    """What the answer is taken from."""
+
+    GREEN = "green"
+    NEWEST = "newest"
+
+
+class OnStale(StrEnum):
+    """What to do when no marker can be used."""
+
+    NEWEST = "newest"
+    REFUSE = "refuse"
+
+
+_PLATFORM = re.compile(r"(?:linux|darwin|windows)/[a-z0-9]{1,20}")
+
+
+def check_platform(text: str) -> str:
+    """Return a platform, if it is an operating system and an architecture, as in ``linux/arm64``.
+
+    Raises:
+        UsageError: `text` is anything else.
+    """
+    if _PLATFORM.fullmatch(text) is None:
+        raise UsageError(
+            f"{quoted(text)} is not a platform",
+            hint="a platform is linux, darwin or windows, a slash and an architecture, as in linux/arm64",
+        )
+    return text
+
+
+@frozen(kw_only=True)
+class Policy:
+    """What counts as an answer. Adjust a policy with `attrs.evolve`.
+
+    One that cannot be meant is a `UsageError`. The types are checked as far as a wrong one would pass unnoticed and
+    change the answer: not every harness has a type checker.
+
+    Attributes:
+        strategy: take the answer from a fresh marker, or from the builds alone.
+        markers: names of the markers to trust, best first; empty for the channel's own.
+        on_stale: what to do when no marker can be used.
+        max_lag: promotion lag above which a marker is stale.
+        max_build_age: age of the newest build above which builds count as old (without git).
+        build_sla: how long a merge may stay unbuilt (with git).
+        settle: how old a build's newest file must be, for its upload to be over.
+        platforms: operating system and architecture pairs that must be there.
+        exclude: builds known to be bad.
+        nth: which of the newest testable builds is wanted; 1 is the newest.
+        reported: names of markers that are judged and reported but decide nothing.
+        compare_artifacts: also list the build before the chosen one, to tell what it had and this one lacks.
+    """
+
+    strategy: Strategy = Strategy.GREEN
+    markers: tuple[str, ...] = ()
+    on_stale: OnStale = OnStale.NEWEST
+    max_lag: timedelta = timedelta(hours=24)
+    max_build_age: timedelta = timedelta(days=14)
+    build_sla: timedelta = timedelta(hours=6)
+    settle: timedelta = timedelta(minutes=10)
+    platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
+    exclude: frozenset[BuildVersion] = frozenset()
+    nth: int = 1
+    reported: tuple[str, ...] = ()
+    compare_artifacts: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        for name, kind in (("strategy", Strategy), ("on_stale", OnStale)):
+            if not isinstance(getattr(self, name), kind):
+                _refuse_setting(self, name, hint=f"give a {kind.__name__}, one of {', '.join(kind)}")
+        for name in ("max_lag", "max_build_age", "build_sla", "settle"):
+            duration = getattr(self, name)
+            if not isinstance(duration, timedelta) or duration < timedelta(0):
+                _refuse_setting(self, name, hint="give a timedelta that is not negative")
+        nth: object = self.nth
+        if not isinstance(nth, int) or nth < 1:
+            _refuse_setting(self, "nth", hint="1 is the newest testable build, 2 the one before it")
+        for name in ("markers", "reported", "platforms"):
+            if isinstance(getattr(self, name), str):
+                _refuse_setting(self, name, hint="give a tuple of texts")
+        if not self.platforms:
+            _refuse_setting(self, "platforms", hint="name at least one, such as linux/amd64")
+        for platform in self.platforms:
+            check_platform(platform)
+        if not all(isinstance(version, BuildVersion) for version in self.exclude):
+            _refuse_setting(self, "exclude", hint="give a set of BuildVersion")
+
+
+def _refuse_setting(policy: Policy, name: str, *, hint: str) -> NoReturn:
+    raise UsageError(f"{name} of a policy is {quoted(str(getattr(policy, name)))}", hint=hint)

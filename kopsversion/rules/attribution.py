@@ -1,0 +1,334 @@
+"""Which branch a build is of: the git, version and lineage witnesses (DESIGN section 4).
+
+All branches of kops share one directory. Most names can be of one branch only. Between the cut of ``release-X.Y``
+and the moment at which master goes on to the next minor both branches build ``X.Y.0-beta`` names, often with the
+same tag, and there only a clone of kops is certain. Without one, `lineage` is asked: each branch moves forward in
+precedence and in time, and a branch's own marker names one of its builds.
+
+Pure. It must not know whether a build is testable, what a marker is worth, or which channel was asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from kopsversion.model.bucket import CommitPlace
+from kopsversion.model.channel import MASTER, Attribution, Certainty, Witness, minor_key
+from kopsversion.rules.lineage import Line, Sighting, tell_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from kopsversion.model.bucket import Build, GitLine
+    from kopsversion.model.version import BuildVersion
+
+__all__ = ["BranchEvidence", "attribute", "by_git", "by_version", "is_shared", "needs_evidence", "rivals"]
+
+_ALPHA_STAGE = 0
+_FINAL_STAGE = 3
+_SURE = 3.0
+"""Log odds, about 20 to 1, below which a line is doubtful: `docs/explanation/channels.md` has what it costs."""
+_LIMIT = 300
+"""Builds of one minor that are told apart by lineage, newest first: twice the most that there were (issue 3),
+and what keeps a hostile bucket from taking more than half a second."""
+
+
+@frozen(kw_only=True)
+class BranchEvidence:
+    """What markers and builds say about the branches of one minor. The defaults say nothing.
+
+    Attributes:
+        release_named: what the release branch's ``latest-ci.txt`` names; ``None`` where that is not known.
+        release_exists: whether the release branch has markers; ``None`` where that is not known.
+        master_named: what master's own markers name, of any minor.
+        master_left: when master built a later minor, UTC: an upper bound; ``None`` where that is not known.
+    """
+
+    release_named: BuildVersion | None = None
+    release_exists: bool | None = None
+    master_named: tuple[BuildVersion, ...] = ()
+    master_left: datetime | None = None
+
+    def has_master_left(self, minor: str) -> bool:
+        """Tell whether master is known to build a later minor."""
+        later = (minor_key(version.minor) > minor_key(minor) for version in self.master_named)
+        return self.master_left is not None or any(later)
+
+
+# --------------------------------------------------------------------------------------------------
+# Witnesses that look at one build
+
+
+def is_shared(version: BuildVersion) -> bool:
+    """Tell whether master and a release branch both build such names: ``X.Y.0-alpha``, ``-beta`` and ``-rc``."""
+    _, _, patch, stage, _ = version.precedence[0]
+    return patch == 0 and stage < _FINAL_STAGE
+
+
+def by_version(version: BuildVersion) -> str | None:
+    """Return the only branch that builds such names, or ``None`` where master may be another.
+
+    Source: DESIGN section 4, witness 2: without an exception in 7,042 builds.
+    """
+    return None if is_shared(version) else f"release-{version.minor}"
+
+
+def by_git(version: BuildVersion, line: GitLine, *, ref: str | None = None) -> Attribution | None:
+    """Ask a clone of kops.
+
+    Parameters:
+        version: the build's name.
+        line: one channel's first-parent line.
+        ref: the channel that the line is of; left out, it is read from the name of the line's ref.
+
+    Returns:
+        The branch, which is certain, or ``None`` where the clone cannot tell.
+
+    Source: DESIGN section 4, witness 1.
+    """
+    ref = ref or line.ref.rpartition("/")[2]
+    place = line.locate(version.commit) if version.commit else CommitPlace.UNKNOWN
+    if isinstance(place, int):
+        return Attribution(ref, Witness.GIT, Certainty.EXACT)
+    if place is not CommitPlace.ELSEWHERE:
+        return None
+    # A minor is built on two branches only, so what is not on the one is on the other.
+    release = f"release-{version.minor}"
+    other = {MASTER: release, release: MASTER}.get(ref)
+    return Attribution(other, Witness.GIT, Certainty.EXACT) if other else None
+
+
+def _is_alpha(version: BuildVersion) -> bool:
+    return version.precedence[0][3] == _ALPHA_STAGE
+
+
+# --------------------------------------------------------------------------------------------------
+# All builds of a minor
+
+
+def needs_evidence(builds: Iterable[Build], *, git: GitLine | None, git_ref: str | None = None) -> bool:
+    """Tell whether `attribute` needs more than these names: markers, and when the builds were uploaded.
+
+    Parameters:
+        builds: builds of one minor.
+        git: one channel's line in a clone, where there is one.
+        git_ref: the channel that it is of.
+    """
+    shared = [
+        build.version
+        for build in builds
+        if is_shared(build.version)
+        and not build.version.is_tag_build
+        and (git is None or by_git(build.version, git, ref=git_ref) is None)
+    ]
+    return any(not _is_plain_alpha(version) for version in shared) or _have_twins(shared)
+
+
+def attribute(
+    builds: Iterable[Build],
+    *,
+    minor: str,
+    evidence: BranchEvidence,
+    git: GitLine | None = None,
+    git_ref: str | None = None,
+) -> Mapping[BuildVersion, Attribution]:
+    """Say which branch each build of a minor is of; tag builds are of none.
+
+    Parameters:
+        builds: every build of the minor, testable or not: each tells where its line was.
+        minor: the minor, as in ``1.29``.
+        evidence: what `needs_evidence` asked for.
+        git: one channel's line in a clone of kops, where there is one.
+        git_ref: the channel that it is of.
+
+    Returns:
+        The branch of each, what says so, and how sure that is. The order of the input does not matter.
+
+    Source: DESIGN section 4.
+    """
+    attributions: dict[BuildVersion, Attribution] = {}
+    unsettled: list[Build] = []
+    located: dict[BuildVersion, str] = {}
+    for build in sorted(builds, key=lambda build: build.version):
+        version = build.version
+        if version.is_tag_build:
+            continue
+        known = by_git(version, git, ref=git_ref) if git is not None else None
+        ref = by_version(version)
+        if known is None and ref is not None:
+            known = Attribution(ref, Witness.VERSION, Certainty.EXACT)
+        elif known is not None and is_shared(version):
+            located[version] = known.ref
+            unsettled.append(build)  # it is settled, and tells the other builds where its line was
+        if known is None:
+            unsettled.append(build)
+        else:
+            attributions[version] = known
+    if len(unsettled) == len(located):
+        return attributions
+    shared = _Shared(minor=minor, evidence=evidence, located=located)
+    for version, attribution in shared.attribute(unsettled).items():
+        attributions.setdefault(version, attribution)
+    return attributions
+
+
+def rivals(attributions: Mapping[BuildVersion, Attribution], pick: BuildVersion) -> tuple[BuildVersion, ...]:
+    """Find the builds that may be of the pick's channel too, and newer.
+
+    Parameters:
+        attributions: what `attribute` returned for the pick's minor.
+        pick: a build that is in it.
+
+    Returns:
+        Those of another channel that are doubtful and not older by name, newest first.
+    """
+    own = attributions[pick].ref
+    return tuple(
+        sorted(
+            (
+                version
+                for version, attribution in attributions.items()
+                if attribution.certainty is Certainty.DOUBTFUL
+                and attribution.ref != own
+                and _may_be_newer(version, pick)
+            ),
+            reverse=True,
+        )
+    )
+
+
+def _may_be_newer(version: BuildVersion, pick: BuildVersion) -> bool:
+    if version.distance is None:
+        return version.precedence[0] >= pick.precedence[0]
+    return version.precedence >= pick.precedence
+
+
+def _is_plain_alpha(version: BuildVersion) -> bool:
+    """Tell whether a name is master's by custom: since 1.22 no release branch built one (history)."""
+    return _is_alpha(version) and version.distance is not None
+
+
+def _have_twins(versions: Iterable[BuildVersion]) -> bool:
+    """Tell whether two builds have equal precedence and so are of two branches."""
+    places = Counter(version.precedence for version in versions if version.distance is not None)
+    return any(number > 1 for number in places.values())
+
+
+@frozen(kw_only=True)
+class _Shared:
+    """The builds of a minor that master and the release branch may both have made.
+
+    Attributes:
+        minor: the minor.
+        evidence: what markers and builds say of its branches.
+        located: the branches that git is certain of.
+    """
+
+    minor: str
+    evidence: BranchEvidence
+    located: Mapping[BuildVersion, str]
+
+    @property
+    def release(self) -> str:
+        """The release branch."""
+        return f"release-{self.minor}"
+
+    def attribute(self, builds: list[Build]) -> dict[BuildVersion, Attribution]:
+        """Attribute each of them, by custom where that is enough, else by lineage."""
+        counted = [build for build in builds if build.version.distance is not None]
+        # Where a marker or a twin shows that the branch was cut before its beta, custom says nothing.
+        named = self.evidence.release_named
+        early = (named is not None and self._is_built(named) and _is_alpha(named)) or _have_twins(
+            build.version for build in counted if _is_alpha(build.version)
+        )
+        custom = [] if early else [build for build in counted if _is_alpha(build.version)]
+        found = {build.version: Attribution(MASTER, Witness.VERSION, Certainty.LIKELY) for build in custom}
+        contested = [build for build in counted if build.version not in found]
+        found |= self._by_lineage(contested, before=custom)
+        has_release = any(attribution.ref == self.release for attribution in found.values())
+        for build in builds:
+            if build.version.distance is None:
+                found[build.version] = self._uncounted(build, has_release=has_release)
+        return found
+
+    def _by_lineage(self, contested: list[Build], *, before: list[Build]) -> dict[BuildVersion, Attribution]:
+        """Tell master's line and the release branch's apart.
+
+        Parameters:
+            contested: builds with a distance that either branch may have made.
+            before: builds that are master's by custom.
+        """
+        by_age = sorted(contested, key=lambda build: (_seconds(build) or 0.0, build.version), reverse=True)
+        considered, passed_over = by_age[:_LIMIT], by_age[_LIMIT:]
+        found = {build.version: self._lineage(MASTER) for build in passed_over}
+        sightings = {build.version: self._sighting(build) for build in considered}
+        for version in (self.evidence.release_named, *self.evidence.master_named):
+            if version is not None and version not in sightings and self._is_contested(version, before):
+                # Its build is gone, but its branch was there.
+                sightings[version] = self._seen(version, None)
+        last = max(before, key=lambda build: build.version, default=None)
+        odds = tell_apart(
+            tuple(sightings.values()),
+            last_of_master=self._sighting(last) if last else None,
+            release_exists=bool(self.evidence.release_exists),
+            master_left=self.evidence.master_left.timestamp() if self.evidence.master_left else None,
+            has_master_left=self.evidence.has_master_left(self.minor),
+        )
+        for build in considered:
+            found[build.version] = self._judged(build, odds[build.version])
+        return found
+
+    def _is_built(self, version: BuildVersion) -> bool:
+        """Tell whether both branches of the minor may build such a name."""
+        return version.minor == self.minor and is_shared(version) and not version.is_tag_build
+
+    def _is_contested(self, version: BuildVersion, before: list[Build]) -> bool:
+        known = version.distance is not None and not (before and _is_alpha(version))
+        return known and self._is_built(version)
+
+    def _judged(self, build: Build, odds: float) -> Attribution:
+        ref = MASTER if odds > 0 else self.release
+        # Keys alone do not show that there are two lines: without its time a build needs a marker to vouch for it.
+        vouched = build.uploaded is not None or self._owners(build.version)
+        return self._lineage(ref, is_likely=bool(vouched) and abs(odds) >= _SURE)
+
+    def _lineage(self, ref: str, *, is_likely: bool = False) -> Attribution:
+        return Attribution(ref, Witness.LINEAGE, Certainty.LIKELY if is_likely else Certainty.DOUBTFUL)
+
+    def _sighting(self, build: Build) -> Sighting:
+        return self._seen(build.version, _seconds(build))
+
+    def _seen(self, version: BuildVersion, uploaded: float | None) -> Sighting:
+        return Sighting(version, uploaded, self._owners(version), version in self.located)
+
+    def _owners(self, version: BuildVersion) -> frozenset[Line]:
+        """Return the lines that git or a line's own marker puts a build on."""
+        if version in self.located:
+            return frozenset({Line.MASTER if self.located[version] == MASTER else Line.RELEASE})
+        owners = set()
+        if version in self.evidence.master_named:
+            owners.add(Line.MASTER)
+        if version == self.evidence.release_named:
+            owners.add(Line.RELEASE)
+        return frozenset(owners)
+
+    def _uncounted(self, build: Build, *, has_release: bool) -> Attribution:
+        """Attribute a bare-commit build, whose place on a line is not known.
+
+        Without tags master built no betas and, once it was cut, the release branch built alphas too (history,
+        2019 to 2021), so the name decides only while there is no such branch.
+        """
+        owners = self._owners(build.version)
+        if len(owners) == 1:
+            return self._lineage(MASTER if Line.MASTER in owners else self.release, is_likely=True)
+        if self.evidence.release_exists is False and not has_release:
+            return Attribution(MASTER, Witness.VERSION, Certainty.LIKELY)
+        return self._lineage(MASTER if _is_alpha(build.version) else self.release)
+
+
+def _seconds(build: Build) -> float | None:
+    return build.uploaded.timestamp() if build.uploaded else None

@@ -1,0 +1,185 @@
+"""Every condition's code: what it means, how bad it can be, and what to do about it.
+
+Pure data. `kopsversion.rules.health` gives the advice with each finding, and ``docs/reference/conditions.md`` is made
+of all of it. What is the case in one run is said by `rules.conditions` and the others that make a condition;
+this module knows none of them. A test compares both ways.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from kopsversion.model.answer import Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CATALOGUE", "Entry"]
+
+_INFO = (Severity.INFO,)
+_WARNING = (Severity.WARNING,)
+_ERROR = (Severity.ERROR,)
+_EITHER = (Severity.INFO, Severity.WARNING)
+
+
+@frozen
+class Entry:
+    """What is to be known of a code.
+
+    Attributes:
+        severities: those that it can have, mildest first.
+        meaning: what is the case, in one sentence.
+        advice: what to do about it, in one sentence or two.
+    """
+
+    severities: tuple[Severity, ...]
+    meaning: str
+    advice: str
+
+
+_POSTSUBMIT = "Look at the branch's postsubmit job, which builds and uploads; run it again once it is mended."
+_PROMOTER = "Look at the job that writes this marker: it fails, does not run, or may no longer write."
+_REACH = "See whether the store can be reached from here, and run again."
+_LIST = "See whether the store can be listed from here, and run again."
+
+CATALOGUE: Mapping[str, Entry] = {
+    # Builds
+    "builds-stalled": Entry(
+        _WARNING, "With a clone: a merge has been waiting for its build longer than `build_sla`.", _POSTSUBMIT
+    ),
+    "builds-old": Entry(
+        _WARNING,
+        "Without a clone: the channel's newest testable build is older than `max_build_age`.",
+        "If nothing was merged, raise max-build-age for this channel; if something was, mend the postsubmit job.",
+    ),
+    "builds-refused": Entry(
+        _EITHER,
+        "Newer builds cannot be tested; a warning if one is older than `max_lag` or its files cannot be read.",
+        "Look at the log of that build's upload, and build the commit again.",
+    ),
+    "builds-unsettled": Entry(
+        _INFO, "Newer builds may still be uploading.", "Nothing to do: the next run will see it whole."
+    ),
+    "artifacts-differ": Entry(
+        _WARNING,
+        "The build lacks files that the testable build before it has.",
+        "See whether the file was dropped on purpose; if not, the build of the branch has lost it.",
+    ),
+    "no-testable-build": Entry(
+        _ERROR, "The channel has builds, or none, and not one can be tested.", _POSTSUBMIT
+    ),
+    # Branches
+    "channel-ambiguous": Entry(
+        _WARNING,
+        "Around a branch cut: the build, or one that may be newer, could be of either of two branches.",
+        "Give a clone of kops with --repo, which tells branches apart.",
+    ),
+    "clone-ambiguous": Entry(
+        _INFO,
+        "The newest build's abbreviated commit fits several commits of the clone.",
+        "Nothing to do: the build's name attributes it as well.",
+    ),
+    "clone-behind": Entry(
+        _INFO,
+        "The newest build's commit is not in the clone, so its name attributes it.",
+        "Fetch the branch in the clone, and run again.",
+    ),
+    "clone-disagrees": Entry(
+        _WARNING,
+        "By the clone not one build in the store is of the channel, so names attribute them.",
+        "See whether --repo names a clone of kops, and --ref the channel's branch.",
+    ),
+    "git-unavailable": Entry(
+        _EITHER,
+        "The clone cannot be read for this channel; a warning where --repo names it.",
+        "Mend the clone that --repo names, or leave it out.",
+    ),
+    # Markers
+    "marker-lagging": Entry(
+        _INFO,
+        "The marker names an older build, within `max_lag`.",
+        "Nothing to do yet: the promotion is within its limit.",
+    ),
+    "marker-stale": Entry(
+        _EITHER,
+        "The marker names an older build, and a newer testable one has been waiting longer than `max_lag`.",
+        f"{_PROMOTER} Until then `kopsversion promote` can move it.",
+    ),
+    "marker-dangling": Entry(
+        _EITHER,
+        "The marker names a build that is not there.",
+        "Promote a build that is there; builds are deleted after a while.",
+    ),
+    "marker-incomplete": Entry(
+        _EITHER,
+        "The marker names a build that cannot be tested.",
+        "Promote a complete build, and look at that build's upload.",
+    ),
+    "marker-wrong-channel": Entry(
+        _EITHER,
+        "The marker names another branch's build.",
+        "Find the job that writes another branch's builds here, and promote one of this branch.",
+    ),
+    "marker-foreign": Entry(
+        _EITHER,
+        "The marker names a place outside the store, which is never asked.",
+        "Find out who wrote it: jobs may be downloading from elsewhere.",
+    ),
+    "marker-malformed": Entry(
+        _EITHER,
+        "The marker holds no version.",
+        "Write it anew, as one URL and a newline; see what wrote it last.",
+    ),
+    "marker-missing": Entry(
+        _EITHER,
+        "There is no such marker, or what it held at `--as-of` is not known.",
+        "Write it, or list it under ignored-markers if it is not meant to exist.",
+    ),
+    "marker-unreachable": Entry(_EITHER, "The marker cannot be read.", _REACH),
+    "marker-unverified": Entry(
+        _EITHER,
+        "The marker's build is there, but builds cannot be listed, so whether it is old is not known.",
+        _LIST,
+    ),
+    "marker-old": Entry(
+        _INFO,
+        "The marker has long stood still, and rightly: there is no newer build.",
+        "Nothing to do with the marker itself: it moves again once there is a newer build.",
+    ),
+    # The store
+    "listing-unavailable": Entry(
+        _EITHER,
+        "A part of the store cannot be listed; an information where that changes nothing.",
+        _LIST,
+    ),
+    "channel-unreadable": Entry(_ERROR, "The channel cannot be judged, because the store fails.", _REACH),
+    "store-unreachable": Entry(
+        _WARNING,
+        "A store named before cannot be asked, so the answer is from the next one.",
+        "See whether that store can be reached from here, or leave it out.",
+    ),
+    "store-without-build": Entry(
+        _WARNING,
+        "A store named before has no testable build, so the answer is from the next one.",
+        "See why that store has no build of this channel, or leave it out.",
+    ),
+    "names-skipped": Entry(
+        _INFO,
+        "Names in the store are no builds; they are counted by kind and passed over.",
+        "Nothing to do, unless a build you know is among them.",
+    ),
+    # The last good answer
+    "cached-answer": Entry(
+        _WARNING,
+        "No store can be asked, so this is the last good answer, from the state file.",
+        "See whether the store can be reached; the answer's age is in the sentence.",
+    ),
+    "state-unusable": Entry(
+        _WARNING,
+        "The state file cannot be read or written, so there may be no answer to fall back on.",
+        "Mend or remove the file that --state names.",
+    ),
+}
+"""By code."""

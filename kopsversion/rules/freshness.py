@@ -1,0 +1,116 @@
+"""Whether builds themselves have stopped: the half of kops issue 16533 that no marker shows (DESIGN section 7).
+
+Pure. With a clone of kops the unbuilt merges are counted; without one only the newest build's age is known. This
+module must not know what any marker says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.wording import count, duration, moment
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kopsversion.model.bucket import GitLine
+    from kopsversion.model.channel import Channel
+    from kopsversion.model.policy import Policy
+    from kopsversion.model.version import BuildVersion
+
+
+@frozen
+class Unbuilt:
+    """The merges after a channel's newest build.
+
+    Attributes:
+        built: when the newest build's own commit was made, UTC.
+        behind: how many merges there are after it.
+        since: when the first of them was merged, UTC; ``None`` where there is none.
+    """
+
+    built: datetime
+    behind: int
+    since: datetime | None
+
+
+def unbuilt(line: GitLine, version: BuildVersion, *, now: datetime) -> Unbuilt | None:
+    """Count the commits of a branch after the one that a build was made of.
+
+    Parameters:
+        line: the branch in a clone of kops.
+        version: the build.
+        now: the moment of the judgement, UTC; later commits do not count.
+
+    Returns:
+        The count, or ``None`` where the clone does not have the build's commit on that branch.
+    """
+    position = line.locate(version.commit) if version.commit else None
+    if not isinstance(position, int):
+        return None
+    after = [commit for commit in line.commits[position + 1 :] if commit.time <= now]
+    return Unbuilt(line.commits[position].time, len(after), after[0].time if after else None)
+
+
+def judge_freshness(
+    *,
+    channel: Channel,
+    newest: BuildVersion,
+    uploaded: datetime | None,
+    git: GitLine | None,
+    policy: Policy,
+    now: datetime,
+) -> tuple[Condition, ...]:
+    """Say whether the channel's builds have stopped coming.
+
+    Parameters:
+        channel: the channel.
+        newest: its newest testable build.
+        uploaded: when that was uploaded, UTC; ``None`` where not known.
+        git: the channel's branch in a clone, where there is one.
+        policy: gives `build_sla` (with git) and `max_build_age` (without).
+        now: the moment of the judgement, UTC.
+
+    Returns:
+        ``builds-stalled``, ``builds-old``, or nothing.
+
+    Source: DESIGN section 7; FAILURES row 28.
+    """
+    merges = unbuilt(git, newest, now=now) if git is not None else None
+    if merges is not None:
+        if merges.since is None or now - merges.since <= policy.build_sla:
+            return ()
+        # The upload comes minutes to hours later; what was merged since the commit is what is missing.
+        message = _no_build_since(channel, merges.built, now=now)
+        verb = "is" if merges.behind == 1 else "are"
+        return (
+            Condition(
+                "builds-stalled",
+                Severity.WARNING,
+                f"{message}; {count(merges.behind, 'merge')} on {channel} {verb} not built; "
+                "the postsubmit is the place to look",
+                {
+                    "newest": str(newest),
+                    "commits_behind": merges.behind,
+                    "unbuilt_for_seconds": int((now - merges.since).total_seconds()),
+                },
+            ),
+        )
+    if uploaded is None or now - uploaded <= policy.max_build_age:
+        return ()
+    return (
+        Condition(
+            "builds-old",
+            Severity.WARNING,
+            f"{_no_build_since(channel, uploaded, now=now)}; either nothing was merged or the "
+            "postsubmit is red: look there, or give a clone of kops with --repo to tell which",
+            {"newest": str(newest), "age_seconds": int((now - uploaded).total_seconds())},
+        ),
+    )
+
+
+def _no_build_since(channel: Channel, since: datetime, *, now: datetime) -> str:
+    return f"{channel} has had no build since {moment(since)} ({duration(now - since)})"

@@ -1,0 +1,584 @@
+"""How healthy channels are: what the periodic job that watches reports (DESIGN sections 6, 7 and 9; issue 6).
+
+Pure. A channel is judged by `rules.resolver.decide`, with the same verdicts, attribution and freshness as every
+answer; what is added here is what only a watcher asks: every marker of a channel matters and not just the one
+that decides, how far each is behind in builds, what to do about each finding, and the builds of the last
+months for a timeline. A channel is healthy if and only if none of its findings is a warning or worse.
+
+This module knows no store, no configuration file and no output format.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from attrs import Factory, evolve, frozen
+
+from kopsversion.errors import NoTestableBuildError, StoreUnavailableError
+from kopsversion.model.answer import USABLE, Condition, MarkerReport, Refusal, RefusalKind, Severity, Verdict
+from kopsversion.model.channel import BRANCH_MARKER
+from kopsversion.model.needs import ListArtifacts
+from kopsversion.model.policy import Strategy
+from kopsversion.model.wording import count, duration, moment
+from kopsversion.rules.catalogue import CATALOGUE
+from kopsversion.rules.conditions import worst_first
+from kopsversion.rules.freshness import unbuilt
+from kopsversion.rules.inquiry import Inquiry, Unknown
+from kopsversion.rules.resolver import Undecided, decide
+from kopsversion.rules.verdicts import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from kopsversion.errors import KopsVersionError
+    from kopsversion.model.answer import Resolution
+    from kopsversion.model.bucket import Build, Snapshot
+    from kopsversion.model.channel import Attribution, Channel
+    from kopsversion.model.policy import Policy
+    from kopsversion.model.version import BuildVersion
+    from kopsversion.rules.inquiry import Candidate
+
+TIMELINE = timedelta(days=120)
+"""How far back the timeline goes: two of the gaps of kops issue 16533."""
+
+# --------------------------------------------------------------------------------------------------
+# What is found
+
+
+class BuildState(StrEnum):
+    """What is known of a build's testability (DESIGN section 5)."""
+
+    TESTABLE = "testable"
+    REFUSED = "refused"
+    UNSETTLED = "unsettled"
+    UNEXAMINED = "not examined"
+
+
+class Check(StrEnum):
+    """What a channel is checked for; each finding belongs to one of these, so each can be a row of its own."""
+
+    READABLE = "can be read"
+    TESTABLE = "has a testable build"
+    FRESH = "builds keep coming"
+    COMPLETE = "newest builds are complete"
+    CERTAIN = "builds are told apart from other branches"
+    MARKER = "marker"
+
+
+@frozen(kw_only=True)
+class SeenBuild:
+    """A build of the channel, as far as it was looked at.
+
+    Attributes:
+        version: the build.
+        uploaded: when its newest file was written, UTC, where known.
+        attribution: its channel, and what says so.
+        state: whether it is testable.
+        reasons: why not.
+    """
+
+    version: BuildVersion
+    uploaded: datetime | None
+    attribution: Attribution
+    state: BuildState
+    reasons: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class MarkerHealth:
+    """A marker, what it is worth, and how far it is behind.
+
+    Attributes:
+        report: the verdict on it.
+        builds_behind: builds of the channel that are newer than the one it names and are not known to be
+            untestable; ``None`` where that build is not on the channel's line.
+        ignored: whether the configuration says that it does not matter.
+    """
+
+    report: MarkerReport
+    builds_behind: int | None
+    ignored: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        return self.report.marker.name
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it is worth."""
+        return self.report.verdict
+
+    @property
+    def lag(self) -> timedelta | None:
+        """Promotion lag: zero where it names the newest testable build, ``None`` where not known."""
+        return timedelta() if self.verdict is Verdict.CURRENT else self.report.lag
+
+    @property
+    def written(self) -> datetime | None:
+        """When it was last written, UTC, where known."""
+        return self.report.marker.written
+
+    @property
+    def version(self) -> BuildVersion | None:
+        """The build it names, if it names one."""
+        return self.report.marker.version
+
+
+@frozen
+class Finding:
+    """A condition, and what to do about it.
+
+    Attributes:
+        condition: what is the case.
+        advice: one sentence.
+    """
+
+    condition: Condition
+    advice: str
+
+    @property
+    def is_serious(self) -> bool:
+        """Whether it makes its channel unhealthy."""
+        return self.condition.severity is not Severity.INFO
+
+
+@frozen(kw_only=True)
+class CheckResult:
+    """One check of one channel.
+
+    Attributes:
+        name: the same in every run, as in ``marker latest-ci.txt``.
+        findings: what was found, worst first; empty if all is well.
+        skipped: why it was not made; ``None`` if it was.
+    """
+
+    name: str
+    findings: tuple[Finding, ...] = ()
+    skipped: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something serious was found."""
+        return any(finding.is_serious for finding in self.findings)
+
+
+@frozen(kw_only=True)
+class ChannelHealth:
+    """How one channel is.
+
+    Attributes:
+        channel: its ref.
+        policy: the limits that it was held to.
+        newest: its newest build, testable or not.
+        testable: its newest testable build.
+        commits_behind: merges after that build; ``None`` without a clone that knows.
+        markers: every marker of it.
+        findings: worst first.
+        builds: its builds of the timeline, newest first, as far as their upload times are known.
+        refused: its builds that were looked into and cannot be tested, or not yet, newest first.
+        unreadable: why it could not be judged; ``None`` if it could.
+    """
+
+    channel: str
+    policy: Policy
+    newest: SeenBuild | None = None
+    testable: SeenBuild | None = None
+    commits_behind: int | None = None
+    markers: tuple[MarkerHealth, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    builds: tuple[SeenBuild, ...] = ()
+    refused: tuple[SeenBuild, ...] = ()
+    unreadable: str | None = None
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing serious was found."""
+        return not any(finding.is_serious for finding in self.findings)
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """Every check, in the order of `Check`; the names depend on the channel's markers and on nothing else."""
+        unread = None if self.unreadable is None else "the channel could not be read"
+        results = [
+            CheckResult(
+                name=check,
+                findings=tuple(f for f in self.findings if _check_of(f) is check),
+                skipped=None if check is Check.READABLE else unread,
+            )
+            for check in Check
+            if check is not Check.MARKER
+        ]
+        for marker in self.markers:
+            path = marker.report.marker.path
+            found = tuple(f for f in self.findings if f.condition.data.get("marker") == path)
+            skipped = "ignored by configuration" if marker.ignored else unread
+            results.append(CheckResult(name=f"{Check.MARKER} {marker.name}", findings=found, skipped=skipped))
+        return tuple(results)
+
+
+@frozen
+class LeftOut:
+    """A channel that was not looked at because nothing was written there for long.
+
+    Attributes:
+        channel: its ref.
+        written: when its youngest marker was written, UTC.
+    """
+
+    channel: str
+    written: datetime
+
+
+@frozen(kw_only=True)
+class HealthReport:
+    """How all channels are.
+
+    Attributes:
+        store: the store's URL.
+        now: the moment of the report, UTC.
+        channels: master first, then the newest.
+        left_out: channels that are too old to be looked at.
+        conditions: what concerns no channel in particular, worst first.
+        skipped: names in the store that are no build, as kind and count.
+        requests: requests made.
+    """
+
+    store: str
+    now: datetime
+    channels: tuple[ChannelHealth, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    skipped: Mapping[str, int] = Factory(dict)
+    requests: int = 0
+
+    @property
+    def unhealthy(self) -> tuple[ChannelHealth, ...]:
+        """The channels that are not healthy, those that could not be read among them."""
+        return tuple(channel for channel in self.channels if not channel.is_healthy)
+
+    @property
+    def markers(self) -> tuple[tuple[ChannelHealth, MarkerHealth], ...]:
+        """Every marker of every channel, with its channel."""
+        return tuple((channel, marker) for channel in self.channels for marker in channel.markers)
+
+    @property
+    def findings(self) -> tuple[tuple[str, Finding], ...]:
+        """Everything that was found, worst first, with its channel; ``""`` for what concerns the store."""
+        found = [("", Finding(condition, "")) for condition in self.conditions]
+        found += [(channel.channel, finding) for channel in self.channels for finding in channel.findings]
+        return tuple(sorted(found, key=lambda pair: -pair[1].condition.severity.rank))
+
+    @property
+    def refused(self) -> tuple[tuple[ChannelHealth, SeenBuild], ...]:
+        """Every build that cannot be tested, with its channel."""
+        return tuple((channel, build) for channel in self.channels for build in channel.refused)
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether every channel is."""
+        return not self.unhealthy
+
+    @property
+    def nothing_read(self) -> bool:
+        """Whether there is no channel that could be read."""
+        return all(channel.unreadable is not None for channel in self.channels)
+
+    @property
+    def headline(self) -> str:
+        """Whether all is well, in one sentence."""
+        number = count(len(self.channels), "channel")
+        if self.is_healthy:
+            return f"All is well: {'the only channel is' if len(self.channels) == 1 else f'all {number} are'} healthy."
+        verb = "is" if len(self.unhealthy) == 1 else "are"
+        names = _listed([_named(channel) for channel in self.unhealthy])
+        return f"{len(self.unhealthy)} of {number} {verb} unhealthy: {names}."
+
+
+def _named(channel: ChannelHealth) -> str:
+    return channel.channel if channel.unreadable is None else f"{channel.channel} (could not be read)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+# --------------------------------------------------------------------------------------------------
+# What a condition belongs to
+
+_CHECKS: Mapping[Check, frozenset[str]] = {
+    Check.READABLE: frozenset({"channel-unreadable", "listing-unavailable"}),
+    Check.TESTABLE: frozenset({"no-testable-build"}),
+    Check.FRESH: frozenset({"builds-stalled", "builds-old"}),
+    Check.COMPLETE: frozenset({"builds-refused", "builds-unsettled", "artifacts-differ"}),
+    Check.CERTAIN: frozenset(
+        {"channel-ambiguous", "clone-ambiguous", "clone-behind", "clone-disagrees", "git-unavailable"}
+    ),
+    Check.MARKER: frozenset(code for code in CATALOGUE if code.startswith("marker-")),
+}
+"""The conditions that a judgement can come to, by the check that they belong to."""
+_CHECK_OF = {code: check for check, codes in _CHECKS.items() for code in codes}
+
+
+def findings_of(conditions: Iterable[Condition]) -> tuple[Finding, ...]:
+    """Add to each condition what to do about it; worst first."""
+    return tuple(Finding(each, CATALOGUE[each.code].advice) for each in worst_first(conditions))
+
+
+def _check_of(finding: Finding) -> Check:
+    return _CHECK_OF[finding.condition.code]
+
+
+# --------------------------------------------------------------------------------------------------
+# The judgement
+
+
+def judge_channel(
+    snapshot: Snapshot, channel: Channel, policy: Policy, now: datetime
+) -> ChannelHealth | Undecided:
+    """Judge one channel, or say what must be known first.
+
+    Parameters:
+        snapshot: what the store holds; it may be partial.
+        channel: the channel.
+        policy: its limits. `reported` names the markers that do not matter; `strategy`, `markers`, `nth`
+            and `on_stale` mean nothing here.
+        now: the moment of the judgement, UTC.
+
+    Source: DESIGN sections 6 and 7; issue 6, item 1.
+    """
+    ignored = frozenset(policy.reported)
+    # What concerns all channels is said once, in the report.
+    known = evolve(snapshot, skipped={})
+    strict = evolve(
+        policy,
+        strategy=Strategy.NEWEST,
+        nth=1,
+        markers=_marker_names(snapshot, channel),
+        reported=(),
+        compare_artifacts=True,
+    )
+    inquiry = Inquiry(known, channel, strict, now)
+    try:
+        resolution = decide(known, channel, strict, now)
+    except StoreUnavailableError as error:
+        return unreadable(channel, policy, error)
+    except NoTestableBuildError as error:
+        return _without_build(inquiry, error, policy=policy, ignored=ignored)
+    if isinstance(resolution, Undecided):
+        return resolution
+    return _with_build(inquiry, resolution, policy=policy, ignored=ignored)
+
+
+def unreadable(channel: Channel, policy: Policy, error: KopsVersionError) -> ChannelHealth:
+    """Report a channel that could not be judged, and why."""
+    why = "; ".join((str(error), *error.reasons))
+    condition = Condition("channel-unreadable", Severity.ERROR, f"{channel} could not be read: {why}")
+    return ChannelHealth(
+        channel=str(channel), policy=policy, findings=findings_of([condition]), unreadable=why
+    )
+
+
+def with_remarks(health: ChannelHealth, remarks: Iterable[Condition]) -> ChannelHealth:
+    """Add what was noticed about the means, such as that a clone could not be read: no fault of the channel.
+
+    Parameters:
+        health: how the channel is.
+        remarks: what was noticed; each is worth an ``info`` here, whatever its severity was.
+    """
+    mild = [evolve(remark, severity=Severity.INFO) for remark in remarks]
+    return evolve(health, findings=findings_of([*(each.condition for each in health.findings), *mild]))
+
+
+def _marker_names(snapshot: Snapshot, channel: Channel) -> tuple[str, ...]:
+    """Name the markers that a channel must have, and all others that it has."""
+    held = sorted(name for ref, name in snapshot.marker_names or () if ref == channel.ref)
+    return tuple(dict.fromkeys((*channel.default_markers, BRANCH_MARKER, *held)))
+
+
+def _with_build(
+    inquiry: Inquiry, resolution: Resolution, *, policy: Policy, ignored: frozenset[str]
+) -> ChannelHealth:
+    seen = _seen_builds(inquiry)
+    markers = tuple(_marker_health(report, seen, ignored=ignored) for report in resolution.markers)
+    # The decision does not care about markers when it takes the newest build; the watcher does.
+    conditions = [_weighed(condition, markers) for condition in resolution.conditions]
+    git = inquiry.snapshot.git
+    merges = unbuilt(git, resolution.version, now=inquiry.now) if git is not None else None
+    testable = SeenBuild(
+        version=resolution.version,
+        uploaded=resolution.uploaded,
+        attribution=resolution.attribution,
+        state=BuildState.TESTABLE,
+    )
+    return ChannelHealth(
+        channel=str(inquiry.channel),
+        policy=policy,
+        newest=seen[0] if seen else testable,
+        testable=testable,
+        commits_behind=merges.behind if merges is not None else None,
+        markers=markers,
+        findings=findings_of([*conditions, *_about_old_markers(markers, inquiry)]),
+        builds=_timeline(seen, now=inquiry.now),
+        refused=_refused(seen),
+    )
+
+
+def _without_build(
+    inquiry: Inquiry, error: NoTestableBuildError, *, policy: Policy, ignored: frozenset[str]
+) -> ChannelHealth:
+    judged = [
+        judge(marker, inquiry)
+        for name in inquiry.policy.markers
+        if not isinstance(marker := inquiry.marker(inquiry.channel.ref, name), Unknown)
+    ]
+    reports = [report for report in judged if isinstance(report, MarkerReport)]
+    seen = _seen_builds(inquiry)
+    markers = tuple(_marker_health(report, seen, ignored=ignored) for report in reports)
+    first = f"; {error.reasons[0]}" if error.reasons else ""
+    conditions = [
+        Condition("no-testable-build", Severity.ERROR, f"{error.message}{first}"),
+        *(_about_marker(marker) for marker in markers if marker.verdict is not Verdict.CURRENT),
+    ]
+    return ChannelHealth(
+        channel=str(inquiry.channel),
+        policy=policy,
+        newest=seen[0] if seen else None,
+        markers=markers,
+        findings=findings_of(conditions),
+        builds=_timeline(seen, now=inquiry.now),
+        refused=_refused(seen),
+    )
+
+
+def _marker_health(
+    report: MarkerReport, seen: Sequence[SeenBuild], *, ignored: frozenset[str]
+) -> MarkerHealth:
+    return MarkerHealth(
+        report=report,
+        builds_behind=_builds_behind(report.marker.version, seen),
+        ignored=report.marker.name in ignored,
+    )
+
+
+def _builds_behind(version: BuildVersion | None, seen: Sequence[SeenBuild]) -> int | None:
+    if version not in {build.version for build in seen}:
+        return None
+    newer = takewhile(lambda build: build.version != version, seen)
+    return sum(build.state in {BuildState.TESTABLE, BuildState.UNEXAMINED} for build in newer)
+
+
+def _about_marker(marker: MarkerHealth) -> Condition:
+    """Say what is wrong with a marker of a channel that has no testable build."""
+    path = marker.report.marker.path
+    condition = Condition(
+        f"marker-{marker.verdict}",
+        Severity.INFO,
+        f"{path} {marker.report.message}",
+        {"marker": path, "verdict": marker.verdict},
+    )
+    return _weighed(condition, [marker])
+
+
+def _weighed(condition: Condition, markers: Iterable[MarkerHealth]) -> Condition:
+    """Make a condition about a marker that matters and cannot be used a warning."""
+    path = condition.data.get("marker")
+    matters = any(
+        marker.report.marker.path == path and not marker.ignored and marker.verdict not in USABLE
+        for marker in markers
+    )
+    return evolve(condition, severity=Severity.WARNING) if matters else condition
+
+
+def _about_old_markers(markers: Iterable[MarkerHealth], inquiry: Inquiry) -> Iterator[Condition]:
+    """Say that a marker has long stood still although nothing is wrong with it: it had nowhere to go."""
+    for marker in markers:
+        written = marker.written
+        if marker.verdict is not Verdict.CURRENT or written is None:
+            continue
+        age = inquiry.now - written
+        if age > inquiry.policy.max_build_age:
+            path = marker.report.marker.path
+            yield Condition(
+                "marker-old",
+                Severity.INFO,
+                f"{path} was last written on {moment(written)} ({duration(age)} ago), and still names the "
+                "newest testable build: it is the builds that have stopped",
+                {"marker": path, "age_seconds": int(age.total_seconds())},
+            )
+
+
+# --------------------------------------------------------------------------------------------------
+# Builds
+
+
+def _seen_builds(inquiry: Inquiry) -> tuple[SeenBuild, ...]:
+    """Describe the channel's builds, newest first, as far as they are known."""
+    return tuple(_seen(candidate, inquiry) for candidate in inquiry.known_candidates())
+
+
+def _seen(candidate: Candidate, inquiry: Inquiry) -> SeenBuild:
+    refusal = _known_refusal(candidate.build, inquiry)
+    return SeenBuild(
+        version=candidate.version,
+        uploaded=candidate.build.uploaded,
+        attribution=candidate.attribution,
+        state=_state(refusal),
+        reasons=refusal.reasons if isinstance(refusal, Refusal) else (),
+    )
+
+
+def _state(refusal: Refusal | Unknown | None) -> BuildState:
+    if refusal is None:
+        return BuildState.TESTABLE
+    if isinstance(refusal, Unknown) or refusal.kind is RefusalKind.UNREADABLE:
+        return BuildState.UNEXAMINED
+    return BuildState.UNSETTLED if refusal.kind is RefusalKind.UNSETTLED else BuildState.REFUSED
+
+
+def _known_refusal(build: Build, inquiry: Inquiry) -> Refusal | Unknown | None:
+    noted = set(inquiry.needs)
+    refusal = inquiry.refusal(build)
+    inquiry.needs = noted
+    return refusal
+
+
+def _timeline(seen: Iterable[SeenBuild], *, now: datetime) -> tuple[SeenBuild, ...]:
+    return tuple(build for build in seen if _is_in_timeline(build.uploaded, now=now))
+
+
+def _is_in_timeline(uploaded: datetime | None, *, now: datetime) -> bool:
+    return uploaded is not None and now - TIMELINE <= uploaded <= now
+
+
+def _refused(seen: Iterable[SeenBuild]) -> tuple[SeenBuild, ...]:
+    return tuple(build for build in seen if build.state in {BuildState.REFUSED, BuildState.UNSETTLED})
+
+
+def worth_examining(
+    snapshot: Snapshot, channel: Channel, policy: Policy, now: datetime, *, limit: int | None
+) -> frozenset[ListArtifacts]:
+    """Name builds that the judgement may not need, and whose state the reader would like to see all the same.
+
+    Parameters:
+        snapshot: what is known.
+        channel: the channel.
+        policy: its limits.
+        now: the moment of the judgement, UTC.
+        limit: how many of the newest builds; ``None`` for all of the timeline.
+
+    Returns:
+        What to fetch for that, as far as it was not tried yet.
+    """
+    candidates = list(Inquiry(snapshot, channel, policy, now).known_candidates())
+    if limit is None:
+        wanted = [each for each in candidates if _is_in_timeline(each.build.uploaded, now=now)]
+    else:
+        wanted = candidates[:limit]
+    needs = {ListArtifacts(each.version) for each in wanted if each.build.artifacts is None}
+    return frozenset(need for need in needs if need not in snapshot.failures)

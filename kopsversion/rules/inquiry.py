@@ -1,0 +1,454 @@
+"""What a decision asks a snapshot, and what it finds that the snapshot does not know yet.
+
+A snapshot may be partial, because listing a whole bucket to name one build is a waste. The decision is written
+as if everything were known and asks an `Inquiry`; what is not known is noted as a `Need`, so that
+`workflows.rounds` can fetch all that is needed at once and ask for the decision again. Pure: same snapshot, same
+needs. It attributes, ranks and examines through `attribution`, `ranking` and `testable`, and must not know what is
+decided.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import dropwhile, islice, takewhile
+from typing import TYPE_CHECKING
+
+from attrs import define, field, frozen
+
+from kopsversion.errors import UsageError
+from kopsversion.model.answer import Refusal, RefusalKind
+from kopsversion.model.bucket import Build, Foreign, Malformed, Marker, Missing, Snapshot, Unreachable
+from kopsversion.model.channel import (
+    BRANCH_MARKER,
+    MASTER,
+    Attribution,
+    Certainty,
+    Channel,
+    Witness,
+    minor_key,
+)
+from kopsversion.model.needs import (
+    ListArtifacts,
+    ListBuilds,
+    ListMarkers,
+    ListMinors,
+    ListUploads,
+    Need,
+    ReadChecksums,
+    ReadMarker,
+)
+from kopsversion.rules.attribution import BranchEvidence, attribute, is_shared, needs_evidence, rivals
+from kopsversion.rules.ranking import rank
+from kopsversion.rules.testable import examine, examine_checksums
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from kopsversion.model.bucket import GitLine
+    from kopsversion.model.policy import Policy
+    from kopsversion.model.version import BuildVersion
+
+
+@frozen
+class Candidate:
+    """A build of the channel, with what attributes it."""
+
+    build: Build
+    attribution: Attribution
+
+    @property
+    def version(self) -> BuildVersion:
+        """The build's name."""
+        return self.build.version
+
+
+@frozen
+class Unknown:
+    """Stands where the answer needs something that the snapshot does not know; the need is noted."""
+
+
+UNKNOWN = Unknown()
+
+_AT_ONCE = 8
+"""Listings that are asked for at the same time: a marker may name a build of long ago."""
+
+
+@define
+class Inquiry:
+    """A snapshot seen from one channel, with the needs found so far.
+
+    Attributes:
+        snapshot: what is known.
+        channel: the channel that is asked about.
+        policy: what counts as testable.
+        now: the moment of the decision, UTC.
+        needs: what was asked for and is not known.
+    """
+
+    snapshot: Snapshot
+    channel: Channel
+    policy: Policy
+    now: datetime
+    needs: set[Need] = field(factory=set, init=False)
+    listing_failure: str | None = field(default=None, init=False)
+    """Why the builds could not be listed to the end, where that was tried and failed."""
+    gaps: dict[ReadMarker | ListUploads, str] = field(factory=dict, init=False)
+    """Evidence that was looked for and could not be had, and why: the decision goes on without it, and says so."""
+    _by_minor: dict[str, list[Build]] | None = field(default=None, init=False)
+    _builds: dict[str, tuple[Build, ...]] = field(factory=dict, init=False)
+    _certainties: dict[str, tuple[list[Build], list[Build]]] = field(factory=dict, init=False)
+    _segments: dict[tuple[str, bool], tuple[Candidate, ...]] = field(factory=dict, init=False)
+    _attributions: dict[str, Mapping[BuildVersion, Attribution]] = field(factory=dict, init=False)
+
+    @property
+    def git_ref(self) -> str:
+        """The channel that the clone was read for; it tells of others what is certain of this one."""
+        git = self.snapshot.git
+        return git.channel if git is not None and git.channel is not None else self.channel.ref
+
+    def need(self, need: Need) -> Unknown:
+        """Note that something must be fetched."""
+        self.needs.add(need)
+        return UNKNOWN
+
+    def failed(self, need: Need) -> str | None:
+        """Return why something could not be learnt, if that was tried."""
+        failure = self.snapshot.failures.get(need)
+        return failure.reason if failure else None
+
+    @property
+    def blind_spot(self) -> str | None:
+        """Name evidence that the store failed to give: without it a build may seem another branch's, or missing."""
+        unread = sorted((repr(need), reason) for need, reason in self.gaps.items() if self.failed(need))
+        return unread[0][1] if unread else None
+
+    @property
+    def disowning_clone(self) -> GitLine | None:
+        """Return the clone, if by it no build that is known is the channel's.
+
+        A clone that knows one of them is right about the others too; one that knows none is most likely of something
+        else (issue 3).
+        """
+        witnesses = (candidate.attribution.witness for candidate in self.known_candidates())
+        return None if Witness.GIT in witnesses else self.snapshot.git
+
+    # ---------------------------------------------------------------------------------- markers
+
+    def marker(self, ref: str, name: str) -> Marker | Unknown:
+        """Return a marker as it was read; one that could not be read is `Unreachable`."""
+        marker = self.snapshot.marker(ref, name)
+        if marker is not None:
+            return marker
+        need = ReadMarker(ref, name)
+        reason = self.failed(need)
+        if reason is None:
+            return self.need(need)
+        self.gaps[need] = reason
+        return Marker(ref, name, Unreachable(reason))
+
+    def _witness(self, ref: str) -> Marker | Unknown:
+        """Return a branch's own marker as evidence of what it built; note it where it is none."""
+        marker = self.marker(ref, BRANCH_MARKER)
+        if isinstance(marker, Marker) and isinstance(marker.reading, Foreign | Malformed):
+            self.gaps[ReadMarker(ref, BRANCH_MARKER)] = f"it {marker.reading.reason}"
+        return marker
+
+    # ----------------------------------------------------------------------------------- builds
+
+    def minors(self) -> tuple[str, ...] | Unknown:
+        """Return the minors in which the channel may have builds, newest first."""
+        if self.channel.minor is not None:
+            return (self.channel.minor,)
+        if self.snapshot.minors is not None:
+            return tuple(sorted(self.snapshot.minors, key=minor_key, reverse=True))
+        self.listing_failure = self.failed(ListMinors())
+        return () if self.listing_failure else self.need(ListMinors())
+
+    def ask_down_to(self, minor: str) -> None:
+        """Ask for the builds of a minor and of every later one, some at once: to get there will need them."""
+        minors = self.minors()
+        known = () if isinstance(minors, Unknown) else minors
+        between = [each for each in known if minor_key(each) >= minor_key(minor)]
+        for each in [each for each in between if each not in self.snapshot.listed][:_AT_ONCE]:
+            self.builds(each)
+
+    def builds(self, minor: str) -> tuple[Build, ...] | Unknown | None:
+        """Return every build of a minor, tag builds too, in no order; ``None`` where they cannot be listed."""
+        if minor not in self.snapshot.listed and not self.snapshot.whole:
+            reason = self.failed(ListBuilds(minor))
+            self.listing_failure = self.listing_failure or reason
+            return None if reason else self.need(ListBuilds(minor))
+        if minor in self._builds:
+            return self._builds[minor]
+        if self._by_minor is None:
+            # Once for all minors: a bucket of 8,000 builds is asked for by minor some hundred times.
+            self._by_minor = {}
+            for build in self.snapshot.builds:
+                self._by_minor.setdefault(build.version.minor, []).append(build)
+        held = self._by_minor.get(minor, [])
+        # A build that was looked for by itself and not found is held with no artifacts.
+        absent = any(build.artifacts == () for build in held)
+        if self.snapshot.as_of is not None and absent and self._uploads_wanted(minor):
+            # It was uploaded after the moment asked for, and so were others: their times tell which.
+            return self.need(ListUploads(minor))
+        self._builds[minor] = tuple(
+            build for build in held if build.artifacts != () and not self._is_later(build)
+        )
+        return self._builds[minor]
+
+    def _is_later(self, build: Build) -> bool:
+        as_of = self.snapshot.as_of
+        return as_of is not None and build.sampled is not None and build.sampled > as_of
+
+    def candidates(self) -> Iterator[Candidate | Unknown]:
+        """Yield the channel's builds, newest first, as far as they are known.
+
+        Asks for the next minor, and for what the shared window of a branch cut needs, only when it gets
+        there. Ends with `UNKNOWN` where it needs to know more to go on, and silently, with
+        `listing_failure` set, where the store would not tell: a part is never taken for the whole.
+        """
+        minors = self.minors()
+        if isinstance(minors, Unknown):
+            yield UNKNOWN
+            return
+        for minor in minors:
+            builds = self.builds(minor)
+            if isinstance(builds, Unknown):
+                yield UNKNOWN
+            if isinstance(builds, Unknown) or builds is None:
+                return
+            certain, branch = self._by_certainty(minor, builds)
+            # On a release branch a final release part or a patch is later than any shared one, so the
+            # shared window matters only when nothing after it will do.
+            for segment in (certain, branch):
+                found = self._line(minor, segment, shared=segment is branch)
+                if isinstance(found, Unknown):
+                    yield UNKNOWN
+                    return
+                yield from found
+
+    def _by_certainty(self, minor: str, builds: Iterable[Build]) -> tuple[list[Build], list[Build]]:
+        """Return a minor's builds whose name leaves no doubt of their branch, and all but those of tags."""
+        if minor not in self._certainties:
+            branch = [build for build in builds if not build.version.is_tag_build]
+            certain = [build for build in branch if not is_shared(build.version)]
+            self._certainties[minor] = certain, branch
+        return self._certainties[minor]
+
+    def known_candidates(self) -> Iterator[Candidate]:
+        """Yield the channel's builds, newest first, as far as they are known, and ask for nothing."""
+        noted = set(self.needs)
+        try:
+            for candidate in self.candidates():
+                if isinstance(candidate, Candidate):
+                    yield candidate
+        finally:  # whoever asks may have seen enough before the end
+            self.needs = noted
+
+    def _line(self, minor: str, builds: list[Build], *, shared: bool) -> tuple[Candidate, ...] | Unknown:
+        """Attribute and rank the channel's builds of one minor; newest first.
+
+        Parameters:
+            minor: the minor.
+            builds: its builds: all, or those whose name leaves no doubt.
+            shared: whether only the others are wanted.
+        """
+        key = (minor, shared)
+        if key in self._segments:
+            return self._segments[key]
+        evidence = self._evidence(minor, builds)
+        if isinstance(evidence, Unknown):
+            return UNKNOWN
+        attributions = attribute(
+            builds, minor=minor, evidence=evidence, git=self.snapshot.git, git_ref=self.git_ref
+        )
+        own = [
+            build
+            for build in builds
+            if is_shared(build.version) is shared and self._is_own(attributions.get(build.version))
+        ]
+        uncounted = any(build.version.distance is None and build.uploaded is None for build in own)
+        if uncounted and self._uploads_wanted(minor):
+            return self.need(ListUploads(minor))
+        ordered = self._by_position(rank(own))
+        self._attributions[minor] = attributions
+        self._segments[key] = tuple(
+            Candidate(build, attributions[build.version]) for build in reversed(ordered)
+        )
+        return self._segments[key]
+
+    def _is_own(self, attribution: Attribution | None) -> bool:
+        return attribution is not None and attribution.ref == self.channel.ref
+
+    def _uploads_wanted(self, minor: str) -> bool:
+        if minor in self.snapshot.timed:
+            return False
+        reason = self.failed(ListUploads(minor))
+        if reason is not None:
+            self.gaps[ListUploads(minor)] = reason
+        return reason is None
+
+    def _by_position(self, ranked: list[Build]) -> list[Build]:
+        """Put the builds that git locates in git's order, each in a place that one of them had."""
+        git = self.snapshot.git
+        if git is None:
+            return ranked
+        located = {
+            build.version: position
+            for build in ranked
+            if build.version.commit and isinstance(position := git.locate(build.version.commit), int)
+        }
+        in_order = iter(
+            sorted((b for b in ranked if b.version in located), key=lambda build: located[build.version])
+        )
+        return [next(in_order) if build.version in located else build for build in ranked]
+
+    def _evidence(self, minor: str, builds: list[Build]) -> BranchEvidence | Unknown:
+        """Gather what tells the lines of a shared window apart, if these builds need telling apart."""
+        if not needs_evidence(builds, git=self.snapshot.git, git_ref=self.git_ref):
+            return BranchEvidence()
+        release = self._witness(f"release-{minor}")
+        master = self._witness(MASTER)
+        if self._uploads_wanted(minor):
+            self.need(ListUploads(minor))
+        if isinstance(release, Unknown) or isinstance(master, Unknown) or self._uploads_wanted(minor):
+            return UNKNOWN
+        named = [marker.version for marker in self.snapshot.markers if marker.ref == MASTER]
+        return BranchEvidence(
+            release_named=release.version,
+            release_exists=self._release_exists(release),
+            master_named=tuple(version for version in named if version is not None),
+            master_left=self._master_left(minor),
+        )
+
+    def _release_exists(self, release: Marker) -> bool | None:
+        if isinstance(release.reading, Unreachable):
+            return None
+        if isinstance(release.reading, Missing):
+            return None if self.snapshot.refs is None else release.ref in self.snapshot.refs
+        return True
+
+    def _master_left(self, minor: str) -> datetime | None:
+        later = [
+            build.uploaded
+            for build in self.snapshot.builds
+            if minor_key(build.version.minor) > minor_key(minor)
+            and build.uploaded is not None
+            and is_shared(build.version)
+        ]
+        return min(later, default=None)
+
+    # -------------------------------------------------------------------------------- testability
+
+    def refusal(self, build: Build) -> Refusal | Unknown | None:
+        """Judge a build: ``None`` if it is testable, why not, or `UNKNOWN`."""
+        if build.artifacts is None and build.version not in self.policy.exclude:
+            return self._refusal_unlisted(build)
+        refusal = examine(build, policy=self.policy, now=self.now)
+        if refusal is None or refusal.kind is not RefusalKind.UNSETTLED:
+            return refusal
+        marked = self._named_by_own_branch(build)
+        if isinstance(marked, Unknown):
+            return UNKNOWN
+        return examine(build, policy=self.policy, now=self.now, marked=marked)
+
+    def _refusal_unlisted(self, build: Build) -> Refusal | Unknown | None:
+        """Judge a build whose files are not known: ask for them, or, where that is denied, for checksums."""
+        need = ListArtifacts(build.version)
+        failure = self.snapshot.failures.get(need)
+        if failure is None:
+            return self.need(need)
+        if build.checksums is not None:
+            return examine_checksums(build, policy=self.policy)
+        proof = ReadChecksums(build.version)
+        if failure.denied and self.failed(proof) is None:
+            return self.need(proof)
+        reason = f"its files could not be listed: {self.failed(proof) or failure.reason}"
+        return Refusal(build.version, (reason,), RefusalKind.UNREADABLE)
+
+    def _named_by_own_branch(self, build: Build) -> bool | Unknown:
+        """Tell whether the branch's marker, written after every other file, names the build."""
+        marker = self._witness(self.channel.ref)
+        return marker if isinstance(marker, Unknown) else marker.version == build.version
+
+    def first_testable(self, candidates: Iterable[Candidate | Unknown]) -> Candidate | Unknown | None:
+        """Find the first testable one, asking for no more than the first that is not known."""
+        for candidate in candidates:
+            refusal = UNKNOWN if isinstance(candidate, Unknown) else self.refusal(candidate.build)
+            if isinstance(candidate, Unknown) or isinstance(refusal, Unknown):
+                return UNKNOWN
+            if refusal is None:
+                return candidate
+        return None
+
+    def previous_testable(self, chosen: Candidate) -> Candidate | Unknown | None:
+        """Find the channel's testable build before the chosen one."""
+        older = dropwhile(lambda candidate: candidate != chosen, self.candidates())
+        return self.first_testable(islice(older, 1, None))
+
+    def is_known_testable(self, build: Build) -> bool:
+        """Tell whether a build is testable by what is known, and ask for nothing."""
+        noted = set(self.needs)
+        refusal = self.refusal(build)
+        self.needs = noted
+        return refusal is None
+
+    def known_previous(self, chosen: Candidate) -> Candidate | None:
+        """Find a testable build of the channel before the chosen one, if one is known."""
+        older = dropwhile(lambda candidate: candidate != chosen, self.known_candidates())
+        return next((each for each in islice(older, 1, None) if self.is_known_testable(each.build)), None)
+
+    def known_refusals(self, chosen: Candidate) -> tuple[Refusal, ...]:
+        """Return why builds newer than the chosen one were passed over, as far as that is known."""
+        newer = takewhile(lambda candidate: candidate.version != chosen.version, self.known_candidates())
+        noted = set(self.needs)
+        refusals = [self.refusal(candidate.build) for candidate in newer]
+        self.needs = noted
+        return tuple(refusal for refusal in refusals if isinstance(refusal, Refusal))
+
+    def rivals(self, pick: BuildVersion) -> tuple[BuildVersion, ...]:
+        """Return the builds that may be the channel's too, and newer than the pick."""
+        attributions = self._attributions.get(pick.minor)
+        return rivals(attributions, pick) if attributions and pick in attributions else ()
+
+    def doubtful(self) -> tuple[BuildVersion, ...]:
+        """Return the builds given to other channels without certainty, which may be this one's, newest first."""
+        return tuple(
+            sorted(
+                (
+                    version
+                    for attributions in self._attributions.values()
+                    for version, attribution in attributions.items()
+                    if attribution.certainty is Certainty.DOUBTFUL and not self._is_own(attribution)
+                ),
+                reverse=True,
+            )
+        )
+
+    # ----------------------------------------------------------------------------------- channels
+
+    def knows_all_channels(self) -> bool:
+        """Tell whether the channels that exist are known, or cannot be; if not, ask for them."""
+        if self.snapshot.marker_names is None and self.failed(ListMarkers()) is None:
+            self.need(ListMarkers())
+        if self.snapshot.minors is None and self.failed(ListMinors()) is None:
+            self.need(ListMinors())
+        return not self.needs
+
+    def existing_channels(self) -> tuple[str, ...]:
+        """Return the channels that have markers or builds: master first, then the newest."""
+        with_markers = _release_branches(self.snapshot.refs or ())
+        found = with_markers or _release_branches(f"release-{minor}" for minor in self.snapshot.minors or ())
+        ordered = sorted(found, key=lambda channel: minor_key(channel.minor or ""), reverse=True)
+        return (*([MASTER] if ordered or MASTER in (self.snapshot.refs or ()) else []), *map(str, ordered))
+
+
+def _release_branches(refs: Iterable[str]) -> set[Channel]:
+    """Keep what names a release branch; a store may hold ``markers/release-1.2.3/`` too."""
+    found = set()
+    for ref in refs:
+        if ref.startswith("release-"):
+            with suppress(UsageError):
+                found.add(Channel.parse(ref))
+    return found

@@ -1,0 +1,405 @@
+"""The decision: which build is the answer, and why (DESIGN section 7).
+
+Pure: `resolve` is a function of a snapshot, a channel, a policy and a moment. The order of trust is fixed: what the
+bucket holds, then what git says, then what a marker claims. `decide` is the same for a snapshot that may be
+partial: it answers with the needs that stand in the way. Who fetches them is `workflows.rounds`; this module
+must not know how.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from kopsversion.errors import (
+    KopsVersionError,
+    MarkerRefusedError,
+    NoTestableBuildError,
+    StoreUnavailableError,
+)
+from kopsversion.model.answer import USABLE, MarkerReport, Refusal, RefusalKind, Resolution, Source, Verdict
+from kopsversion.model.bucket import Build, Snapshot
+from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, Witness
+from kopsversion.model.policy import OnStale, Policy, Strategy
+from kopsversion.model.wording import count
+from kopsversion.rules.attribution import by_version
+from kopsversion.rules.conditions import Choice, Evidence, clone_disagrees, gather_conditions, worst_first
+from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
+from kopsversion.rules.verdicts import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from kopsversion.model.needs import Need
+    from kopsversion.model.version import BuildVersion
+
+
+_UNREACHABLE_HINT = (
+    "see whether the store can be reached, or allow the last good answer with --state and --allow-cached"
+)
+_MOST_UNREADABLE = 3
+"""Builds whose files the store would not tell, after which it is the store and not the builds that is at fault."""
+
+
+@frozen
+class Undecided:
+    """The decision needs to know more.
+
+    Attributes:
+        needs: what to fetch, all of it independent of each other.
+    """
+
+    needs: frozenset[Need]
+
+
+class SnapshotIncompleteError(KopsVersionError):
+    """`resolve` was given a snapshot that does not hold what the decision needs."""
+
+    def __init__(self, needs: frozenset[Need]) -> None:
+        super().__init__(
+            f"the snapshot does not tell {', '.join(sorted(map(repr, needs)))}",
+            hint="make it with Snapshot.complete, or let kopsversion.workflows.rounds.gather fetch what is missing",
+        )
+        self.needs = needs
+
+
+def resolve(snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy, now: datetime) -> Resolution:
+    """Name the build to test.
+
+    Parameters:
+        snapshot: what the store holds.
+        channel: the channel whose newest testable build is wanted, or one version, which is only checked.
+        policy: what counts as an answer.
+        now: the moment of the decision, UTC.
+
+    Returns:
+        The answer with all the evidence for it.
+
+    Raises:
+        NoTestableBuildError: there is none, with the reasons.
+        MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
+        StoreUnavailableError: what the store failed to tell leaves no answer.
+        SnapshotIncompleteError: the snapshot is partial; see `decide`.
+    """
+    decision = decide(snapshot, channel, policy, now)
+    if isinstance(decision, Undecided):
+        raise SnapshotIncompleteError(decision.needs)
+    return decision
+
+
+def decide(
+    snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy, now: datetime
+) -> Resolution | Undecided:
+    """Name the build to test, or say what must be known first.
+
+    Parameters and errors are those of `resolve`. Fetching the needs and asking again ends after a few rounds,
+    because every need, once met or failed, is not asked for again.
+    """
+    if not isinstance(channel, Channel):
+        return _check_version(snapshot, channel, policy, now)
+    inquiry = Inquiry(snapshot, channel, policy, now)
+    try:
+        return _decide(inquiry)
+    except NoTestableBuildError:
+        despite = _despite_clone(inquiry)
+        if despite is None:
+            raise
+        return despite
+
+
+def _decide(inquiry: Inquiry) -> Resolution | Undecided:
+    """Decide about a channel, by every witness that there is."""
+    channel, policy = inquiry.channel, inquiry.policy
+    trusted = policy.markers or channel.default_markers
+    deciding = _judge(trusted, inquiry)
+    reported = _judge([name for name in policy.reported if name not in trusted], inquiry)
+    if deciding is None or reported is None:
+        # A marker that is not current will need the newest build too: ask for it in the same round trip. Where
+        # one names an older minor, whose listing costs a request already, there is no room for a guess.
+        top = next(inquiry.candidates(), None)
+        if isinstance(top, Candidate) and _named_minors(trusted, inquiry) <= {top.version.minor}:
+            inquiry.refusal(top.build)
+        return Undecided(frozenset(inquiry.needs))
+    usable = next((report for report in deciding if report.verdict in USABLE), None)
+    if policy.strategy is Strategy.GREEN and policy.nth == 1:
+        if usable is not None:
+            return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)
+        if policy.on_stale is OnStale.REFUSE:
+            return _refuse(inquiry, deciding)
+    choice = _newest(inquiry)
+    if isinstance(choice, Unknown):
+        return Undecided(frozenset(inquiry.needs))
+    if choice is None:
+        return _without_listing(inquiry, usable, deciding=deciding, reported=reported)
+    return _answer(inquiry, choice, deciding=deciding, reported=reported)
+
+
+def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
+    """Decide by names where a clone gives every build to other branches, and say so.
+
+    No answer at all is right only when no build is testable (issue 3).
+    """
+    clone = inquiry.disowning_clone
+    if clone is None:
+        return None
+    try:
+        decision = decide(evolve(inquiry.snapshot, git=None), inquiry.channel, inquiry.policy, inquiry.now)
+    except NoTestableBuildError:
+        return None
+    if isinstance(decision, Undecided):
+        return decision
+    disagreement = clone_disagrees(clone, channel=inquiry.channel, version=decision.version)
+    return evolve(decision, conditions=worst_first([disagreement, *decision.conditions]))
+
+
+def _judge(names: Iterable[str], inquiry: Inquiry) -> tuple[MarkerReport, ...] | None:
+    """Judge markers by name, all of them, so that what they need is fetched at once."""
+    markers = [inquiry.marker(inquiry.channel.ref, name) for name in dict.fromkeys(names)]
+    reports = [marker if isinstance(marker, Unknown) else judge(marker, inquiry) for marker in markers]
+    known = tuple(report for report in reports if isinstance(report, MarkerReport))
+    if len(known) < len(reports):
+        # The builds are looked for beside the markers, not after them.
+        next(inquiry.candidates(), None)
+        return None
+    return known
+
+
+def _named_minors(names: Iterable[str], inquiry: Inquiry) -> set[str]:
+    """Return the minors of the builds that markers name."""
+    markers = [inquiry.marker(inquiry.channel.ref, name) for name in names]
+    named = [marker.version for marker in markers if not isinstance(marker, Unknown)]
+    return {version.minor for version in named if version is not None}
+
+
+def _by_marker(report: MarkerReport, inquiry: Inquiry) -> Choice:
+    """Choose the build that a usable marker names."""
+    version = report.marker.version
+    newest = version if report.verdict is Verdict.CURRENT else None
+    for candidate in inquiry.known_candidates():
+        if candidate.version == version:
+            return Choice(candidate=candidate, source=Source.MARKER, newest=newest)
+    build = next(build for build in inquiry.snapshot.builds if build.version == version)
+    # No witness gives it to the channel, and none takes it away: the channel's own marker names it.
+    attribution = Attribution(inquiry.channel.ref, Witness.LINEAGE, Certainty.LIKELY)
+    return Choice(candidate=Candidate(build, attribution), source=Source.MARKER, newest=newest)
+
+
+def _refuse(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Undecided:
+    """Refuse to fall back; that there is no build, or that the store cannot be asked, says more than the markers do.
+
+    Raises:
+        KopsVersionError: always, once enough is known.
+    """
+    first = next(inquiry.candidates(), None)
+    if isinstance(first, Candidate):
+        raise _marker_refused(inquiry, deciding)
+    if first is None:
+        inquiry.listing_failure = inquiry.listing_failure or inquiry.blind_spot
+        if inquiry.listing_failure is not None:
+            raise _unlistable(inquiry, deciding)
+        if inquiry.knows_all_channels():
+            raise _no_testable_build(inquiry)
+    return Undecided(frozenset(inquiry.needs))
+
+
+def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
+    """Choose the newest testable build, or the N-th newest.
+
+    Returns:
+        The choice; ``None`` where the store failed before one was found; `UNKNOWN` with the needs noted.
+
+    Raises:
+        NoTestableBuildError: everything was looked at, and there is none.
+    """
+    testable: list[Candidate] = []
+    refused: list[Refusal] = []
+    for candidate in inquiry.candidates():
+        refusal = UNKNOWN if isinstance(candidate, Unknown) else inquiry.refusal(candidate.build)
+        if isinstance(candidate, Unknown) or isinstance(refusal, Unknown):
+            return _look_ahead(inquiry, passed_over=len(refused))
+        if refusal is None:
+            testable.append(candidate)
+        else:
+            refused.append(refusal)
+        if sum(refusal.kind is RefusalKind.UNREADABLE for refusal in refused) == _MOST_UNREADABLE:
+            break
+        if len(testable) == inquiry.policy.nth:
+            return Choice(candidate=candidate, source=Source.NEWEST, newest=testable[0].version)
+    unreadable = [refusal for refusal in refused if refusal.kind is RefusalKind.UNREADABLE]
+    if unreadable and inquiry.listing_failure is None:
+        inquiry.listing_failure = f"{unreadable[0].version}: {unreadable[0].reasons[0]}"
+    inquiry.listing_failure = inquiry.listing_failure or inquiry.blind_spot
+    if inquiry.listing_failure is not None:
+        return None
+    if not refused and not testable and not inquiry.knows_all_channels():
+        return UNKNOWN
+    raise _no_testable_build(inquiry, testable=testable, refused=refused)
+
+
+def _look_ahead(inquiry: Inquiry, *, passed_over: int) -> Unknown:
+    """Ask for more builds at once the more were refused, so that a long bad stretch stays cheap in time.
+
+    One at a time while that is likely to do, then half as many as were passed over, at most eight.
+    """
+    ahead = min(max(passed_over // 2, 1), 8)
+    for candidate in inquiry.candidates():
+        if ahead == 0 or isinstance(candidate, Unknown):
+            break
+        if isinstance(inquiry.refusal(candidate.build), Unknown):
+            ahead -= 1
+    return UNKNOWN
+
+
+def _without_listing(
+    inquiry: Inquiry,
+    usable: MarkerReport | None,
+    *,
+    deciding: tuple[MarkerReport, ...],
+    reported: tuple[MarkerReport, ...],
+) -> Resolution | Undecided:
+    """Answer from a marker where the builds could not be listed, whatever the strategy (DESIGN section 7).
+
+    A marker cannot tell the second newest.
+    """
+    if usable is not None and inquiry.policy.nth == 1:
+        return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)
+    raise _unlistable(inquiry, deciding)
+
+
+def _answer(
+    inquiry: Inquiry,
+    choice: Choice,
+    *,
+    deciding: tuple[MarkerReport, ...],
+    reported: tuple[MarkerReport, ...],
+) -> Resolution | Undecided:
+    """Answer with a build of the channel, once it is known what it is to be compared with."""
+    if inquiry.policy.compare_artifacts and isinstance(inquiry.previous_testable(choice.candidate), Unknown):
+        return Undecided(frozenset(inquiry.needs))
+    return _put_together(inquiry, Evidence(choice=choice, deciding=deciding, reported=reported))
+
+
+def _put_together(inquiry: Inquiry, evidence: Evidence) -> Resolution:
+    """Put the answer together with all that supports it."""
+    snapshot, choice = inquiry.snapshot, evidence.choice
+    build = choice.candidate.build
+    return Resolution(
+        channel=str(inquiry.channel),
+        version=build.version,
+        base_url=f"{snapshot.base_url}{build.version}",
+        attribution=choice.candidate.attribution,
+        uploaded=build.uploaded,
+        source=choice.source,
+        rung=evidence.rung,
+        conditions=gather_conditions(inquiry, evidence),
+        markers=evidence.deciding + evidence.reported,
+        refused=inquiry.known_refusals(choice.candidate),
+        skipped=snapshot.skipped,
+        newest=choice.newest,
+        store=snapshot.store,
+        policy=inquiry.policy,
+        now=inquiry.now,
+        requests=snapshot.requests,
+        round_trips=snapshot.round_trips,
+        generations={marker.path: marker.generation for marker in snapshot.markers if marker.generation},
+        etags={marker.path: marker.etag for marker in snapshot.markers if marker.etag},
+    )
+
+
+def _check_version(
+    snapshot: Snapshot, version: BuildVersion, policy: Policy, now: datetime
+) -> Resolution | Undecided:
+    """Check one version that was asked for by name: there is nothing to choose."""
+    ref = by_version(version) or MASTER
+    inquiry = Inquiry(snapshot, Channel(ref), policy, now)
+    build = snapshot.build(version) or Build(version, artifacts=() if snapshot.whole else None)
+    refusal = inquiry.refusal(build)
+    if isinstance(refusal, Unknown):
+        return Undecided(frozenset(inquiry.needs))
+    if refusal is not None and refusal.kind is RefusalKind.UNREADABLE:
+        raise StoreUnavailableError(
+            f"whether {version} is testable could not be learnt",
+            url=snapshot.store,
+            reasons=refusal.reasons,
+            hint="see whether the store can be reached",
+        )
+    if refusal is not None:
+        absent = not build.artifacts and refusal.kind is RefusalKind.INCOMPLETE
+        raise NoTestableBuildError(
+            f"{version} is not in {snapshot.store}" if absent else f"{version} is not testable",
+            channel=str(version),
+            reasons=() if absent else refusal.reasons,
+            hint="`kopsversion list` shows the builds that are there",
+        )
+    attribution = Attribution(ref, Witness.REQUEST, Certainty.EXACT)
+    choice = Choice(candidate=Candidate(build, attribution), source=Source.REQUEST)
+    resolution = _put_together(inquiry, Evidence(choice=choice, deciding=(), reported=()))
+    return evolve(resolution, channel=str(version))
+
+
+# --------------------------------------------------------------------------------------------------
+# No answer
+
+
+def _unlistable(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> StoreUnavailableError:
+    reasons = [f"builds: {inquiry.listing_failure}"]
+    reasons += [f"{report.marker.path} {report.message}" for report in deciding]
+    return StoreUnavailableError(
+        f"the builds of {inquiry.channel} could not be listed, and no marker can stand in",
+        url=inquiry.snapshot.store,
+        reasons=reasons,
+        hint=_UNREACHABLE_HINT,
+    )
+
+
+def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> KopsVersionError:
+    reasons = [f"{report.marker.path} is {report.verdict}: it {report.message}" for report in deciding]
+    channel = inquiry.channel
+    if inquiry.blind_spot or any(report.verdict is Verdict.UNREACHABLE for report in deciding):
+        return StoreUnavailableError(
+            f"whether a marker of {channel} can be used could not be learnt, and falling back is refused",
+            url=inquiry.snapshot.store,
+            reasons=[*reasons, *([inquiry.blind_spot] if inquiry.blind_spot else [])],
+            hint=_UNREACHABLE_HINT,
+        )
+    return MarkerRefusedError(
+        f"no marker of {channel} can be used, and falling back to the newest build is refused",
+        channel=str(channel),
+        reasons=reasons,
+        hint="promote a tested build, raise --max-lag, or allow the newest testable build with --on-stale newest",
+    )
+
+
+def _no_testable_build(
+    inquiry: Inquiry, *, testable: Sequence[Candidate] = (), refused: Sequence[Refusal] = ()
+) -> NoTestableBuildError:
+    channel, store = inquiry.channel, inquiry.snapshot.store
+    reasons = [f"{refusal.version}: {refusal.reasons[0]}" for refusal in refused]
+    if testable:
+        only = count(len(testable), "testable build")
+        message = f"{channel} has only {only}, and number {inquiry.policy.nth} was wanted"
+        return NoTestableBuildError(
+            message, channel=str(channel), reasons=reasons, hint="ask for a smaller --nth"
+        )
+    if refused:
+        message = f"none of the {count(len(refused), 'build')} of {channel} in {store} is testable"
+        hint = "see the reasons; `kopsversion list` shows every build"
+        return NoTestableBuildError(message, channel=str(channel), reasons=reasons, hint=hint)
+    skipped = [f"{number} {kind} were skipped" for kind, number in sorted(inquiry.snapshot.skipped.items())]
+    doubtful = inquiry.doubtful()
+    if doubtful:
+        number = count(len(doubtful), "build")
+        skipped.append(
+            f"{number}, such as {doubtful[0]}, may be of {channel}: a clone of kops, given with --repo, tells"
+        )
+    existing = inquiry.existing_channels()
+    return NoTestableBuildError(
+        f"there is no build of {channel} in {store}",
+        channel=str(channel),
+        reasons=skipped,
+        hint=f"channels that exist there: {', '.join(existing)}"
+        if existing
+        else "there are no builds at all",
+    )

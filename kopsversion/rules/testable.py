@@ -1,0 +1,133 @@
+"""Whether a build can be tested: the rules of DESIGN section 5.
+
+Pure. None of the rules knows the names of kops' images or extras, because that list changes with every
+other minor; they ask for what a job cannot start without, and otherwise for symmetry. This module must not know
+which channel a build is of.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from kopsversion.model.answer import Refusal, RefusalKind
+from kopsversion.model.wording import count
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime, timedelta
+
+    from kopsversion.model.bucket import Artifact, Build
+    from kopsversion.model.policy import Policy
+
+_CHECKSUM = ".sha256"
+_ASIDE = "cloudbuild/"
+_IMAGE = re.compile(r"images/(?P<name>.+)-(?P<architecture>[0-9a-z_]+)\.tar\.gz")
+
+
+def required_paths(platforms: Iterable[str]) -> tuple[str, ...]:
+    """Name the binaries that a job on these platforms cannot start without.
+
+    Parameters:
+        platforms: operating system and architecture pairs, as in ``linux/amd64``.
+    """
+    paths = []
+    for platform in platforms:
+        paths.append(f"{platform}/kops.exe" if platform.startswith("windows/") else f"{platform}/kops")
+        if platform.startswith("linux/"):
+            paths.append(f"{platform}/nodeup")
+    return tuple(paths)
+
+
+def examine(build: Build, *, policy: Policy, now: datetime, marked: bool = False) -> Refusal | None:
+    """Judge a build whose files are known.
+
+    Parameters:
+        build: with its artifacts listed.
+        policy: gives the platforms, the settling time and the excluded versions.
+        now: the moment of the judgement, UTC.
+        marked: whether its branch's ``latest-ci.txt`` names it, which proves that its upload is over.
+
+    Returns:
+        ``None`` if it is testable; otherwise every reason why not.
+
+    Source: DESIGN section 5; FAILURES rows 6, 20, 24, 27.
+    """
+    if build.version in policy.exclude:
+        return Refusal(build.version, ("is excluded by request",), RefusalKind.EXCLUDED)
+    artifacts = build.artifacts or ()
+    reasons = incomplete_reasons(artifacts, platforms=policy.platforms)
+    if reasons:
+        return Refusal(build.version, reasons, RefusalKind.INCOMPLETE)
+    if build.uploaded is not None and not marked and now - build.uploaded < policy.settle:
+        reason = _unsettled(now - build.uploaded, policy.settle)
+        return Refusal(build.version, (reason,), RefusalKind.UNSETTLED)
+    return None
+
+
+def examine_checksums(build: Build, *, policy: Policy) -> Refusal | None:
+    """Judge a build whose directory may not be listed by the checksums that could be read.
+
+    That proves only what a job cannot start without; whether images are missing stays unknown, and the
+    answer says so by its rung (DESIGN section 7).
+    """
+    wanted = (f"{path}{_CHECKSUM}" for path in required_paths(policy.platforms))
+    reasons = tuple(f"{path} is missing" for path in wanted if path not in (build.checksums or ()))
+    return Refusal(build.version, reasons) if reasons else None
+
+
+def incomplete_reasons(artifacts: Sequence[Artifact], *, platforms: Sequence[str]) -> tuple[str, ...]:
+    """Gather every sign that files of a build are not there, or not whole."""
+    if not artifacts:
+        return ("has no files",)
+    paths = {artifact.path for artifact in artifacts if not artifact.path.startswith(_ASIDE)}
+    reasons = [f"{path} is missing" for path in required_paths(platforms) if path not in paths]
+    reasons += [f"{a.path} is empty" for a in sorted(artifacts, key=_path) if a.size == 0 and a.path in paths]
+    reasons += _unpaired(paths)
+    reasons += _missing_images(paths, architectures={platform.partition("/")[2] for platform in platforms})
+    return tuple(dict.fromkeys(reasons))
+
+
+def lacking(build: Build, than: Build) -> tuple[str, ...]:
+    """Name the files that `than` has and `build` lacks (the condition ``artifacts-differ``)."""
+    mine, theirs = (
+        {artifact.path for artifact in each.artifacts or () if not artifact.path.startswith(_ASIDE)}
+        for each in (build, than)
+    )
+    return tuple(sorted(theirs - mine))
+
+
+def _path(artifact: Artifact) -> str:
+    return artifact.path
+
+
+def _unpaired(paths: set[str]) -> list[str]:
+    without_checksum = sorted(
+        path for path in paths if not path.endswith(_CHECKSUM) and path + _CHECKSUM not in paths
+    )
+    without_file = sorted(
+        path for path in paths if path.endswith(_CHECKSUM) and path.removesuffix(_CHECKSUM) not in paths
+    )
+    return [f"{path}{_CHECKSUM} is missing" for path in without_checksum] + [
+        f"{path.removesuffix(_CHECKSUM)} is missing" for path in without_file
+    ]
+
+
+def _missing_images(paths: set[str], *, architectures: set[str]) -> list[str]:
+    # Not every word after a hyphen is an architecture: "images/some-tool.tar.gz" may come one day.
+    known = architectures | {path.split("/")[1] for path in paths if path.startswith("linux/")}
+    images = [match for match in map(_IMAGE.fullmatch, paths) if match and match["architecture"] in known]
+    built_for = {match["architecture"] for match in images} & architectures
+    return sorted(
+        f"{path} is missing"
+        for name in {match["name"] for match in images}
+        for architecture in built_for
+        if (path := f"images/{name}-{architecture}.tar.gz") not in paths
+    )
+
+
+def _unsettled(age: timedelta, settle: timedelta) -> str:
+    return (
+        f"its newest file was uploaded {count(max(0, round(age.total_seconds())), 'second')} ago, "
+        f"and an upload counts as over after {round(settle.total_seconds())}"
+    )

@@ -1,0 +1,224 @@
+"""The library's face: ask a store, get an answer (DESIGN sections 7 and 9).
+
+The shell around the pure core: it goes from one store to the next, and at the end to the last good answer. It decides
+nothing, and must not know what is asked of a store.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from attrs import evolve
+
+from kopsversion.errors import (
+    NoTestableBuildError,
+    ResolutionError,
+    StoreError,
+    StoreUnavailableError,
+    UsageError,
+)
+from kopsversion.model.channel import MASTER, Channel
+from kopsversion.model.policy import Policy
+from kopsversion.rules.conditions import worst_first
+from kopsversion.stores.base import DEFAULT_STORE
+from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.question import (
+    DEFAULT_TIMEOUT,
+    ask,
+    opened,
+    passed_over_condition,
+    shares_of,
+    stores_of,
+    unreachable_error,
+)
+from kopsversion.workflows.rounds import gather, start
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from kopsversion.errors import KopsVersionError
+    from kopsversion.model.answer import Resolution
+    from kopsversion.stores.base import Store
+    from kopsversion.workflows.fallback import LastGood
+    from kopsversion.workflows.question import Question
+
+__all__ = ["resolve_latest"]
+
+NextStoreOn = Literal["unreachable", "none"]
+"""When the next store is tried: only when one cannot be asked, or also when it has no testable build."""
+
+
+def resolve_latest(
+    selector: str = "master",
+    *,
+    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    policy: Policy = Policy(),  # noqa: B008 # frozen, and the defaults are what the help shows
+    now: datetime | None = None,
+    as_of: datetime | None = None,
+    repo: Path | None = None,
+    nearby: Path | None = None,
+    ref: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    next_store_on: NextStoreOn = "unreachable",
+    state: Path | None = None,
+    allow_cached: timedelta | None = None,
+) -> Resolution:
+    """Name the latest testable build of kOps on a branch, and say why.
+
+    Lists the store, orders the builds, keeps those that are complete, cross-checks the markers, and falls back
+    when a marker is stale. What the answer rests on is in it: see `Resolution.conditions`, and
+    `Resolution.explain()` for all of it in words.
+
+    >>> resolve_latest("release-1.30").base_url  # doctest: +SKIP
+    'https://storage.googleapis.com/k8s-staging-kops/kops/releases/1.30.1+v1.30.0-4-g5b8e06d54a'
+
+    Parameters:
+        selector: a channel (``master``, ``latest``, ``release-1.30``, ``1.30``), a version, which is only
+            checked, or the URL of a marker, which names the channel and the marker to cross-check.
+        store: where builds are kept: ``gs://…``, ``https://storage.googleapis.com/…``, ``file:///…``, a path, or an
+            object that implements `kopsversion.stores.base.Store`. Of several, each is tried when the one
+            before cannot be reached, and gets an equal share of the time that is left.
+        policy: what counts as an answer; adjust the default with `attrs.evolve`.
+        now: the moment of the decision; a datetime with a time zone. Default: the clock, or `as_of`.
+        as_of: answer as of that moment: what was uploaded or written later is left out, and `now` is set to it.
+        repo: a directory in a clone of kops, which tells branches apart exactly.
+        nearby: a directory that is used like `repo` if it turns out to be in a clone of kops.
+        ref: the branch in that clone, where it is not the channel's own name.
+        timeout: seconds that all of this may take.
+        next_store_on: ``none`` goes on to the next store also when one has no testable build.
+        state: a file to keep the answer in; not used with `as_of`.
+        allow_cached: how old the answer kept in `state` may be to stand in when no store can be asked.
+
+    Returns:
+        The answer, with every condition that a reader should know.
+
+    Raises:
+        UsageError: an argument cannot be meant.
+        NoTestableBuildError: there is no testable build, with the reasons.
+        MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
+        StoreError: no store could be asked.
+
+    Source: DESIGN sections 7 and 9.
+    """
+    deadline = Deadline(timeout)
+    question = ask(
+        selector, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
+    )
+    places = stores_of(store)
+    memory = _last_good(state, allow_cached, question=question, places=places)
+    tried: list[Store] = []
+    try:
+        resolution = _resolve_in_first(places, question, next_store_on=next_store_on, tried=tried)
+    except StoreError as error:
+        if memory is None or allow_cached is None:
+            raise
+        return memory.stand_in(error, stores=tried, policy=question.policy, now=question.now)
+    return resolution if memory is None else memory.keep(resolution)
+
+
+# --------------------------------------------------------------------------------------------------
+# The stores
+
+
+def _resolve_in_first(
+    places: Sequence[str | Store], question: Question, *, next_store_on: NextStoreOn, tried: list[Store]
+) -> Resolution:
+    """Answer from the first store that can be asked; add those that were opened to `tried`."""
+    failures: list[StoreError | NoTestableBuildError] = []
+    for place, share in shares_of(places):
+        try:
+            with question.deadline.stage(share):
+                tried.append(opened(place, deadline=question.deadline))
+                return _resolve_in(tried[-1], question, failures=failures)
+        except NoTestableBuildError as error:
+            if next_store_on == "unreachable":
+                raise _after(failures, error) from error
+            failures.append(error)
+        except ResolutionError as error:
+            raise _after(failures, error) from error
+        except StoreError as error:
+            failures.append(error)
+    raise _no_answer(failures)
+
+
+def _after(failures: Sequence[KopsVersionError], error: ResolutionError) -> ResolutionError:
+    """Add to what a store said why it was not the first one that was asked."""
+    if not failures:
+        return error
+    reasons = (*error.reasons, *(f"passed over before: {failure}" for failure in failures))
+    return type(error)(error.message, channel=error.channel, reasons=reasons, hint=error.hint)
+
+
+def _no_answer(failures: Sequence[StoreError | NoTestableBuildError]) -> KopsVersionError:
+    """Make one error of those of every store: that there is no build is known only if all could be asked."""
+    empty = [failure for failure in failures if isinstance(failure, NoTestableBuildError)]
+    if len(empty) == len(failures):
+        return _after(empty[1:], empty[0])
+    unreachable = [failure for failure in failures if isinstance(failure, StoreError)]
+    found_none = [f"{reason}" for error in empty for reason in (str(error), *error.reasons)]
+    combined = unreachable_error(unreachable)
+    if not found_none:
+        return combined
+    return StoreUnavailableError(
+        combined.message,
+        url=combined.url,
+        reasons=(*combined.reasons, *found_none),
+        hint="see whether they can be reached from here",
+    )
+
+
+def _last_good(
+    state: Path | None,
+    allow_cached: timedelta | None,
+    *,
+    question: Question,
+    places: Sequence[str | Store],
+) -> LastGood | None:
+    """Open the state file, where there is one; what is asked of the past neither reads nor writes it."""
+    if state is None and allow_cached is not None:
+        raise UsageError(
+            "there is no state file that a cached answer could come from",
+            hint="name one with --state, in every run, so that there is a last good answer",
+        )
+    if state is None or question.as_of is not None:
+        return None
+    # It loads cattrs, which nobody else here needs.
+    from kopsversion.workflows.fallback import LastGood
+    from kopsversion.workflows.state import StateFile, question_of
+
+    asked = question_of(
+        stores=[_named(place) for place in places],
+        selector=str(question.selector),
+        policy=question.policy,
+        ref=question.ref,
+    )
+    return LastGood(StateFile(state), question=asked, allowed=allow_cached, deadline=question.deadline)
+
+
+def _named(place: str | Store) -> str:
+    """Name a store such that the same name always means the same place."""
+    if not isinstance(place, str):
+        return place.url
+    return place.rstrip("/") if "://" in place else Path(place).absolute().as_uri()
+
+
+def _resolve_in(
+    store: Store, question: Question, *, failures: Sequence[StoreError | NoTestableBuildError]
+) -> Resolution:
+    target = question.selector.version or question.selector.channel
+    snapshot = start(store, git=question.git, as_of=question.as_of)
+    # Comparing with the build before costs one more listing; in a directory that costs nothing.
+    compare = question.policy.compare_artifacts or store.url.startswith("file:")
+    resolution, _ = gather(
+        store,
+        target or Channel(MASTER),
+        evolve(question.policy, compare_artifacts=compare),
+        now=question.now,
+        deadline=question.deadline,
+        snapshot=snapshot,
+    )
+    passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
+    conditions = [*passed_over, *question.git_conditions, *resolution.conditions]
+    return evolve(resolution, conditions=worst_first(conditions))

@@ -1,0 +1,332 @@
+"""``kopsversion check``: what goes where, what is said of mistakes, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import evolve
+from click.testing import CliRunner
+
+from kopsversion.cli.check import FORMATS, Output, check, parse_output
+from kopsversion.cli.demo_bucket import AS_OF, lay_out
+from kopsversion.cli.toolbox import tools
+from kopsversion.errors import StoreUnavailableError, UsageError
+from kopsversion.model.channel import Channel
+from tests.health_reports import crowded, everything
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from click.testing import Result
+
+    from kopsversion.model.policy import Policy
+    from kopsversion.rules.health import HealthReport
+
+ILL = everything()
+WELL = crowded(1)
+UNREAD = evolve(ILL, channels=ILL.channels[-1:])
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in a directory without a pyproject.toml, and on no terminal."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TERM", raising=False)
+
+
+class _Face:
+    """Stands in for `kopsversion.workflows.survey.check_health`: answers as told, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, Any] = {}
+        self.answer: HealthReport | Exception = ILL
+
+    def __call__(self, selectors: tuple[str, ...], **question: Any) -> HealthReport:
+        self.asked = {"selectors": selectors, **question}
+        question["progress"]("listing the markers")
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def policy(self, channel: str) -> Policy:
+        """Return the policy that a channel is held to."""
+        policy: Policy = self.asked["policy_of"](Channel(channel))
+        return policy
+
+
+@pytest.fixture
+def face(monkeypatch: pytest.MonkeyPatch) -> _Face:
+    face = _Face()
+    monkeypatch.setattr("kopsversion.workflows.survey.check_health", face)
+    return face
+
+
+def run(*arguments: str, env: Mapping[str, str] | None = None) -> Result:
+    return CliRunner().invoke(check, arguments, prog_name="kopsversion check", env=env)
+
+
+class TestExitStatus:
+    @pytest.mark.parametrize(
+        ("answer", "status"),
+        [(WELL, 0), (ILL, 3), (UNREAD, 4), (StoreUnavailableError("no answer", url="x"), 4)],
+    )
+    def test_status(self, answer: HealthReport | Exception, status: int, face: _Face) -> None:
+        """0: healthy. 3: not. 4: nothing could be read."""
+        face.answer = answer
+        assert run().exit_code == status
+
+    def test_unread_is_reported(self, face: _Face) -> None:
+        """Where nothing could be read the report is written all the same."""
+        face.answer = UNREAD
+        result = run("-o", "json")
+        assert json.loads(result.stdout)["channels"][0]["unreadable"]
+
+    def test_in_the_toolbox(self, face: _Face) -> None:
+        """The command is one of the toolbox's."""
+        assert CliRunner().invoke(tools, ["check"], prog_name="kopsversion").exit_code == 3
+
+
+class TestOutputs:
+    def test_default(self, face: _Face) -> None:
+        """Without -o it is the table, and its last line says whether all is well; nothing is said beside it."""
+        result = run()
+        assert result.stdout.splitlines()[0].startswith("Channels on 2024-05-06 18:00 UTC")
+        assert result.stdout.splitlines()[-1] == ILL.headline
+        assert result.stderr == ""
+
+    @pytest.mark.parametrize(
+        ("name", "begins"),
+        [
+            ("json", "{"),
+            ("junit", "<?xml"),
+            ("prometheus", "# HELP kopsversion_"),
+            ("markdown", "## 4 of 5"),
+            ("html", "<!DOCTYPE html>"),
+        ],
+    )
+    def test_on_standard_output(self, name: str, begins: str, face: _Face) -> None:
+        """Any one output can go to standard output; the last line then goes to standard error."""
+        result = run("-o", name)
+        assert result.stdout.lstrip().startswith(begins)
+        assert result.stderr == f"{ILL.headline}\n"
+        assert run("-o", name, "--quiet").stderr == ""
+
+    def test_several(self, tmp_path: Path, face: _Face) -> None:
+        """All outputs come out of one run, each file like what standard output would have had."""
+        paths = {name: tmp_path / f"of {name}" for name in FORMATS}
+        arguments = [word for name, path in paths.items() for word in ("-o", f"{name}={path}")]
+        result = run(*arguments)
+        assert result.exit_code == 3
+        assert result.stdout == ""
+        for name, path in paths.items():
+            assert path.read_text() == run("-o", name).stdout
+
+    def test_table_beside_files(self, tmp_path: Path, face: _Face) -> None:
+        """The table on standard output, and files beside it."""
+        result = run("-o", "table", "-o", f"junit={tmp_path / 'junit.xml'}")
+        assert result.stdout.endswith(f"{ILL.headline}\n")
+        assert result.stderr == ""
+        assert (tmp_path / "junit.xml").exists()
+
+    def test_whole_or_not_at_all(self, tmp_path: Path, face: _Face) -> None:
+        """A file is replaced in one step, and nothing else is left in its directory."""
+        path = tmp_path / "page.html"
+        path.write_text("before")
+        face.answer = StoreUnavailableError("no answer", url="x")
+        assert run("-o", f"html={path}").exit_code == 4
+        assert path.read_text() == "before"
+        face.answer = ILL
+        run("-o", f"html={path}")
+        assert path.read_text().startswith("<!DOCTYPE")
+        assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
+
+    def test_from_the_environment(self, tmp_path: Path, face: _Face) -> None:
+        """A job can set its outputs in the environment; a variable of another command is not read."""
+        variables = {
+            "KOPSVERSION_CHECK_OUTPUT": f"json junit={tmp_path / 'j.xml'}",
+            "KOPSVERSION_OUTPUT": "env",
+        }
+        assert run(env=variables).stdout.startswith("{")
+        assert (tmp_path / "j.xml").exists()
+
+    def test_progress(self, face: _Face) -> None:
+        """What happens next is told only to who asks for more."""
+        assert "… listing the markers\n" in run("-v").stderr
+        assert "listing" not in run("-o", "json").stderr
+
+
+class TestMistakes:
+    """Mistakes are found before the store is asked, and end with status 2."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (["-o", "yaml"], "'yaml' is no format"),
+            (["-o", "json="], "'json=' names no file"),
+            (["-o", "json", "-o", "table"], "json and table cannot all go to standard output"),
+            (["-o", "json=a", "-o", "junit=a"], "'a' is named by several outputs"),
+            (["-o", "json=nowhere/a"], "there is no directory 'nowhere'"),
+            (["-o", "json=."], "'.' is a directory"),
+            (["--config", "nowhere.toml"], "'nowhere.toml' cannot be read"),
+            (["--max-lag", "soon"], "'soon' is not a duration"),
+            (["--ignore-older", "-1d"], "'-1d' is not a duration"),
+        ],
+    )
+    def test_mistake(self, arguments: list[str], message: str, face: _Face) -> None:
+        """A mistake is told in one line with a hint."""
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert message in result.stderr
+        assert "hint: " in result.stderr
+        assert result.stdout == ""
+        assert face.asked == {}
+
+    @pytest.mark.parametrize(
+        ("name", "package"),
+        [("html", "jinja2"), ("junit", "junitparser"), ("prometheus", "prometheus_client")],
+    )
+    def test_extra_not_installed(
+        self, name: str, package: str, face: _Face, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An output whose package is missing says what to install."""
+        module = "html" if name == "html" else name
+        monkeypatch.delitem(sys.modules, f"kopsversion.render.{module}", raising=False)
+        monkeypatch.setattr(sys, "meta_path", [_Missing(package), *sys.meta_path])
+        for loaded in [each for each in sys.modules if each.partition(".")[0] == package]:
+            monkeypatch.delitem(sys.modules, loaded)
+        result = run("-o", name)
+        assert result.exit_code == 2
+        assert f"-o {name} needs {package}, which is not installed" in result.stderr
+        assert "hint: pip install 'kopsversion[report]'" in result.stderr
+        assert face.asked == {}
+
+    def test_defect(self, face: _Face, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Any other module that is missing is a defect, and not taken for the extra."""
+        monkeypatch.delitem(sys.modules, "kopsversion.render.junit", raising=False)
+        monkeypatch.setattr(sys, "meta_path", [_Missing("kopsversion.render.junit"), *sys.meta_path])
+        assert run("-o", "junit").exit_code == 70
+
+    def test_parse_output(self) -> None:
+        """A path may hold an equals sign."""
+        assert parse_output("json=a=b") == Output("json", Path("a=b"))
+        assert parse_output("table") == Output("table")
+        with pytest.raises(UsageError):
+            parse_output("=a")
+
+
+class _Missing:
+    """An import hook that finds one package to be missing."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, *_: object) -> None:
+        """Refuse the package; leave all others to the next hook."""
+        if name == self._name or name.startswith(f"{self._name}."):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=self._name)
+
+
+class TestLimits:
+    def test_config(self, tmp_path: Path, face: _Face) -> None:
+        """Limits come from the file that is named, by channel."""
+        path = tmp_path / "limits.toml"
+        path.write_text('max-lag = "1h"\n[channels.master]\nmax-lag = "2h"\nignored-markers = ["a.txt"]\n')
+        run("--config", str(path))
+        assert face.policy("master").max_lag == timedelta(hours=2)
+        assert face.policy("master").reported == ("a.txt",)
+        assert face.policy("release-1.29").max_lag == timedelta(hours=1)
+
+    def test_project_file(self, tmp_path: Path, face: _Face) -> None:
+        """Otherwise from the pyproject.toml of the current directory."""
+        (tmp_path / "pyproject.toml").write_text('[tool.kopsversion]\nmax-build-age = "1d"\n')
+        run()
+        assert face.policy("master").max_build_age == timedelta(days=1)
+        (tmp_path / "other.toml").write_text("")
+        run("--config", "other.toml")
+        assert face.policy("master").max_build_age == timedelta(days=14)
+
+    def test_command_line_wins(self, tmp_path: Path, face: _Face) -> None:
+        """What is said on the command line or in the environment wins over the file, also over a channel's own."""
+        (tmp_path / "pyproject.toml").write_text('[tool.kopsversion.channels.master]\nmax-lag = "2h"\n')
+        run("--max-lag", "3h", "--build-sla", "5h", env={"KOPSVERSION_MAX_BUILD_AGE": "4d"})
+        policy = face.policy("master")
+        assert (policy.max_lag, policy.build_sla) == (timedelta(hours=3), timedelta(hours=5))
+        assert policy.max_build_age == timedelta(days=4)
+
+    def test_what_is_testable(self, face: _Face) -> None:
+        """Platforms, settling time and excluded builds are the same as everywhere."""
+        run("--platform", "linux/amd64", "--settle", "0", "--exclude", "1.29.0")
+        policy = face.policy("master")
+        assert (policy.platforms, policy.settle) == (("linux/amd64",), timedelta())
+        assert [str(version) for version in policy.exclude] == ["1.29.0"]
+
+    def test_question(self, face: _Face) -> None:
+        """Channels and the rest of the question are passed on."""
+        run(
+            "master",
+            "1.29",
+            "--store",
+            "gs://x/",
+            "--as-of",
+            "2024-05-06",
+            "--ignore-older",
+            "30d",
+            "--ref",
+            "r",
+        )
+        asked = face.asked
+        assert asked["selectors"] == ("master", "1.29")
+        assert asked["store"] == ("gs://x/",)
+        assert asked["ref"] == "r"
+        assert f"{asked['as_of']:%F}" == "2024-05-06"
+        assert asked["ignore_older"] == timedelta(days=30)
+
+
+class TestDemo:
+    """Shown by: the demo bucket (issue 6)."""
+
+    @pytest.fixture
+    def question(self, tmp_path: Path) -> list[str]:
+        lay_out(tmp_path / "demo")
+        return ["--store", str(tmp_path / "demo"), "--as-of", f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"]
+
+    def test_table(self, question: list[str]) -> None:
+        """It says what happened to master, who is well, and that release-1.27 has had no build for 94 days."""
+        result = run(*question)
+        assert result.exit_code == 3
+        text = " ".join(result.stdout.split())
+        assert "master has had no build since 2024-03-06 14:00 UTC (61 days)" in text
+        assert (
+            "latest-ci-updown-green.txt was last written on 2024-03-07 06:00 UTC (60 days ago), and still"
+            in text
+        )
+        assert "release-1.29 healthy" in text
+        assert "release-1.28 healthy" in text
+        assert "release-1.27 has had no build since 2024-02-02 07:37 UTC (94 days)" in text
+        assert result.stdout.splitlines()[-1] == "2 of 4 channels are unhealthy: master and release-1.27."
+
+    def test_configured(self, tmp_path: Path, question: list[str]) -> None:
+        """A branch that is meant to be quiet is made healthy by its limit."""
+        (tmp_path / "pyproject.toml").write_text(
+            '[tool.kopsversion.channels."release-1.27"]\nmax-build-age = "365d"\n'
+        )
+        assert run(*question).stdout.splitlines()[-1] == "1 of 4 channels is unhealthy: master."
+        assert run("1.27", *question).exit_code == 0
+
+    def test_imports(self) -> None:
+        """Asking for help loads neither jinja2 nor rich nor google.cloud (DESIGN section 10)."""
+        import subprocess
+
+        code = (
+            "import sys, kopsversion.cli.toolbox\n"
+            "kopsversion.cli.toolbox.tools.main(['check', '--help'], standalone_mode=False)\n"
+            "print(sorted({'jinja2', 'junitparser', 'prometheus_client', 'rich', 'cattrs', 'tenacity', 'requests',"
+            " 'google.cloud'} & set(sys.modules)))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == "[]"

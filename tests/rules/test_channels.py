@@ -1,0 +1,529 @@
+"""Which branch a build is of: the version, git and lineage witnesses put together (DESIGN section 4)."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kopsversion.model.bucket import Build, GitCommit, GitLine
+from kopsversion.model.channel import MASTER, Attribution, Certainty, Witness
+from kopsversion.rules import attribution as channels
+from kopsversion.rules.attribution import (
+    BranchEvidence,
+    attribute,
+    by_git,
+    by_version,
+    is_shared,
+    needs_evidence,
+    rivals,
+)
+from kopsversion.rules.lineage import Line, Sighting
+from tests.builders import DAY, HOUR, NOW, bare_listing, version
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from kopsversion.model.version import BuildVersion
+
+RELEASE = "release-1.29"
+MINOR = "1.29"
+
+MASTER_COMMITS = ("22ce1230da" + "0" * 30, "1d9353523c" + "0" * 30)
+RELEASE_COMMITS = ("f9a0ba0203" + "0" * 30,)
+
+
+def line(ref: str, commits: Iterable[str], elsewhere: Iterable[str] = ()) -> GitLine:
+    """A clone's view of one branch."""
+    return GitLine(ref, tuple(GitCommit(commit, NOW) for commit in commits), frozenset(elsewhere))
+
+
+ALPHA = bare_listing("1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da", NOW - 61 * DAY)
+MASTER_BETA = bare_listing("1.29.0-beta.2+v1.29.0-beta.1-179-g1d9353523c", NOW - 2 * DAY)
+RELEASE_BETA = bare_listing("1.29.0-beta.2+v1.29.0-beta.1-47-gf9a0ba0203", NOW - 6 * HOUR)
+PATCH = bare_listing("1.29.1+v1.29.0-36-g8be71351e2", NOW - HOUR)
+TAG = bare_listing("1.29.0-beta.1", NOW - 50 * DAY)
+BARE_ALPHA = bare_listing("1.29.0-alpha.2+d4bf54cb7c", NOW - 80 * DAY)
+BARE_BETA = bare_listing("1.29.0-beta.2+0123456789", NOW - 8 * DAY)
+
+MASTER_LINE = line("origin/master", MASTER_COMMITS, RELEASE_COMMITS)
+RELEASE_LINE = line("upstream/release-1.29", RELEASE_COMMITS, MASTER_COMMITS)
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ("1.28.5+v1.28.4-36-g8be71351e2", "release-1.28"),
+        ("1.29.0+v1.29.0-beta.1-64-ga13f043386", "release-1.29"),
+        ("1.29.1-beta.1+v1.29.0-3-ga13f043386", "release-1.29"),
+        ("1.29.0-beta.2+v1.29.0-beta.1-47-gf9a0ba0203", None),
+        ("1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da", None),
+        ("1.29.0-rc.1+v1.29.0-beta.3-7-g22ce1230da", None),
+    ],
+)
+def test_a_patch_or_final_release_part_is_only_built_on_its_release_branch(
+    text: str, ref: str | None
+) -> None:
+    """Only X.Y.0 with a pre-release part may be of two branches."""
+    assert by_version(version(text)) == ref
+    assert is_shared(version(text)) is (ref is None)
+
+
+@pytest.mark.parametrize(
+    ("build", "clone", "ref"),
+    [
+        (MASTER_BETA, MASTER_LINE, MASTER),
+        (RELEASE_BETA, MASTER_LINE, RELEASE),
+        (RELEASE_BETA, RELEASE_LINE, RELEASE),
+        (MASTER_BETA, RELEASE_LINE, MASTER),
+        (PATCH, MASTER_LINE, None),
+        (TAG, MASTER_LINE, None),
+        (MASTER_BETA, line("origin/release-1.28", (), MASTER_COMMITS), None),
+    ],
+    ids=[
+        *("on master", "elsewhere than master", "on the release branch", "elsewhere than the release branch"),
+        *("unknown commit", "no commit", "elsewhere than another minor's branch"),
+    ],
+)
+def test_git_is_certain_or_silent(build: Build, clone: GitLine, ref: str | None) -> None:
+    """A commit on the line is the line's; of a minor's two branches it is the other's if it is elsewhere."""
+    expected = Attribution(ref, Witness.GIT, Certainty.EXACT) if ref else None
+    assert by_git(build.version, clone) == expected
+
+
+def test_a_line_of_any_name_stands_for_the_channel_that_it_was_read_for() -> None:
+    """With --ref a clone's branch has a name of its own."""
+    clone = line("origin/my-topic", MASTER_COMMITS, RELEASE_COMMITS)
+    assert by_git(RELEASE_BETA.version, clone) is None
+    found = by_git(RELEASE_BETA.version, clone, ref=MASTER)
+    assert found is not None
+    assert found.ref == RELEASE
+    assert not needs_evidence([RELEASE_BETA], git=clone, git_ref=MASTER)
+    assert attribute([RELEASE_BETA], minor=MINOR, evidence=BranchEvidence(), git=clone, git_ref=MASTER) == {
+        RELEASE_BETA.version: found
+    }
+
+
+@pytest.mark.parametrize("ref", ["master", "origin/master", "refs/remotes/origin/master"])
+def test_the_last_part_of_a_ref_names_the_channel(ref: str) -> None:
+    """However a clone calls its branch."""
+    found = by_git(MASTER_BETA.version, line(ref, MASTER_COMMITS))
+    assert found == Attribution(MASTER, Witness.GIT, Certainty.EXACT)
+
+
+def test_an_abbreviation_of_two_commits_is_left_to_the_next_witness() -> None:
+    """An ambiguous commit id is no evidence."""
+    clone = line("origin/master", ("1d9353523c" + "0" * 30, "1d9353523c" + "1" * 30))
+    assert by_git(MASTER_BETA.version, clone) is None
+
+
+def test_tag_builds_are_of_no_branch() -> None:
+    """A tag's own build is attributed to none, whatever else there is."""
+    assert attribute([TAG], minor=MINOR, evidence=BranchEvidence()) == {}
+    assert TAG.version not in attribute([TAG, ALPHA], minor=MINOR, evidence=BranchEvidence())
+
+
+def test_each_build_goes_to_the_best_witness_that_speaks() -> None:
+    """Git where it knows the commit, else the version, else custom or lineage."""
+    found = attribute(
+        [ALPHA, MASTER_BETA, RELEASE_BETA, PATCH],
+        minor=MINOR,
+        evidence=BranchEvidence(release_named=RELEASE_BETA.version, release_exists=True),
+        git=line("origin/master", MASTER_COMMITS[1:]),
+        git_ref=MASTER,
+    )
+    assert found == {
+        ALPHA.version: Attribution(MASTER, Witness.VERSION, Certainty.LIKELY),
+        MASTER_BETA.version: Attribution(MASTER, Witness.GIT, Certainty.EXACT),
+        RELEASE_BETA.version: Attribution(RELEASE, Witness.LINEAGE, Certainty.LIKELY),
+        PATCH.version: Attribution(RELEASE, Witness.VERSION, Certainty.EXACT),
+    }
+
+
+def test_where_git_knows_every_commit_nothing_else_is_asked() -> None:
+    """With a clone no marker and no upload time is needed."""
+    builds = [ALPHA, MASTER_BETA, RELEASE_BETA, PATCH, TAG]
+    assert not needs_evidence(builds, git=MASTER_LINE, git_ref=MASTER)
+    found = attribute(builds, minor=MINOR, evidence=BranchEvidence(), git=MASTER_LINE, git_ref=MASTER)
+    assert {each.witness for name, each in found.items() if is_shared(name)} == {Witness.GIT}
+
+
+@pytest.mark.parametrize(
+    ("builds", "needed"),
+    [
+        ([ALPHA, PATCH, TAG], False),
+        ([ALPHA, MASTER_BETA], True),
+        ([BARE_ALPHA], True),
+        ([ALPHA, bare_listing("1.29.0-alpha.4+v1.29.0-alpha.3-378-gffffffffff")], True),
+    ],
+    ids=["alphas, patches and tags", "a beta", "a bare commit", "two alphas in one place"],
+)
+def test_evidence_is_only_asked_for_where_two_branches_may_build_such_names(
+    builds: list[Build],
+    needed: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    """Since 1.22 alphas are master's by custom, so markers and upload times are not fetched for them."""
+    assert needs_evidence(builds, git=None) is needed
+
+
+def test_an_alpha_that_the_release_branchs_marker_names_ends_the_custom() -> None:
+    """Should kops ever cut a branch during the alphas, its own marker says so."""
+    alphas = [
+        bare_listing(f"1.29.0-alpha.4+v1.29.0-alpha.3-{distance}-g{distance:010x}", NOW - days * DAY)
+        for distance, days in ((300, 9), (302, 8), (305, 7), (307, 6), (310, 4), (312, 2), (315, 1))
+    ]
+    named = bare_listing("1.29.0-alpha.4+v1.29.0-alpha.3-306-gaaaaaaaaaa", NOW - 3 * DAY)
+    evidence = BranchEvidence(
+        release_named=named.version, release_exists=True, master_named=(alphas[-1].version,)
+    )
+    found = attribute([*alphas, named], minor=MINOR, evidence=evidence)
+    assert [each.ref for each in found.values()].count(RELEASE) == 1
+    assert found[named.version].ref == RELEASE
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ("1.28.0-alpha.1+v1.28.0-alpha.0-5-g0123456789", "another minor's"),
+        ("1.29.0-alpha.1", "a tag's own build"),
+        ("1.29.3+v1.29.2-5-g0123456789", "a patch"),
+    ],
+)
+def test_a_marker_that_names_no_shared_build_of_the_minor_says_nothing_of_lines(named: str, why: str) -> None:
+    """It shows no more than that the branch exists."""
+    evidence = BranchEvidence(release_named=version(named), master_named=(version(named),))
+    found = attribute([ALPHA, MASTER_BETA], minor=MINOR, evidence=evidence)
+    assert set(found) == {ALPHA.version, MASTER_BETA.version}, why
+    assert found[ALPHA.version].ref == MASTER
+
+
+def test_a_marker_whose_build_is_deleted_still_says_where_its_line_was() -> None:
+    """What a marker names is a member of the line, whether its build is there or not."""
+    gone = version("1.29.0-beta.2+v1.29.0-beta.1-45-gaaaaaaaaaa")
+    evidence = BranchEvidence(release_named=gone, release_exists=True, master_named=(MASTER_BETA.version,))
+    found = attribute([RELEASE_BETA, MASTER_BETA], minor=MINOR, evidence=evidence)
+    assert found[RELEASE_BETA.version] == Attribution(RELEASE, Witness.LINEAGE, Certainty.LIKELY)
+    assert gone not in found
+
+
+def test_without_upload_times_lineage_is_doubtful_but_for_what_a_marker_names() -> None:
+    """Names alone do not show that there are two lines."""
+    betas = [bare_listing(f"1.29.0-beta.2+v1.29.0-beta.1-{n}-g{n:010x}") for n in (2, 4, 6, 8)]
+    evidence = BranchEvidence(master_named=(betas[-1].version,), release_exists=False)
+    found = attribute(betas, minor=MINOR, evidence=evidence)
+    certainties = [found[build.version].certainty for build in betas]
+    assert certainties == [Certainty.DOUBTFUL] * 3 + [Certainty.LIKELY]
+
+
+def test_a_build_after_master_left_the_minor_is_the_release_branchs() -> None:
+    """Builds of a later minor date master's leaving; a marker of master's shows that it left."""
+    left = NOW - 4 * DAY
+    betas = [
+        bare_listing(f"1.29.0-beta.2+v1.29.0-beta.1-{n}-g{n:010x}", NOW - (12 - n / 2) * DAY)
+        for n in (2, 4, 6, 8, 10)
+    ]
+    after = bare_listing("1.29.0-beta.2+v1.29.0-beta.1-12-gffffffffff", NOW)
+    found = attribute([*betas, after], minor=MINOR, evidence=BranchEvidence(master_left=left))
+    assert found[after.version] == Attribution(RELEASE, Witness.LINEAGE, Certainty.LIKELY)
+    later = version("1.30.0-alpha.2+v1.30.0-alpha.1-2-g0123456789")
+    assert BranchEvidence(master_named=(later,)).has_master_left(MINOR)
+    assert not BranchEvidence(master_named=(later,)).has_master_left("1.30")
+
+
+@pytest.mark.parametrize(
+    ("build", "evidence", "expected"),
+    [
+        (
+            BARE_ALPHA,
+            BranchEvidence(release_exists=False),
+            Attribution(MASTER, Witness.VERSION, Certainty.LIKELY),
+        ),
+        (BARE_ALPHA, BranchEvidence(), Attribution(MASTER, Witness.LINEAGE, Certainty.DOUBTFUL)),
+        (BARE_BETA, BranchEvidence(), Attribution(RELEASE, Witness.LINEAGE, Certainty.DOUBTFUL)),
+        (
+            BARE_BETA,
+            BranchEvidence(master_named=(BARE_BETA.version,)),
+            Attribution(MASTER, Witness.LINEAGE, Certainty.LIKELY),
+        ),
+        (
+            BARE_ALPHA,
+            BranchEvidence(release_named=BARE_ALPHA.version),
+            Attribution(RELEASE, Witness.LINEAGE, Certainty.LIKELY),
+        ),
+        (
+            BARE_ALPHA,
+            BranchEvidence(release_named=BARE_ALPHA.version, master_named=(BARE_ALPHA.version,)),
+            Attribution(MASTER, Witness.LINEAGE, Certainty.DOUBTFUL),
+        ),
+    ],
+    ids=["no branch", "alpha", "beta", "named by master", "named by the branch", "named by both"],
+)
+def test_a_bare_commit_has_no_place_on_a_line(
+    build: Build, evidence: BranchEvidence, expected: Attribution
+) -> None:
+    """Its branch is doubtful, unless there is only one, or a marker names it."""
+    assert attribute([build], minor=MINOR, evidence=evidence) == {build.version: expected}
+
+
+def test_lineage_that_finds_a_branch_makes_bare_commits_doubtful() -> None:
+    """The marker's absence does not count against builds that show the branch."""
+    twins = [
+        bare_listing(f"1.29.0-beta.2+v1.29.0-beta.1-{n}-g{c * 10}", NOW - days * DAY)
+        for n, c, days in ((2, "a", 9), (5, "b", 8), (2, "c", 6), (9, "d", 7), (5, "e", 5))
+    ]
+    found = attribute([*twins, BARE_ALPHA], minor=MINOR, evidence=BranchEvidence(release_exists=False))
+    assert found[BARE_ALPHA.version].certainty is Certainty.DOUBTFUL
+
+
+def test_master_s_own_alphas_are_no_sign_of_a_release_branch() -> None:
+    """A bare commit beside them is still master's."""
+    found = attribute([ALPHA, BARE_ALPHA], minor=MINOR, evidence=BranchEvidence(release_exists=False))
+    assert found[BARE_ALPHA.version] == Attribution(MASTER, Witness.VERSION, Certainty.LIKELY)
+
+
+class TestLineage:
+    """What lineage is asked, and what becomes of its odds."""
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+        """Note what lineage is asked; its odds are those in ``odds``, or else 100."""
+        noted: dict[str, Any] = {"odds": 100.0}
+
+        def answer(sightings: Sequence[Sighting], **evidence: object) -> dict[BuildVersion, float]:
+            noted.update(evidence, sightings={each.version: each for each in sightings})
+            return {each.version: noted["odds"] for each in sightings}
+
+        monkeypatch.setattr(channels, "tell_apart", answer)
+        return noted
+
+    @pytest.mark.parametrize("exists", [True, False, None])
+    def test_it_is_told_what_is_known_of_the_branches(
+        self, asked: dict[str, Any], *, exists: bool | None
+    ) -> None:
+        """What is not known of the release branch's markers counts as none."""
+        later = version("1.30.0-alpha.2+v1.30.0-alpha.1-2-g0123456789")
+        evidence = BranchEvidence(
+            release_exists=exists, master_named=(later,), master_left=NOW - DAY, release_named=None
+        )
+        older = bare_listing("1.29.0-alpha.4+v1.29.0-alpha.3-300-g0123456789", NOW - 70 * DAY)
+        attribute([ALPHA, older, MASTER_BETA], minor=MINOR, evidence=evidence)
+        assert asked["release_exists"] is (exists is True)
+        assert asked["master_left"] == (NOW - DAY).timestamp()
+        assert asked["has_master_left"] is True
+        assert asked["last_of_master"].version == ALPHA.version
+        assert set(asked["sightings"]) == {MASTER_BETA.version}
+
+    def test_it_is_told_that_nothing_is_known(self, asked: dict[str, Any]) -> None:
+        """Neither a build of master's before, nor when master went on."""
+        attribute([MASTER_BETA], minor=MINOR, evidence=BranchEvidence())
+        assert (asked["last_of_master"], asked["master_left"], asked["has_master_left"]) == (
+            None,
+            None,
+            False,
+        )
+
+    def test_it_is_told_who_claims_a_build(self, asked: dict[str, Any]) -> None:
+        """Git's word is more than a marker's."""
+        unknown = bare_listing("1.29.0-beta.2+v1.29.0-beta.1-50-g0123456789", NOW)
+        evidence = BranchEvidence(release_named=unknown.version, master_named=(RELEASE_BETA.version,))
+        attribute(
+            [MASTER_BETA, RELEASE_BETA, unknown],
+            minor=MINOR,
+            evidence=evidence,
+            git=MASTER_LINE,
+            git_ref=MASTER,
+        )
+        assert asked["sightings"] == {
+            MASTER_BETA.version: Sighting(
+                MASTER_BETA.version, (NOW - 2 * DAY).timestamp(), frozenset({Line.MASTER}), located=True
+            ),
+            RELEASE_BETA.version: Sighting(
+                RELEASE_BETA.version, (NOW - 6 * HOUR).timestamp(), frozenset({Line.RELEASE}), located=True
+            ),
+            unknown.version: Sighting(unknown.version, NOW.timestamp(), frozenset({Line.RELEASE})),
+        }
+
+    @pytest.mark.parametrize(
+        ("named", "before", "is_told"),
+        [
+            pytest.param("1.29.0-beta.2+v1.29.0-beta.1-45-gaaaaaaaaaa", [ALPHA], True, id="a beta"),
+            pytest.param("1.29.0-alpha.4+v1.29.0-alpha.3-9-gaaaaaaaaaa", [], True, id="an alpha, no custom"),
+            pytest.param("1.29.0-alpha.4+v1.29.0-alpha.3-9-gaaaaaaaaaa", [ALPHA], False, id="by custom"),
+            pytest.param("1.29.0-beta.2+0123456789", [], False, id="a bare commit"),
+            pytest.param("1.29.1+v1.29.0-3-gaaaaaaaaaa", [], False, id="a patch"),
+            pytest.param("1.28.0-beta.2+v1.28.0-beta.1-3-gaaaaaaaaaa", [], False, id="another minor's"),
+        ],
+    )
+    def test_a_deleted_build_that_a_marker_names_is_seen_where_it_could_be_either_branch_s(
+        self, asked: dict[str, Any], named: str, before: list[Build], *, is_told: bool
+    ) -> None:
+        """When it was uploaded is not known, but it has a place on its line."""
+        attribute(
+            [*before, MASTER_BETA], minor=MINOR, evidence=BranchEvidence(master_named=(version(named),))
+        )
+        gone = Sighting(version(named), None, frozenset({Line.MASTER}))
+        assert asked["sightings"].get(version(named)) == (gone if is_told else None)
+
+    @pytest.mark.parametrize(
+        ("odds", "expected"),
+        [
+            (3.0, (MASTER, Certainty.LIKELY)),
+            (2.9, (MASTER, Certainty.DOUBTFUL)),
+            (0.1, (MASTER, Certainty.DOUBTFUL)),
+            (0.0, (RELEASE, Certainty.DOUBTFUL)),
+            (-2.9, (RELEASE, Certainty.DOUBTFUL)),
+            (-3.0, (RELEASE, Certainty.LIKELY)),
+        ],
+    )
+    def test_odds_of_twenty_to_one_are_enough(
+        self, asked: dict[str, Any], odds: float, expected: tuple[str, Certainty]
+    ) -> None:
+        """Their sign says whose the build is, and what is near 0 is doubtful."""
+        asked["odds"] = odds
+        found = attribute([MASTER_BETA], minor=MINOR, evidence=BranchEvidence())[MASTER_BETA.version]
+        assert (found.ref, found.certainty) == expected
+
+
+def test_a_bucket_with_thousands_of_betas_costs_no_more() -> None:
+    """Only the newest few hundred are told apart; the others are doubtful."""
+    betas = [
+        bare_listing(f"1.29.0-beta.2+v1.29.0-beta.1-{2 * n}-g{n:010x}", NOW - (3000 - n) * HOUR)
+        for n in range(1, 1000)
+    ]
+    found = attribute(betas, minor=MINOR, evidence=BranchEvidence())
+    certainties = [found[build.version].certainty for build in betas]
+    assert certainties == [Certainty.DOUBTFUL] * 699 + [Certainty.LIKELY] * 300
+    assert {each.ref for each in found.values()} == {MASTER}
+
+
+class TestRivals:
+    """Builds that may be newer than the pick, and of its channel."""
+
+    DOUBT = Attribution(RELEASE, Witness.LINEAGE, Certainty.DOUBTFUL)
+    SURE = Attribution(RELEASE, Witness.LINEAGE, Certainty.LIKELY)
+    OWN = Attribution(MASTER, Witness.LINEAGE, Certainty.LIKELY)
+    PICK = RELEASE_BETA.version
+
+    def rivals(self, others: Mapping[BuildVersion, Attribution]) -> tuple[BuildVersion, ...]:
+        return rivals({self.PICK: self.OWN, **others}, self.PICK)
+
+    def test_a_doubtful_newer_build_of_the_other_branch_is_one(self) -> None:
+        """Newest first, so that the first is the one to name."""
+        newer = [version(f"1.29.0-beta.2+v1.29.0-beta.1-{n}-g0123456789") for n in (47, 50, 60)]
+        assert self.rivals(dict.fromkeys(newer, self.DOUBT)) == tuple(reversed(newer))
+
+    def test_a_bare_commit_of_the_same_release_part_is_one(self) -> None:
+        """It has no place among the others, so it may be newer."""
+        assert self.rivals({BARE_BETA.version: self.DOUBT}) == (BARE_BETA.version,)
+        assert self.rivals({BARE_ALPHA.version: self.DOUBT}) == ()
+
+    def test_what_is_older_sure_or_the_channels_own_is_none(self) -> None:
+        """A doubtful build of the pick's own channel was already examined on the way to the pick."""
+        older = version("1.29.0-beta.2+v1.29.0-beta.1-46-g0123456789")
+        newer = version("1.29.0-beta.2+v1.29.0-beta.1-50-g0123456789")
+        own = Attribution(MASTER, Witness.LINEAGE, Certainty.DOUBTFUL)
+        assert self.rivals({older: self.DOUBT, newer: self.SURE, MASTER_BETA.version: own}) == ()
+
+
+_PARTS = [
+    "alpha.2+v1.29.0-alpha.1",
+    "beta.2+v1.29.0-alpha.1",
+    "beta.2+v1.29.0-beta.1",
+    "beta.3+v1.29.0-beta.2",
+]
+
+
+@st.composite
+def _builds(draw: st.DrawFn) -> list[Build]:
+    found = {}
+    for number in range(draw(st.integers(0, 8))):
+        kind = draw(st.sampled_from(["counted", "counted", "counted", "bare", "patch", "tag"]))
+        text = {
+            "counted": f"1.29.0-{draw(st.sampled_from(_PARTS))}-{draw(st.integers(0, 9))}-g{number:010x}",
+            "bare": f"1.29.0-beta.2+{number:010x}",
+            "patch": f"1.29.1+v1.29.0-{number}-g{number:010x}",
+            "tag": "1.29.0-beta.1",
+        }[kind]
+        hours = draw(st.none() | st.integers(0, 900))
+        build = bare_listing(text, None if hours is None else NOW - hours * HOUR)
+        found[build.version] = build
+    return list(found.values())
+
+
+@st.composite
+def _evidence(draw: st.DrawFn, builds: list[Build]) -> BranchEvidence:
+    names = st.none() | st.sampled_from([build.version for build in builds]) if builds else st.none()
+    named = draw(names)
+    return BranchEvidence(
+        release_named=draw(names),
+        release_exists=draw(st.sampled_from([None, False, True])),
+        master_named=(named,) if named else (),
+        master_left=draw(st.sampled_from([None, NOW - 20 * DAY])),
+    )
+
+
+@given(st.data(), st.randoms(use_true_random=False))
+def test_law_attribution_does_not_depend_on_the_order_of_the_input(
+    data: st.DataObject, chance: random.Random
+) -> None:
+    """The same builds in any order are of the same branches, as surely."""
+    builds = data.draw(_builds())
+    evidence = data.draw(_evidence(builds))
+    shuffled = builds.copy()
+    chance.shuffle(shuffled)
+    assert attribute(shuffled, minor=MINOR, evidence=evidence) == attribute(
+        builds, minor=MINOR, evidence=evidence
+    )
+
+
+@given(st.data())
+def test_law_every_build_but_a_tags_is_of_exactly_one_branch_of_its_minor(data: st.DataObject) -> None:
+    """There is one attribution for each, to master or to the minor's release branch."""
+    builds = data.draw(_builds())
+    found = attribute(builds, minor=MINOR, evidence=data.draw(_evidence(builds)))
+    assert set(found) == {build.version for build in builds if not build.version.is_tag_build}
+    assert {each.ref for each in found.values()} <= {MASTER, RELEASE}
+
+
+@given(st.data())
+def test_law_with_git_another_branchs_build_changes_nothing(data: st.DataObject) -> None:
+    """Adding a build of another branch never changes a channel's answer when git is the witness."""
+    builds = data.draw(_builds())
+    evidence = data.draw(_evidence(builds))
+    clone = line("origin/master", [f"{n:010x}" + "0" * 30 for n in range(8)], RELEASE_COMMITS)
+
+    def masters(known: list[Build]) -> set[BuildVersion]:
+        found = attribute(known, minor=MINOR, evidence=evidence, git=clone, git_ref=MASTER)
+        return {name for name, each in found.items() if each.ref == MASTER and each.witness is Witness.GIT}
+
+    assert masters([*builds, RELEASE_BETA]) == masters(builds)
+
+
+def _history(folder: Path) -> dict[str, list[tuple[str, Build]]]:
+    minors = defaultdict(list)
+    for row in map(json.loads, (folder / "builds.jsonl").read_text().splitlines()):
+        uploaded = datetime.fromtimestamp(row["time"], UTC) + timedelta(minutes=20)
+        build = Build(version(row["version"]), sampled=uploaded)
+        minors[build.version.minor].append((row["branch"], build))
+    return minors
+
+
+@pytest.mark.parametrize("minor", [f"1.{number}" for number in range(23, 31)])
+def test_every_build_since_september_2021_is_attributed_to_its_branch(history: Path, minor: str) -> None:
+    """Without git and without any marker every build's branch is found, or doubtful."""
+    rows = _history(history)
+    builds = rows[minor]
+    later = rows.get(f"1.{int(minor.partition('.')[2]) + 1}", [])
+    left = min((build.uploaded for _, build in later if build.uploaded), default=None)
+    found = attribute([build for _, build in builds], minor=minor, evidence=BranchEvidence(master_left=left))
+    wrong = [(ref, found[build.version]) for ref, build in builds if found[build.version].ref != ref]
+    assert [each for _, each in wrong if each.certainty is not Certainty.DOUBTFUL] == []
+    # Master left 1.23 with the commit that became beta.1, and 1.26 was cut for it: that one could be either's.
+    assert len(wrong) <= (1 if minor in {"1.23", "1.26"} else 0)

@@ -1,0 +1,652 @@
+"""What a reader should know besides the answer: every condition's code, severity, sentence and data."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kopsversion.model.answer import Condition, Resolution, Rung, Severity
+from kopsversion.model.bucket import (
+    Build,
+    Foreign,
+    GitCommit,
+    GitLine,
+    Malformed,
+    Missing,
+    Snapshot,
+    Unreachable,
+)
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
+from kopsversion.model.needs import (
+    Failure,
+    ListArtifacts,
+    ListBuilds,
+    ListMarkers,
+    ListMinors,
+    ListUploads,
+    ReadMarker,
+)
+from kopsversion.model.policy import Policy, Strategy
+from kopsversion.model.version import BuildVersion
+from kopsversion.rules.conditions import worst_first
+from kopsversion.rules.inquiry import Inquiry
+from kopsversion.rules.resolver import Undecided, decide, resolve
+from kopsversion.rules.testable import required_paths
+from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.listing import list_channels
+from tests.builders import (
+    DAY,
+    DEFAULT,
+    HOUR,
+    NODEUP,
+    NOW,
+    OFF,
+    ON_MASTER,
+    STORE,
+    alpha,
+    bare_listing,
+    build,
+    marker,
+    on_master,
+    snapshot,
+)
+from tests.fake_store import FakeStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kopsversion.model.bucket import Marker
+    from kopsversion.model.needs import Need
+
+GREEN = f"markers/master/{GREEN_MARKER}"
+
+
+def green(version: str) -> Marker:
+    return marker(MASTER, GREEN_MARKER, version)
+
+
+def told(
+    *builds: Build,
+    markers: Sequence[Marker] = (),
+    policy: Policy = DEFAULT,
+    git: GitLine | None = None,
+) -> Resolution:
+    return resolve(snapshot(*builds, markers=markers, git=git), ON_MASTER, policy, NOW)
+
+
+def condition(found: Resolution, code: str) -> Condition:
+    (only,) = (each for each in found.conditions if each.code == code)
+    return only
+
+
+def codes(found: Resolution) -> dict[str, Severity]:
+    return {each.code: each.severity for each in found.conditions}
+
+
+class TestOrder:
+    @given(st.lists(st.builds(Condition, st.text(max_size=2), st.sampled_from(Severity), st.just(""))))
+    def test_law_the_worst_comes_first_and_equals_keep_their_order(self, given: list[Condition]) -> None:
+        """A reader who stops early has read what matters."""
+        ordered = worst_first(given)
+        assert sorted(map(repr, ordered)) == sorted(map(repr, given))
+        for severity in Severity:
+            assert [each for each in ordered if each.severity is severity] == [
+                each for each in given if each.severity is severity
+            ]
+        ranks = [each.severity.rank for each in ordered]
+        assert ranks == sorted(ranks, reverse=True)
+
+    def test_a_healthy_channel_has_nothing_to_tell(self) -> None:
+        """No news is no line."""
+        assert told(on_master(1), on_master(2), markers=[green(alpha(2))]).conditions == ()
+
+
+class TestMarkers:
+    def test_a_marker_that_should_have_decided_is_a_warning_with_its_lag(self) -> None:
+        """Machines get the numbers that the sentence is about."""
+        found = told(on_master(1, age=9 * DAY), on_master(2, age=3 * DAY), markers=[green(alpha(1))])
+        stale = condition(found, "marker-stale")
+        assert stale.severity is Severity.WARNING
+        assert stale.message == (
+            f"markers/master/{GREEN_MARKER} names {alpha(1)}, although {alpha(2)} could have been promoted 3 days "
+            "ago; the limit is 24 hours"
+        )
+        assert stale.data == {
+            "marker": f"markers/master/{GREEN_MARKER}",
+            "verdict": "stale",
+            "version": alpha(1),
+            "promotion_lag_seconds": 3 * 86400,
+        }
+
+    def test_a_marker_that_names_nothing_has_no_version_to_tell(self) -> None:
+        """Hostile text is in no condition."""
+        found = told(on_master(1), markers=[marker(MASTER, GREEN_MARKER, Malformed("is empty"))])
+        assert condition(found, "marker-malformed").data == {
+            "marker": f"markers/master/{GREEN_MARKER}",
+            "verdict": "malformed",
+        }
+
+    @pytest.mark.parametrize(
+        ("policy", "severity"),
+        [
+            (DEFAULT, Severity.WARNING),
+            (Policy(strategy=Strategy.NEWEST), Severity.INFO),
+            (Policy(nth=2), Severity.INFO),
+        ],
+        ids=["green", "newest", "the second newest"],
+    )
+    def test_a_marker_that_decides_nothing_is_merely_reported(
+        self, policy: Policy, severity: Severity
+    ) -> None:
+        """``--strict`` does not fail for a marker that nobody asked."""
+        found = told(
+            on_master(1, age=9 * DAY), on_master(2, age=3 * DAY), markers=[green(alpha(1))], policy=policy
+        )
+        assert codes(found)["marker-stale"] is severity
+
+    def test_only_markers_before_the_one_that_decided_matter(self) -> None:
+        """What is behind it in the list was not needed."""
+        first, used, last = "first.txt", "used.txt", "last.txt"
+        markers = [
+            marker(MASTER, first, Malformed("is empty")),
+            marker(MASTER, used, alpha(2)),
+            marker(MASTER, last, Missing("does not exist")),
+        ]
+        found = told(on_master(1), on_master(2), markers=markers, policy=Policy(markers=(first, used, last)))
+        assert codes(found) == {"marker-malformed": Severity.WARNING, "marker-missing": Severity.INFO}
+
+    def test_explaining_more_never_changes_what_was_told_already(self) -> None:
+        """A condition's severity depends on what is the case alone."""
+        builds = [on_master(1, age=9 * DAY), on_master(2, age=3 * DAY), on_master(3, without=NODEUP)]
+        markers = [green(alpha(1)), marker(MASTER, BRANCH_MARKER, alpha(1))]
+        brief = told(*builds, markers=markers)
+        long = told(
+            *builds,
+            markers=markers,
+            policy=Policy(reported=(BRANCH_MARKER, GREEN_MARKER), compare_artifacts=True),
+        )
+        reported = [each for each in long.conditions if each not in brief.conditions]
+        assert [(each.code, each.severity) for each in reported] == [("marker-stale", Severity.INFO)]
+        assert set(map(repr, brief.conditions)) <= set(map(repr, long.conditions))
+        assert [report.marker.name for report in long.markers] == [GREEN_MARKER, BRANCH_MARKER]
+
+
+class TestBuilds:
+    @pytest.mark.parametrize(
+        ("nth", "markers"), [(2, []), (1, [green(alpha(1))])], ids=["--nth 2", "lagging"]
+    )
+    def test_freshness_is_judged_by_the_newest_and_not_by_the_chosen_build(
+        self, nth: int, markers: list[Marker]
+    ) -> None:
+        """A chosen build of three weeks ago is no sign that builds have stopped."""
+        found = told(on_master(1, age=21 * DAY), on_master(2), markers=markers, policy=Policy(nth=nth))
+        assert str(found.version) == alpha(1)
+        assert "builds-old" not in codes(found)
+
+    def test_a_build_that_cannot_be_tested_is_no_sign_that_builds_go_on(self) -> None:
+        """The newest testable one counts, and that is the marker's."""
+        found = told(on_master(1, age=21 * DAY), on_master(2, without=NODEUP), markers=[green(alpha(1))])
+        assert condition(found, "builds-old").data["newest"] == alpha(1)
+
+    def test_with_a_clone_merges_are_counted_and_not_days(self) -> None:
+        """By the channel's name."""
+        commits = [GitCommit(f"{7:010x}" + "0" * 30, NOW - 9 * DAY), GitCommit(ONE, NOW - DAY)]
+        found = told(
+            on_master(7, age=9 * DAY), markers=[green(alpha(7))], git=GitLine("origin/master", tuple(commits))
+        )
+        (stalled,) = found.conditions
+        assert (stalled.code, stalled.data["commits_behind"]) == ("builds-stalled", 1)
+        assert stalled.message.startswith("master has had no build since")
+
+    def test_a_marker_s_build_that_is_not_among_the_channel_s_is_judged_by_its_own_age(self) -> None:
+        """Lineage gives the only build to master, and release-1.30's marker names it."""
+        lone = build("1.30.0-beta.2+v1.30.0-beta.1-5-g1111111111", uploaded=NOW - 99 * DAY)
+        said = str(lone.version)
+        markers = [marker(MASTER, BRANCH_MARKER, said), marker("release-1.30", "other.txt", said)]
+        held = snapshot(lone, markers=markers)
+        found = resolve(held, Channel("release-1.30"), Policy(markers=("other.txt",)), NOW)
+        assert condition(found, "builds-old").data["newest"] == said
+
+    def test_a_version_that_is_asked_for_is_not_judged_by_its_age_or_branch(self) -> None:
+        """Who names a build knows what it is."""
+        held = snapshot(on_master(1, age=99 * DAY), on_master(2, age=98 * DAY))
+        assert resolve(held, BuildVersion.parse(alpha(1)), DEFAULT, NOW).conditions == ()
+
+    @pytest.mark.parametrize(("age", "severity"), [(DAY, Severity.INFO), (DAY + HOUR, Severity.WARNING)])
+    def test_a_build_that_stays_incomplete_is_no_passing_matter(
+        self, age: timedelta, severity: Severity
+    ) -> None:
+        """For as long as a marker may lag, the next build will do; after that somebody should look."""
+        found = told(
+            on_master(1, age=5 * DAY), on_master(2, age=age, without=NODEUP), markers=[green(alpha(1))]
+        )
+        refused = condition(found, "builds-refused")
+        assert refused.severity is severity
+        assert refused.message == (
+            f"1 newer build of master cannot be tested; {alpha(2)}: linux/arm64/nodeup is missing"
+        )
+        assert refused.data == {"versions": (alpha(2),), "unreadable": ()}
+
+    def test_a_build_that_may_still_be_uploading_is_good_to_know(self) -> None:
+        """It is not counted among those that cannot be tested."""
+        found = told(
+            on_master(1),
+            on_master(2, age=timedelta(minutes=2)),
+            on_master(3, age=timedelta(minutes=1)),
+            markers=[green(alpha(1))],
+        )
+        unsettled = condition(found, "builds-unsettled")
+        assert unsettled.severity is Severity.INFO
+        assert unsettled.message == (
+            f"2 newer builds of master may still be uploading; {alpha(3)}: its newest file was uploaded 60 seconds "
+            "ago, and an upload counts as over after 600"
+        )
+        assert unsettled.data == {"versions": (alpha(3), alpha(2))}
+        assert "builds-refused" not in codes(found)
+
+    def test_a_build_that_lost_files_is_compared_with_the_testable_one_before(self) -> None:
+        """An incomplete one in between does not count; the sentence names one file, the data all."""
+        lost = ("images/kops-utils-cp-amd64.tar.gz", "images/kops-utils-cp-arm64.tar.gz")
+        without = tuple(path for each in lost for path in (each, f"{each}.sha256"))
+        found = told(
+            on_master(1),
+            on_master(2, without=NODEUP),
+            on_master(3, without=without),
+            markers=[green(alpha(3))],
+        )
+        differs = condition(found, "artifacts-differ")
+        assert differs.severity is Severity.WARNING
+        assert differs.message == (
+            f"{alpha(3)} lacks 4 files that {alpha(1)} before it has, such as images/kops-utils-cp-amd64.tar.gz"
+        )
+        assert differs.data == {"previous": alpha(1), "lacking": tuple(sorted(without))}
+
+    def test_a_build_that_gained_files_is_nothing_to_tell(self) -> None:
+        """FAILURES row 27: the artifact set grows."""
+        lost = ("images/kops-utils-cp-amd64.tar.gz", "images/kops-utils-cp-arm64.tar.gz")
+        without = tuple(path for each in lost for path in (each, f"{each}.sha256"))
+        assert told(on_master(1, without=without), on_master(2), markers=[green(alpha(2))]).conditions == ()
+
+    def test_names_that_were_skipped_are_counted_by_kind(self) -> None:
+        """FAILURES row 22."""
+        held = evolve(
+            snapshot(on_master(1), markers=[green(alpha(1))]), skipped={"stray files": 2, "odd names": 1}
+        )
+        skipped = condition(resolve(held, ON_MASTER, DEFAULT, NOW), "names-skipped")
+        assert (skipped.severity, skipped.message, skipped.data) == (
+            Severity.INFO,
+            "not every name in the store is a build: 1 odd names, 2 stray files",
+            {"stray files": 2, "odd names": 1},
+        )
+
+
+def beta(distance: int, commit: str) -> Build:
+    """Make a build that may be master's or release-1.30's."""
+    return build(
+        f"1.30.0-beta.2+v1.30.0-beta.1-{distance}-g{commit[:10]}", uploaded=NOW - HOUR * (30 - distance)
+    )
+
+
+ONE, TWO = "1" * 40, "2" * 40
+
+
+class TestAttribution:
+    def test_a_build_that_may_be_another_branch_s_is_a_warning(self) -> None:
+        """FAILURES row 26: never a guess in silence."""
+        markers = [
+            marker(MASTER, BRANCH_MARKER, str(beta(5, ONE).version)),
+            marker("release-1.30", BRANCH_MARKER, str(beta(3, ONE).version)),
+        ]
+        found = told(beta(3, ONE), beta(5, ONE), beta(9, TWO), markers=markers)
+        doubt = condition(found, "channel-ambiguous")
+        assert found.version == beta(9, TWO).version
+        assert doubt.severity is Severity.WARNING
+        assert doubt.message == (
+            f"{beta(9, TWO).version} may be a build of another branch than master: around a branch cut both use "
+            "the same names; a clone of kops, given with --repo, tells"
+        )
+        assert doubt.data == {"version": str(found.version)}
+
+    def test_a_newer_build_that_may_be_the_channel_s_too_is_a_warning(self) -> None:
+        """FAILURES row 26: the marker's build is surely the branch's; whose the newer one is, no name tells."""
+        mine = build("1.30.0-beta.2+v1.30.0-beta.1-1-g1111111111", uploaded=NOW - 197 * HOUR)
+        rival = build("1.30.0-beta.3+v1.30.0-beta.2-8-g2222222222", uploaded=NOW - 131 * HOUR)
+        held = snapshot(mine, rival, markers=[marker("release-1.30", BRANCH_MARKER, str(mine.version))])
+        found = resolve(held, Channel("release-1.30"), DEFAULT, NOW)
+        doubt = condition(found, "channel-ambiguous")
+        assert (found.version, doubt.severity) == (mine.version, Severity.WARNING)
+        assert doubt.message == (
+            f"1 build that may be newer, such as {rival.version}, could be of release-1.30 too: around a branch "
+            "cut two branches use the same names; a clone of kops, given with --repo, tells"
+        )
+        assert doubt.data == {"version": str(mine.version), "rivals": (str(rival.version),)}
+
+    @pytest.mark.parametrize("shallow", [False, True])
+    def test_a_clone_that_does_not_know_the_newest_build_is_behind(self, *, shallow: bool) -> None:
+        """The sentence says how to mend it."""
+        git = GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),), shallow=shallow)
+        behind = condition(told(on_master(7), git=git), "clone-behind")
+        assert behind.severity is Severity.INFO
+        assert behind.data == {"version": alpha(7), "ref": "origin/master"}
+        cut_off = ", whose history is cut off" if shallow else ""
+        remedy = "git fetch --unshallow, and fetch" if shallow else "fetch"
+        assert behind.message == (
+            f"the commit of {alpha(7)} is not in the clone{cut_off}, so its name and not git attributes it to "
+            f"master; {remedy} origin/master to be sure"
+        )
+
+    def test_a_commit_id_that_is_too_short_for_the_clone_is_told(self) -> None:
+        """Two commits begin with it."""
+        begins = f"{7:010x}"
+        git = GitLine("origin/master", tuple(GitCommit(begins + end * 30, NOW - DAY) for end in "ab"))
+        assert condition(told(on_master(7), git=git), "clone-ambiguous") == Condition(
+            "clone-ambiguous",
+            Severity.INFO,
+            f"the commit of {alpha(7)} abbreviates several commits of the clone, so its name and not git attributes "
+            "it to master; fetch origin/master to be sure",
+            {"version": alpha(7), "ref": "origin/master"},
+        )
+
+    def test_where_no_build_is_listed_the_clone_is_not_compared_with_any(self) -> None:
+        """Nothing but a marker speaks."""
+        held = Snapshot(
+            store=STORE,
+            builds=(on_master(1),),
+            markers=(green(alpha(1)),),
+            failures={ListMinors(): Failure("503")},
+            git=GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),)),
+        )
+        assert set(codes(resolve(held, ON_MASTER, DEFAULT, NOW))) == {
+            "listing-unavailable",
+            "marker-unverified",
+        }
+
+    def test_a_clone_that_knows_the_newest_build_is_nothing_to_tell(self) -> None:
+        """Whatever older builds there are."""
+        git = GitLine("origin/master", (GitCommit(f"{7:010x}" + "0" * 30, NOW - DAY),))
+        assert told(on_master(6), on_master(7), markers=[green(alpha(7))], git=git).conditions == ()
+
+    def test_rivals_of_a_build_that_is_not_the_newest_are_not_told(self) -> None:
+        """A lagging marker's build is not taken for the newest, so nothing about that is doubtful."""
+        mine = build("1.30.0-beta.2+v1.30.0-beta.1-1-g1111111111", uploaded=NOW - 197 * HOUR)
+        rival = build("1.30.0-beta.3+v1.30.0-beta.2-8-g2222222222", uploaded=NOW - 131 * HOUR)
+        patch = build("1.30.1+v1.30.0-3-g3333333333", uploaded=NOW - HOUR)
+        held = snapshot(
+            mine, rival, patch, markers=[marker("release-1.30", BRANCH_MARKER, str(mine.version))]
+        )
+        found = resolve(held, Channel("release-1.30"), DEFAULT, NOW)
+        assert (found.version, found.newest) == (mine.version, None)
+        assert "channel-ambiguous" not in codes(found)
+
+    def test_a_build_that_names_no_commit_says_nothing_about_the_clone(self) -> None:
+        """It is of the tag itself."""
+        git = GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),))
+        found = told(build("1.30.0-alpha.2+v1.30.0-alpha.1"), git=git)
+        assert not [code for code in codes(found) if code.startswith("clone")]
+
+
+# --------------------------------------------------------------------------------------------------
+# What could not be learnt
+
+BETA = beta(5, ONE)
+MASTER_S = ReadMarker(MASTER, BRANCH_MARKER)
+RELEASE_S = ReadMarker("release-1.30", BRANCH_MARKER)
+
+
+def window(*, failures: Mapping[Need, Failure], markers: Sequence[Marker] = ()) -> Snapshot:
+    """Make a snapshot of one build, whose branch its name does not tell, and of what was tried."""
+    return Snapshot(
+        store=STORE,
+        minors=frozenset({"1.30"}),
+        listed=frozenset({"1.30"}),
+        timed=frozenset() if ListUploads("1.30") in failures else frozenset({"1.30"}),
+        builds=(BETA,),
+        markers=(green(str(BETA.version)), *markers),
+        failures=failures,
+    )
+
+
+def read(*refs: str) -> list[Marker]:
+    """Read branches' own markers, and find none."""
+    return [marker(ref, BRANCH_MARKER, Missing("does not exist")) for ref in refs]
+
+
+class TestGaps:
+    """The full bucket might have led to another build."""
+
+    def test_without_a_listing_only_a_marker_speaks(self) -> None:
+        """Also of a build of long ago: whether builds have stopped is not known."""
+        held = Snapshot(
+            store=STORE,
+            builds=(on_master(1, age=99 * DAY),),
+            markers=(green(alpha(1)),),
+            failures={ListMinors(): OFF},
+        )
+        found = resolve(held, ON_MASTER, DEFAULT, NOW)
+        assert found.rung is Rung.MARKER
+        assert found.conditions == (
+            Condition(
+                "listing-unavailable",
+                Severity.WARNING,
+                "the builds could not be listed, so nothing but a marker says that this one is the newest: 503",
+            ),
+            Condition(
+                "marker-unverified",
+                Severity.WARNING,
+                f"{GREEN} names {alpha(1)}, which is testable; newer ones are not known",
+                {"marker": GREEN, "verdict": "unverified", "version": alpha(1)},
+            ),
+        )
+
+    def test_a_listing_that_fails_behind_the_answer_changes_nothing(self) -> None:
+        """The marker names a build of the minor that cannot be listed; the newest one was found before it."""
+        old = "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
+        held = Snapshot(
+            store=STORE,
+            minors=frozenset({"1.29", "1.30"}),
+            listed=frozenset({"1.30"}),
+            builds=(on_master(1), Build(BuildVersion.parse(old), artifacts=())),
+            markers=(green(old),),
+            failures={ListBuilds("1.29"): OFF},
+        )
+        found = resolve(held, ON_MASTER, DEFAULT, NOW)
+        assert (str(found.version), found.rung) == (alpha(1), Rung.FULL)
+        assert condition(found, "listing-unavailable") == Condition(
+            "listing-unavailable",
+            Severity.INFO,
+            "older builds could not be listed, which changes nothing: 503",
+        )
+
+    def test_a_build_that_was_proved_by_its_checksums_may_lack_images(self) -> None:
+        """Where its directory may not be listed."""
+        proof = tuple(f"{path}.sha256" for path in required_paths(DEFAULT.platforms))
+        proved = Build(BuildVersion.parse(alpha(1)), checksums=proof)
+        held = evolve(
+            snapshot(proved, markers=[green(alpha(1))]),
+            failures={ListArtifacts(proved.version): Failure("403", denied=True)},
+        )
+        assert resolve(held, ON_MASTER, DEFAULT, NOW).conditions == (
+            Condition(
+                "listing-unavailable",
+                Severity.WARNING,
+                f"the files of {alpha(1)} may not be listed, so only the checksums of its binaries were looked for; "
+                "whether its images are there is not known",
+                {"version": alpha(1)},
+            ),
+        )
+
+    def test_upload_times_that_cannot_be_learnt_make_branches_less_sure(self) -> None:
+        held = window(failures={ListUploads("1.30"): OFF}, markers=read(MASTER, "release-1.30"))
+        found = resolve(held, ON_MASTER, DEFAULT, NOW)
+        assert condition(found, "listing-unavailable") == Condition(
+            "listing-unavailable",
+            Severity.WARNING,
+            "when the builds of 1.30 were uploaded could not be learnt, so their order and their branches are "
+            "less sure: 503",
+            {"minor": "1.30"},
+        )
+
+    @pytest.mark.parametrize(
+        ("held", "verdict", "reason"),
+        [
+            (window(failures={RELEASE_S: OFF}, markers=read(MASTER)), "unreachable", "503"),
+            (
+                window(
+                    failures={},
+                    markers=[*read(MASTER), marker("release-1.30", BRANCH_MARKER, Malformed("is empty"))],
+                ),
+                "malformed",
+                "it is empty",
+            ),
+            (
+                window(
+                    failures={},
+                    markers=[
+                        *read(MASTER),
+                        marker("release-1.30", BRANCH_MARKER, Foreign("names a place outside the store")),
+                    ],
+                ),
+                "foreign",
+                "it names a place outside the store",
+            ),
+        ],
+    )
+    def test_a_branch_s_marker_that_is_no_evidence_is_told(
+        self, held: Snapshot, verdict: str, reason: str
+    ) -> None:
+        """It decides nothing, so nothing else tells of it."""
+        path = f"markers/release-1.30/{BRANCH_MARKER}"
+        assert condition(resolve(held, ON_MASTER, DEFAULT, NOW), f"marker-{verdict}") == Condition(
+            f"marker-{verdict}",
+            Severity.WARNING,
+            f"{path} does not help to tell which builds are of master and settled: {reason}",
+            {"marker": path, "verdict": verdict},
+        )
+
+    @pytest.mark.parametrize("policy", [Policy(markers=(BRANCH_MARKER,)), Policy(reported=(BRANCH_MARKER,))])
+    def test_one_that_was_judged_is_told_once(self, policy: Policy) -> None:
+        """By its verdict; every other gap is still told, in the same order every time."""
+        held = window(failures={MASTER_S: OFF, RELEASE_S: OFF})
+        found = resolve(held, ON_MASTER, policy, NOW)
+        told = [each for each in found.conditions if each.code == "marker-unreachable"]
+        assert sorted(str(each.data["marker"]) for each in told) == [
+            f"markers/master/{BRANCH_MARKER}",
+            f"markers/release-1.30/{BRANCH_MARKER}",
+        ]
+
+    def test_gaps_are_told_in_the_same_order_every_time(self) -> None:
+        """Upload times first, then markers."""
+        failures: dict[Need, Failure] = {RELEASE_S: OFF, MASTER_S: OFF, ListUploads("1.30"): OFF}
+        found = resolve(window(failures=failures), ON_MASTER, DEFAULT, NOW)
+        told = [each.data.get("marker", each.data.get("minor")) for each in found.conditions]
+        assert told[:3] == [
+            "1.30",
+            f"markers/master/{BRANCH_MARKER}",
+            f"markers/release-1.30/{BRANCH_MARKER}",
+        ]
+
+    def test_one_unreadable_marker_of_two_leaves_the_rung_full(self) -> None:
+        """What the other said was heard."""
+        markers = [
+            marker(MASTER, "first.txt", Unreachable("503")),
+            marker(MASTER, "second.txt", Missing("does not exist")),
+        ]
+        both = Policy(markers=("first.txt", "second.txt"))
+        assert told(on_master(1), markers=markers, policy=both).rung is Rung.FULL
+        assert told(on_master(1), markers=markers, policy=Policy(markers=("first.txt",))).rung is Rung.LISTING
+        assert told(on_master(1), policy=both).rung is Rung.FULL
+
+    def test_only_the_marker_that_was_used_tells_whether_builds_were_listed(self) -> None:
+        """The answer is from the first one that is usable."""
+        fresh = evolve(
+            snapshot(
+                on_master(1),
+                bare_listing(alpha(2)),
+                on_master(3),
+                markers=[green(alpha(1)), marker(MASTER, "b.txt", alpha(3))],
+            ),
+            failures={ListArtifacts(BuildVersion.parse(alpha(2))): OFF},
+        )
+        for first, second, rung in (("b.txt", GREEN_MARKER, Rung.FULL), (GREEN_MARKER, "b.txt", Rung.MARKER)):
+            found = resolve(fresh, ON_MASTER, Policy(markers=(first, second)), NOW)
+            assert found.rung is rung
+
+    def test_a_build_that_cannot_be_read_is_a_warning_at_once(self) -> None:
+        """It is named apart from those that are not whole; the first of them is told with its reason."""
+        held = evolve(
+            snapshot(
+                on_master(1), bare_listing(alpha(2)), on_master(3, without=NODEUP), markers=[green(alpha(9))]
+            ),
+            failures={ListArtifacts(BuildVersion.parse(alpha(2))): OFF},
+        )
+        found = resolve(held, ON_MASTER, Policy(strategy=Strategy.NEWEST), NOW)
+        assert condition(found, "builds-refused") == Condition(
+            "builds-refused",
+            Severity.WARNING,
+            f"2 newer builds of master cannot be tested; {alpha(3)}: linux/arm64/nodeup is missing",
+            {"versions": (alpha(3), alpha(2)), "unreadable": (alpha(2),)},
+        )
+
+
+# --------------------------------------------------------------------------------------------------
+# What is asked for, where a snapshot does not tell
+
+
+class TestNeeds:
+    """DESIGN section 10, where the decision has a choice of what to ask."""
+
+    def test_a_marker_in_an_older_minor_is_not_looked_into_before_it_must_be(self) -> None:
+        """The newest minor may show that it is stale; a listing of an older one costs a request already."""
+        old = "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
+        held = Snapshot(
+            store=STORE,
+            minors=frozenset({"1.29", "1.30"}),
+            listed=frozenset({"1.29", "1.30"}),
+            builds=(bare_listing(old), bare_listing(alpha(1)), bare_listing(alpha(2))),
+            markers=(green(old),),
+        )
+        asked = decide(held, ON_MASTER, DEFAULT, NOW)
+        assert isinstance(asked, Undecided)
+        assert asked.needs == {ListArtifacts(BuildVersion.parse(alpha(1)))}
+
+    def test_what_is_merely_looked_at_is_not_asked_for(self) -> None:
+        """Conditions are drawn from what is known: half a look leaves no need behind."""
+        held = Snapshot(
+            store=STORE,
+            minors=frozenset({"1.29", "1.30"}),
+            listed=frozenset({"1.30"}),
+            builds=(on_master(1), bare_listing(alpha(2))),
+        )
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        first = next(inquiry.known_candidates())
+        assert not inquiry.is_known_testable(first.build)
+        assert [str(each.version) for each in inquiry.known_candidates()] == [alpha(2), alpha(1)]
+        assert inquiry.known_previous(first) is not None
+        assert inquiry.needs == set()
+
+    def test_the_channels_are_not_asked_for_where_they_are_known(self) -> None:
+        """A snapshot that has been told everything needs no request."""
+        store = FakeStore()
+        held = snapshot(on_master(1), build("1.29.1+v1.29.0-3-g0123456789"))
+        found, same = list_channels(store, DEFAULT, snapshot=held, now=NOW, deadline=Deadline(1))
+        assert [str(channel) for channel in found] == ["master", "release-1.30", "release-1.29"]
+        assert (same, store.calls) == (held, [])
+
+    def test_a_store_that_lists_no_markers_still_names_its_channels(self) -> None:
+        """By its builds; master is a channel wherever there is one."""
+        held = evolve(snapshot(on_master(1)), marker_names=frozenset({("release-1.2.3", BRANCH_MARKER)}))
+        assert Inquiry(held, ON_MASTER, DEFAULT, NOW).existing_channels() == ("master", "release-1.30")
+        empty = evolve(held, minors=frozenset(), marker_names=frozenset({(MASTER, BRANCH_MARKER)}))
+        assert Inquiry(empty, ON_MASTER, DEFAULT, NOW).existing_channels() == ("master",)
+        nothing = evolve(empty, marker_names=frozenset())
+        assert Inquiry(nothing, ON_MASTER, DEFAULT, NOW).existing_channels() == ()
+
+    def test_needs_are_values_that_tell_what_they_want(self) -> None:
+        """Equal where they want the same, so that nothing is asked for twice."""
+        assert ReadMarker("a", "b") == ReadMarker("a", "b")
+        assert len({ListBuilds("1.30"), ListBuilds("1.30"), ListMarkers(), ListMarkers()}) == 2

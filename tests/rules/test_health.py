@@ -1,0 +1,418 @@
+"""The health of a channel as a function of a snapshot: every marker matters, and every finding says what to do."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import evolve
+
+import kopsversion
+from kopsversion.errors import StoreUnavailableError
+from kopsversion.model.answer import Condition, Severity, Verdict
+from kopsversion.model.bucket import GitCommit, GitLine, Malformed, Snapshot, Unreachable
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Channel
+from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors
+from kopsversion.model.policy import Policy
+from kopsversion.model.version import BuildVersion
+from kopsversion.rules.health import (
+    _CHECK_OF,
+    _CHECKS,
+    TIMELINE,
+    BuildState,
+    ChannelHealth,
+    Finding,
+    HealthReport,
+    findings_of,
+    judge_channel,
+    unreadable,
+    with_remarks,
+    worth_examining,
+)
+from kopsversion.rules.resolver import Undecided
+from tests.builders import (
+    DAY,
+    DEFAULT,
+    HOUR,
+    NOW,
+    STORE,
+    alpha,
+    bare_listing,
+    build,
+    marker,
+    on_master,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from kopsversion.model.bucket import Marker, MarkerReading
+
+MASTER = Channel("master")
+RELEASE = Channel("release-1.29")
+LACKS_NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
+
+
+def green(named: str | MarkerReading, *, written: datetime | None = NOW - HOUR) -> Marker:
+    return marker("master", GREEN_MARKER, named, written=written)
+
+
+def latest(named: str | MarkerReading, *, written: datetime | None = NOW - HOUR) -> Marker:
+    return marker("master", BRANCH_MARKER, named, written=written)
+
+
+def judged(held: Snapshot, *, channel: Channel = MASTER, policy: Policy = DEFAULT) -> ChannelHealth:
+    health = judge_channel(held, channel, policy, NOW)
+    assert isinstance(health, ChannelHealth)
+    return health
+
+
+def codes(health: ChannelHealth) -> dict[str, Severity]:
+    return {finding.condition.code: finding.condition.severity for finding in health.findings}
+
+
+HEALTHY = snapshot(
+    on_master(5, age=2 * DAY), on_master(9, age=2 * HOUR), markers=[green(alpha(9)), latest(alpha(9))]
+)
+
+
+class TestMarkers:
+    def test_all_is_well(self) -> None:
+        """Markers that name the newest testable build of a branch that is built leave nothing to say."""
+        health = judged(HEALTHY)
+        assert health.is_healthy
+        assert health.findings == ()
+        assert health.testable is not None
+        assert str(health.testable.version) == alpha(9)
+        assert [(each.name, each.verdict, each.lag, each.builds_behind) for each in health.markers] == [
+            (GREEN_MARKER, Verdict.CURRENT, timedelta(), 0),
+            (BRANCH_MARKER, Verdict.CURRENT, timedelta(), 0),
+        ]
+
+    def test_stale_marker_that_decides_nothing(self) -> None:
+        """A marker of master that no answer trusts makes it unhealthy all the same (FAILURES row 2)."""
+        held = snapshot(
+            on_master(5, age=9 * DAY),
+            on_master(7, age=3 * DAY),
+            on_master(9),
+            markers=[green(alpha(9)), latest(alpha(5))],
+        )
+        health = judged(held)
+        assert not health.is_healthy
+        assert codes(health) == {"marker-stale": Severity.WARNING}
+        assert health.markers[1].lag == 3 * DAY
+        assert health.markers[1].builds_behind == 2
+
+    def test_lagging_is_no_fault(self) -> None:
+        """A promotion within its limit is mentioned, and does not make the channel unhealthy."""
+        held = snapshot(
+            on_master(5, age=DAY), on_master(9), markers=[green(alpha(5)), latest(alpha(9), written=None)]
+        )
+        health = judged(held)
+        assert health.is_healthy
+        assert codes(health) == {"marker-lagging": Severity.INFO}
+        assert health.markers[0].lag == HOUR
+
+    @pytest.mark.parametrize(
+        ("said", "code"),
+        [
+            (Malformed("is an HTML or XML page"), "marker-malformed"),
+            (Unreachable("the store is not available"), "marker-unreachable"),
+            (alpha(777), "marker-dangling"),
+            ("1.29.1+v1.29.0-3-g0000000003", "marker-wrong-channel"),
+        ],
+    )
+    def test_useless_marker(self, said: str | MarkerReading, code: str) -> None:
+        """Every verdict that no answer could use is a warning, and says what to do."""
+        held = snapshot(on_master(9), markers=[green(alpha(9)), latest(said)])
+        health = judged(held)
+        assert codes(health) == {code: Severity.WARNING}
+        assert health.findings[0].advice.endswith(".")
+        assert health.markers[1].builds_behind is None
+
+    def test_missing_marker(self) -> None:
+        """The markers that a channel must have are looked for, whether they exist or not."""
+        health = judged(snapshot(on_master(9), markers=[latest(alpha(9))]))
+        assert codes(health) == {"marker-missing": Severity.WARNING}
+        assert health.markers[0].version is None
+
+    def test_other_marker(self) -> None:
+        """Whatever else lies beside them is a marker too."""
+        other = marker("master", "latest-ci-other.txt", Malformed("is empty"))
+        health = judged(snapshot(on_master(9), markers=[green(alpha(9)), latest(alpha(9)), other]))
+        assert codes(health) == {"marker-malformed": Severity.WARNING}
+
+    def test_ignored_marker(self) -> None:
+        """A marker that the configuration ignores is judged, shown, and makes nothing unhealthy."""
+        held = snapshot(on_master(9), markers=[latest(alpha(9))])
+        health = judged(held, policy=Policy(reported=(GREEN_MARKER,)))
+        assert health.is_healthy
+        assert codes(health) == {"marker-missing": Severity.INFO}
+        assert [each.ignored for each in health.markers] == [True, False]
+
+    def test_refused_builds_do_not_count_as_behind(self) -> None:
+        """A marker is not behind a newer build that cannot be tested."""
+        held = snapshot(
+            on_master(5),
+            on_master(9, age=timedelta(minutes=30), without=LACKS_NODEUP),
+            markers=[green(alpha(5)), latest(alpha(5))],
+        )
+        health = judged(held)
+        assert [each.builds_behind for each in health.markers] == [0, 0]
+        assert codes(health) == {"builds-refused": Severity.INFO}
+        assert health.newest is not None
+        assert (str(health.newest.version), health.newest.state) == (alpha(9), BuildState.REFUSED)
+        assert health.newest.reasons == ("linux/arm64/nodeup is missing",)
+        assert health.refused == (health.newest,)
+
+    def test_old_marker(self) -> None:
+        """A marker that stood still for long because there was nothing newer is not accused, but mentioned."""
+        held = snapshot(
+            on_master(9, age=61 * DAY),
+            markers=[green(alpha(9), written=NOW - 60 * DAY), latest(alpha(9), written=NOW - DAY)],
+        )
+        health = judged(held)
+        assert codes(health) == {"builds-old": Severity.WARNING, "marker-old": Severity.INFO}
+        assert "(60 days ago), and still names the newest testable build" in (
+            health.findings[1].condition.message
+        )
+
+
+class TestBuilds:
+    def test_limits(self) -> None:
+        """How old builds may be is the policy's say."""
+        held = snapshot(on_master(9, age=20 * DAY), markers=[green(alpha(9)), latest(alpha(9))])
+        assert not judged(held).is_healthy
+        assert judged(held, policy=Policy(max_build_age=30 * DAY)).is_healthy
+
+    def test_commits_behind(self) -> None:
+        """With a clone, merges after the newest testable build are counted, and replace its age as the judge."""
+        line = GitLine(
+            "origin/master",
+            tuple(GitCommit(f"{n:010x}{'0' * 30}", NOW - 20 * DAY + n * HOUR) for n in range(13)),
+        )
+        held = snapshot(on_master(9, age=20 * DAY), markers=[green(alpha(9)), latest(alpha(9))], git=line)
+        health = judged(held)
+        assert health.commits_behind == 3
+        assert set(codes(health)) == {"builds-stalled"}
+
+    def test_states(self) -> None:
+        """A build is testable, refused, unsettled, or was not looked into; one that cannot be read is the last."""
+        unread = bare_listing(alpha(3), NOW - 5 * DAY)
+        held = snapshot(
+            bare_listing(alpha(2), NOW - 6 * DAY),
+            unread,
+            on_master(5, age=4 * DAY, without=LACKS_NODEUP),
+            on_master(6, age=3 * DAY),
+            on_master(7),
+            on_master(8, age=timedelta(minutes=5)),
+            markers=[green(alpha(7)), latest(alpha(7))],
+        )
+        held = evolve(held, failures={ListArtifacts(unread.version): Failure("HTTP 503")})
+        assert [build.state for build in judged(held).builds] == [
+            BuildState.UNSETTLED,
+            BuildState.TESTABLE,
+            BuildState.TESTABLE,
+            BuildState.REFUSED,
+            BuildState.UNEXAMINED,
+            BuildState.UNEXAMINED,
+        ]
+
+    def test_timeline(self) -> None:
+        """The timeline holds the builds of the last 120 days whose upload time is known."""
+        held = snapshot(
+            on_master(1, age=TIMELINE + HOUR),
+            on_master(2, age=TIMELINE),
+            bare_listing(alpha(3)),
+            on_master(8, age=DAY),
+            on_master(9),
+            markers=[green(alpha(9)), latest(alpha(9))],
+        )
+        assert [str(build.version) for build in judged(held).builds] == [alpha(9), alpha(8), alpha(2)]
+
+    def test_no_testable_build(self) -> None:
+        """A channel none of whose builds is testable is told by its markers and refusals as well."""
+        held = snapshot(
+            on_master(8, without=LACKS_NODEUP),
+            on_master(9, without=LACKS_NODEUP),
+            markers=[latest(alpha(9))],
+        )
+        health = judged(held)
+        assert codes(health) == {
+            "no-testable-build": Severity.ERROR,
+            "marker-missing": Severity.WARNING,
+            "marker-incomplete": Severity.WARNING,
+        }
+        assert "; 1.30.0-alpha.2+v1.30.0-alpha.1-9-g0000000009: linux" in health.findings[0].condition.message
+        assert health.testable is None
+        assert [str(each.version) for each in health.refused] == [alpha(9), alpha(8)]
+
+    def test_no_build(self) -> None:
+        """A channel without any build says so in one sentence."""
+        health = judged(snapshot(on_master(9)), channel=RELEASE)
+        assert codes(health) == {"no-testable-build": Severity.ERROR, "marker-missing": Severity.WARNING}
+        assert health.findings[0].condition.message == f"there is no build of release-1.29 in {STORE}"
+        assert (health.newest, health.builds, health.refused) == (None, (), ())
+
+
+class TestWhatIsNotKnown:
+    def test_partial(self) -> None:
+        """A snapshot that does not tell enough is answered with what is needed."""
+        assert isinstance(judge_channel(Snapshot(STORE), MASTER, DEFAULT, NOW), Undecided)
+
+    def test_unreadable(self) -> None:
+        """A channel whose builds cannot be listed, and whose markers cannot stand in, could not be read."""
+        held = Snapshot(
+            STORE,
+            failures={ListMinors(): Failure("HTTP 503")},
+            markers=(green(Unreachable("HTTP 503")), latest(Unreachable("HTTP 503"))),
+        )
+        health = judged(held)
+        assert codes(health) == {"channel-unreadable": Severity.ERROR}
+        assert health.unreadable is not None
+        assert "HTTP 503" in health.unreadable
+        assert not health.is_healthy
+
+    def test_marker_stands_in(self) -> None:
+        """Where builds cannot be listed, what a marker proves is reported, and the rest is a warning."""
+        held = Snapshot(
+            STORE,
+            builds=(build("1.29.1+v1.29.0-5-g0000000005"),),
+            failures={ListBuilds("1.29"): Failure("HTTP 503")},
+            markers=(marker("release-1.29", BRANCH_MARKER, "1.29.1+v1.29.0-5-g0000000005"),),
+        )
+        health = judged(held, channel=RELEASE)
+        assert codes(health)["listing-unavailable"] is Severity.WARNING
+        assert health.newest == health.testable
+        assert health.testable is not None
+
+    def test_remarks(self) -> None:
+        """What is wrong with a clone is mentioned with the channel, and is no fault of it."""
+        remark = Condition("git-unavailable", Severity.WARNING, "the clone has no 'release-1.29'")
+        health = with_remarks(judged(HEALTHY), [remark])
+        assert health.is_healthy
+        assert codes(health) == {"git-unavailable": Severity.INFO}
+
+
+class TestWorthExamining:
+    def test_newest(self) -> None:
+        """The newest builds are looked into, as many as there is room for, but not twice."""
+        tried = bare_listing(alpha(7), NOW - HOUR)
+        held = snapshot(bare_listing(alpha(6)), tried, bare_listing(alpha(8)), on_master(9))
+        held = evolve(held, failures={ListArtifacts(tried.version): Failure("HTTP 503")})
+        needs = worth_examining(held, MASTER, DEFAULT, NOW, limit=3)
+        assert needs == {ListArtifacts(BuildVersion.parse(alpha(8)))}
+
+    def test_whole_timeline(self) -> None:
+        """Where it costs nothing, every build of the timeline is looked into, and none before it."""
+        held = snapshot(bare_listing(alpha(6), NOW - TIMELINE - HOUR), bare_listing(alpha(7), NOW - 9 * DAY))
+        needs = worth_examining(held, MASTER, DEFAULT, NOW, limit=None)
+        assert needs == {ListArtifacts(BuildVersion.parse(alpha(7)))}
+
+
+class TestChecks:
+    def test_names(self) -> None:
+        """The names of a channel's checks depend on its markers, and not on what was found."""
+        held = snapshot(on_master(9, age=99 * DAY), markers=[green(Malformed("is empty")), latest(alpha(9))])
+        names = [check.name for check in judged(held).checks]
+        assert names == [check.name for check in judged(HEALTHY).checks]
+        assert names == [
+            "can be read",
+            "has a testable build",
+            "builds keep coming",
+            "newest builds are complete",
+            "builds are told apart from other branches",
+            "marker latest-ci-updown-green.txt",
+            "marker latest-ci.txt",
+        ]
+
+    def test_each_finding_in_one(self) -> None:
+        """A finding belongs to exactly one check, which fails if it is serious."""
+        held = snapshot(on_master(9, age=99 * DAY), markers=[green(Malformed("is empty")), latest(alpha(9))])
+        health = judged(held)
+        found = [finding for check in health.checks for finding in check.findings]
+        assert len(found) == len(health.findings) == 2
+        assert [check.name for check in health.checks if check.failed] == [
+            "builds keep coming",
+            "marker latest-ci-updown-green.txt",
+        ]
+
+    def test_skipped(self) -> None:
+        """A check of an ignored marker, or of a channel that could not be read, is skipped and says why."""
+        held = snapshot(on_master(9), markers=[latest(alpha(9))])
+        ignoring = judged(held, policy=Policy(reported=(GREEN_MARKER,)))
+        assert ignoring.checks[-2].skipped == "ignored by configuration"
+        error = StoreUnavailableError("no answer", url=STORE, reasons=("HTTP 503",))
+        unread = unreadable(MASTER, DEFAULT, error)
+        assert unread.findings[0].condition.message == "master could not be read: no answer; HTTP 503"
+        assert [check.skipped for check in unread.checks] == [None, *["the channel could not be read"] * 4]
+        assert unread.checks[0].failed
+
+    def test_every_code_is_known(self) -> None:
+        """Every condition that a judgement can come to belongs to one check."""
+        package = Path(kopsversion.__file__).parent
+        sources = [package / f"{module}.py" for module in ("conditions", "freshness", "health", "latest")]
+        text = "".join(source.read_text() for source in sources)
+        emitted = set(re.findall(r'Condition\(\s*"([a-z-]+)"', text))
+        emitted |= {f"marker-{verdict}" for verdict in Verdict if verdict is not Verdict.CURRENT}
+        emitted |= {"clone-ambiguous", "clone-behind"}
+        elsewhere = {"names-skipped", "store-unreachable", "store-without-build"}
+        assert emitted - elsewhere <= set(_CHECK_OF)
+        assert sum(map(len, _CHECKS.values())) == len(_CHECK_OF)
+
+
+class TestReport:
+    WELL = judged(HEALTHY)
+    ILL = judged(snapshot(on_master(9, age=99 * DAY), markers=[green(alpha(9)), latest(alpha(9))]))
+    UNREAD = unreadable(RELEASE, DEFAULT, StoreUnavailableError("no answer", url=STORE))
+
+    @pytest.mark.parametrize(
+        ("channels", "headline"),
+        [
+            ((WELL,), "All is well: the only channel is healthy."),
+            ((WELL, WELL), "All is well: all 2 channels are healthy."),
+            ((ILL,), "1 of 1 channel is unhealthy: master."),
+            ((ILL, WELL, ILL, ILL), "3 of 4 channels are unhealthy: master, master and master."),
+            ((WELL, UNREAD), "1 of 2 channels is unhealthy: release-1.29 (could not be read)."),
+        ],
+    )
+    def test_headline(self, channels: tuple[ChannelHealth, ...], headline: str) -> None:
+        """One sentence says whether all is well, and names every channel that is not."""
+        report = HealthReport(store=STORE, now=NOW, channels=channels)
+        assert report.headline == headline
+        assert report.is_healthy is headline.startswith("All is well")
+
+    def test_nothing_read(self) -> None:
+        """Nothing was read only if no channel could be."""
+        assert HealthReport(store=STORE, now=NOW, channels=(self.UNREAD, self.UNREAD)).nothing_read
+        assert not HealthReport(store=STORE, now=NOW, channels=(self.UNREAD, self.ILL)).nothing_read
+
+    def test_collections(self) -> None:
+        """Findings are worst first across channels; those of the store belong to none."""
+        passed = Condition("store-unreachable", Severity.WARNING, "x could not be reached")
+        report = HealthReport(
+            store=STORE, now=NOW, channels=(self.ILL, self.UNREAD, self.WELL), conditions=(passed,)
+        )
+        assert [(channel, finding.condition.code) for channel, finding in report.findings] == [
+            ("release-1.29", "channel-unreadable"),
+            ("", "store-unreachable"),
+            ("master", "builds-old"),
+        ]
+        assert len(report.markers) == 4
+        assert report.refused == ()
+
+    def test_worst_first(self) -> None:
+        """Findings are ordered by severity, and those of the same keep their order."""
+        found = findings_of(
+            [
+                Condition("marker-old", Severity.INFO, "a"),
+                Condition("builds-old", Severity.WARNING, "b"),
+                Condition("marker-lagging", Severity.INFO, "c"),
+            ]
+        )
+        assert [finding.condition.message for finding in found] == ["b", "a", "c"]
+        assert all(isinstance(finding, Finding) for finding in found)

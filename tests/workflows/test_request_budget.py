@@ -1,0 +1,278 @@
+"""What a question costs: DESIGN section 10, counted by the server, which also sees what nobody meant to send."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import evolve, frozen
+
+from kopsversion.model.answer import Resolution, Rung, Source, Verdict
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
+from kopsversion.model.policy import OnStale, Policy, Strategy
+from tests.builders import DAY, HOUR, NOW, alpha, patch
+from tests.gcs_faults import Exchange, Fault
+from tests.gcs_server import KOPS_ROOT, LISTINGS, GcsServer, Kind
+from tests.scenes import CUT, MASTER_BEFORE, MASTER_LAST, RELEASE_LAST, Scene, ask, every_hour, store_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+SIZES = (10, 100, 900)
+"""Builds of each branch of a minor. With 900 of two branches a minor has more names than a page."""
+
+MOST_AT_ONCE = 3
+"""Requests that any of these questions sends side by side."""
+
+KNOWN_KINDS = {Kind.MAJORS, Kind.MINORS, Kind.BUILDS, Kind.UPLOADS, Kind.OBJECTS, Kind.MARKER}
+FIRST_MASTER = {Kind.MARKER: 1, Kind.MAJORS: 1, Kind.MINORS: 1, Kind.BUILDS: 1}
+FIRST_RELEASE = {Kind.MARKER: 1, Kind.BUILDS: 1}
+
+
+def scene(size: int, *, behind: int, waited: int) -> Scene:
+    """Make a bucket of three minors.
+
+    Parameters:
+        size: builds of each branch in each minor.
+        behind: how many builds are newer than the markers'.
+        waited: for how many hours the newest build has been there.
+    """
+    last = NOW - waited * HOUR
+    return Scene(
+        builds={
+            **every_hour((alpha(n) for n in range(1, size + 1)), last=last),
+            **every_hour((patch(n) for n in range(1, size + 1)), last=last),
+            **every_hour((alpha(n, minor="1.29") for n in range(1, size + 1)), last=NOW - 100 * DAY),
+            **every_hour((patch(n, minor="1.28") for n in range(1, size + 1)), last=NOW - 50 * DAY),
+        },
+        markers={
+            (MASTER, GREEN_MARKER): alpha(size - behind),
+            (MASTER, BRANCH_MARKER): alpha(size),
+            ("release-1.29", BRANCH_MARKER): patch(size - behind),
+        },
+    )
+
+
+@frozen(kw_only=True)
+class Cost:
+    """What a question is expected to cost.
+
+    Attributes:
+        behind: how many builds are newer than the marker's.
+        waited: for how many hours they have waited.
+        verdict: of the marker.
+        objects: builds that are looked into.
+        round_trips: requests that wait for each other.
+    """
+
+    behind: int
+    waited: int
+    verdict: Verdict
+    objects: int
+
+    def requests(self, first: Mapping[Kind, int]) -> dict[Kind, int]:
+        return {**first, Kind.OBJECTS: self.objects}
+
+
+COSTS = (
+    Cost(behind=0, waited=1, verdict=Verdict.CURRENT, objects=1),
+    Cost(behind=1, waited=1, verdict=Verdict.LAGGING, objects=2),
+    Cost(behind=5, waited=1, verdict=Verdict.LAGGING, objects=3),
+    Cost(behind=5, waited=100, verdict=Verdict.STALE, objects=3),
+)
+
+
+def counted(
+    held: Scene,
+    *,
+    selector: str,
+    as_of: datetime | None = None,
+    policy: Policy = Policy(),  # noqa: B008 # frozen
+    honours_match_glob: bool = True,
+) -> tuple[Resolution, Counter[Kind], int]:
+    """Ask once; return the answer, the requests by kind and the round trips.
+
+    Every test here goes through this, so what must never happen is checked here.
+    """
+    with GcsServer(honours_match_glob=honours_match_glob) as server:
+        held.put(server)
+        found = ask(store_of(server), selector=selector, as_of=as_of, policy=policy)
+        # Further pages of one listing come on top, one after the other: more names than a page holds.
+        pages = sum("pageToken" in request.query for request in server.requests)
+        kinds = Counter(server.kinds)
+        assert set(kinds) <= KNOWN_KINDS, "no hidden traffic"
+        assert all("fields" in request.query for request in server.requests if request.kind in LISTINGS)
+        assert len(server.requests) == found.requests
+        assert server.connections <= MOST_AT_ONCE, "one pool of connections"
+        assert found.round_trips <= 4
+        return found, kinds, pages
+
+
+@pytest.mark.parametrize("as_of", [None, NOW], ids=["now", "as of now"])
+@pytest.mark.parametrize("cost", COSTS, ids=lambda cost: f"{cost.verdict} by {cost.behind}")
+@pytest.mark.parametrize("size", SIZES)
+class TestBudget:
+    def test_master(self, size: int, cost: Cost, as_of: datetime | None) -> None:
+        """Five requests for master with a current marker, at most seven with another, in three round trips."""
+        held = scene(size, behind=cost.behind, waited=cost.waited)
+        found, kinds, _ = counted(held, selector="master", as_of=as_of)
+        assert found.markers[0].verdict is cost.verdict
+        assert kinds == cost.requests(FIRST_MASTER)
+        assert found.requests <= (5 if cost.behind == 0 else 7)
+        assert found.round_trips == 3
+
+    def test_release_branch(self, size: int, cost: Cost, as_of: datetime | None) -> None:
+        """Three requests for a release branch with a current marker, at most five with another, in two trips."""
+        held = scene(size, behind=cost.behind, waited=cost.waited)
+        found, kinds, pages = counted(held, selector="release-1.29", as_of=as_of)
+        assert found.markers[0].verdict is cost.verdict
+        expected = cost.requests(FIRST_RELEASE)
+        expected[Kind.BUILDS] += pages
+        assert kinds == expected
+        assert found.requests - pages <= (3 if cost.behind == 0 else 5)
+        assert found.round_trips == 2
+
+
+@pytest.mark.parametrize("as_of", [None, NOW], ids=["now", "as of now"])
+@pytest.mark.parametrize("waited", [1, 100])
+def test_a_marker_of_an_older_minor_costs_no_more(waited: int, as_of: datetime | None) -> None:
+    """Its minor is listed beside the newest one, and nothing is guessed: seven requests in four round trips."""
+    held = scene(10, behind=0, waited=waited)
+    held = evolve(
+        held,
+        builds={version: at for version, at in held.builds.items() if version != alpha(1, minor="1.29")}
+        | {alpha(12, minor="1.29"): NOW - DAY},
+        markers={**held.markers, (MASTER, GREEN_MARKER): alpha(12, minor="1.29")},
+    )
+    found, kinds, _ = counted(held, selector="master", as_of=as_of)
+    assert found.markers[0].verdict is (Verdict.LAGGING if waited == 1 else Verdict.STALE)
+    assert kinds == FIRST_MASTER | {Kind.BUILDS: 2, Kind.OBJECTS: 2}
+    assert (found.requests, found.round_trips) == (7, 4)
+
+
+@pytest.mark.parametrize("as_of", [None, NOW], ids=["now", "as of now"])
+@pytest.mark.parametrize("honours_match_glob", [True, False])
+class TestSharedWindow:
+    """Section 4: two markers and one listing of upload times more."""
+
+    @pytest.mark.parametrize("green", [MASTER_LAST, MASTER_BEFORE])
+    def test_master(self, green: str, honours_match_glob: bool, as_of: datetime | None) -> None:  # noqa: FBT001 # a case
+        """At most three requests more, and a fourth round trip."""
+        held = evolve(CUT, markers={**CUT.markers, (MASTER, GREEN_MARKER): green})
+        found, kinds, pages = counted(
+            held, selector="master", as_of=as_of, honours_match_glob=honours_match_glob
+        )
+        is_current = green == MASTER_LAST
+        assert found.markers[0].verdict is (Verdict.CURRENT if is_current else Verdict.STALE)
+        assert str(found.version) == MASTER_LAST
+        assert (kinds[Kind.UPLOADS] - pages, kinds[Kind.MARKER]) == (1, 3)
+        assert (pages == 0) is honours_match_glob
+        assert found.requests - pages <= (5 if is_current else 7) + 3
+        assert found.round_trips == 4
+
+    def test_release_branch(self, honours_match_glob: bool, as_of: datetime | None) -> None:  # noqa: FBT001 # a case
+        """At most three requests more, and a third round trip."""
+        found, _, pages = counted(
+            CUT, selector="release-1.29", as_of=as_of, honours_match_glob=honours_match_glob
+        )
+        assert str(found.version) == RELEASE_LAST
+        assert found.requests - pages <= 3 + 3
+        assert found.round_trips == 3
+
+
+def test_a_later_build_that_the_past_does_not_know_costs_its_upload_times() -> None:
+    """As of a moment before the newest builds: they turn out to be later, and then all times are asked for."""
+    held = scene(10, behind=2, waited=1)
+    found, kinds, _ = counted(held, selector="master", as_of=NOW - 2 * HOUR - HOUR / 2)
+    assert (str(found.version), found.markers[0].verdict) == (alpha(8), Verdict.CURRENT)
+    assert kinds == FIRST_MASTER | {Kind.OBJECTS: 3, Kind.UPLOADS: 1}
+
+
+def test_the_newest_build_alone_costs_no_more_than_with_a_marker() -> None:
+    """Strategy newest: the marker is read and judged too, because the answer reports it."""
+    found, kinds, _ = counted(
+        scene(10, behind=0, waited=1), selector="master", policy=Policy(strategy=Strategy.NEWEST)
+    )
+    assert (found.source, sum(kinds.values())) == (Source.NEWEST, 5)
+
+
+def test_a_version_costs_one_request() -> None:
+    """There is nothing to choose."""
+    _, kinds, _ = counted(scene(10, behind=0, waited=1), selector=alpha(3))
+    assert kinds == {Kind.OBJECTS: 1}
+
+
+def test_refusing_to_fall_back_costs_no_more() -> None:
+    """The policy changes what is done with a marker, not what is asked."""
+    policy = Policy(on_stale=OnStale.REFUSE)
+    _, kinds, _ = counted(scene(10, behind=3, waited=1), selector="master", policy=policy)
+    assert sum(kinds.values()) <= 7
+
+
+class Meet(Fault):
+    """Holds requests until a number of them are in flight, then tells the truth."""
+
+    def __init__(self, parties: int) -> None:
+        self.barrier = threading.Barrier(parties, timeout=30)
+
+    def __call__(self, exchange: Exchange) -> None:
+        self.barrier.wait()
+        exchange.send(exchange.answer())
+
+
+LAGGING = scene(10, behind=5, waited=1)
+
+
+@pytest.mark.parametrize(
+    ("held", "kinds", "number"),
+    [
+        pytest.param(LAGGING, {Kind.MAJORS, Kind.MINORS, Kind.MARKER}, 3, id="what is asked first"),
+        pytest.param(LAGGING, {Kind.OBJECTS}, 3, id="what a lagging marker makes interesting"),
+        pytest.param(CUT, {Kind.UPLOADS, Kind.MARKER}, 3, id="the evidence of a branch cut"),
+        pytest.param(
+            evolve(LAGGING, markers={(MASTER, GREEN_MARKER): alpha(10, minor="1.29")}),
+            {Kind.BUILDS},
+            2,
+            id="the minors down to the marker's",
+        ),
+    ],
+)
+def test_what_does_not_depend_on_each_other_is_in_flight_at_one_time(
+    held: Scene, kinds: set[Kind], number: int
+) -> None:
+    """The server holds each until all have arrived, so that an answer at all is the proof."""
+    with GcsServer() as server:
+        held.put(server)
+        green = kinds == {Kind.UPLOADS, Kind.MARKER}  # green itself is read in the round before
+        meeting = server.fail(
+            Meet(number),
+            *kinds,
+            times=number,
+            when=lambda request: not (green and request.name.endswith(GREEN_MARKER)),
+        )
+        found = ask(store_of(server))
+        assert meeting.hits == number
+        assert found.rung is Rung.FULL
+
+
+def test_where_listing_is_denied_the_checksums_are_read_at_one_time() -> None:
+    """The third rung: the marker and the listings that fail, then its build's directory, then four small files."""
+    with GcsServer(deny_listing=403) as server:
+        scene(10, behind=0, waited=1).put(server)
+        server.expect_together(*[Kind.MEDIA] * 4)
+        found = ask(store_of(server))
+        assert server.met
+        assert found.rung is Rung.MARKER
+        assert Counter(server.kinds) == {
+            Kind.MARKER: 1,
+            Kind.MAJORS: 1,
+            Kind.MINORS: 1,
+            Kind.OBJECTS: 1,
+            Kind.MEDIA: 4,
+        }
+        assert {
+            request.name.removeprefix(f"{KOPS_ROOT}{alpha(10)}/") for request in server.requests[-4:]
+        } == {f"linux/{arch}/{binary}.sha256" for arch in ("amd64", "arm64") for binary in ("kops", "nodeup")}
