@@ -14,7 +14,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
-from kopsversion import model
+from kopsversion.model import answer, bucket, channel, policy
 from kopsversion.model.answer import Condition
 from kopsversion.model.codec import SCHEMA
 from kopsversion.model.policy import Policy
@@ -118,7 +118,9 @@ _NARROWED: Mapping[tuple[type, str], Schema] = {
 }
 """What a type does not say."""
 
-_NAMES = MappingProxyType(vars(model) | vars(health) | {"Mapping": Mapping})
+_NAMES = MappingProxyType(
+    vars(bucket) | vars(channel) | vars(policy) | vars(answer) | vars(health) | {"Mapping": Mapping}
+)
 
 
 def schema() -> Schema:

@@ -33,7 +33,6 @@ COPIED = (
     "kopsversion",
     "tests",
     "docs",
-    "benchmarks",
     "pyproject.toml",
     "README.md",
     "CHANGELOG.md",
@@ -82,14 +81,17 @@ def read_diff(module: str, diff: str) -> Mutant:
 
 def results(directory: Path) -> Iterator[tuple[str, dict[str, int | None]]]:
     """Yield each module's mutants with the exit status of its tests, as mutmut keeps them."""
-    for path in sorted((directory / "mutants" / "kopsversion").glob("*.py.meta")):
+    for path in sorted((directory / "mutants" / "kopsversion").rglob("*.py.meta")):
         statuses: dict[str, int | None] = json.loads(path.read_text())["exit_code_by_key"]
         yield path.name.removesuffix(".py.meta"), {name: statuses[name] for name in sorted(statuses)}
 
 
 def pattern(name: str) -> str:
     """Return what mutmut knows as the mutants of a module; what is no module's name stays as it is."""
-    return name if "." in name else f"kopsversion.{name}.*"
+    if "." in name:
+        return name
+    (path,) = (PROJECT / "kopsversion").rglob(f"{name}.py")
+    return f"{'.'.join(path.relative_to(PROJECT).with_suffix('').parts)}.*"
 
 
 def run(directory: Path, names: Sequence[str], *, workers: int) -> None:
@@ -101,7 +103,7 @@ def run(directory: Path, names: Sequence[str], *, workers: int) -> None:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, target)
-    for path in (directory / "kopsversion").glob("*.py"):
+    for path in (directory / "kopsversion").rglob("*.py"):
         # mutmut passes over what is decorated; and what is remembered from another run would hide a change.
         path.write_text(_REMEMBERED.sub("", path.read_text()))
     environ = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}

@@ -18,7 +18,6 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-from kopsversion import model
 from kopsversion.model.answer import Resolution
 from kopsversion.model.bucket import Foreign, Malformed, MarkerReading, Missing, Named, Unreachable
 from kopsversion.model.codec import SCHEMA
@@ -106,7 +105,7 @@ def _reference(kind: type, *, definitions: dict[str, Any]) -> dict[str, Any]:
     """Define one of the model's classes, and refer to it."""
     if kind.__name__ not in definitions:
         definitions[kind.__name__] = {}  # against going in circles
-        hints = get_type_hints(kind, vars(model) | {"Mapping": Mapping})
+        hints = get_type_hints(kind, vars(sys.modules[kind.__module__]) | {"Mapping": Mapping})
         names = [field.name for field in attrs.fields(kind)]
         said = described_attributes(kind)
         properties = {

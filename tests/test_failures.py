@@ -91,7 +91,7 @@ def _texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
 def index() -> Mapping[int, tuple[str, ...]]:
     """Return the tests of each row, as ``file::test``."""
     found: dict[int, list[str]] = defaultdict(list)
-    for path in sorted(Path(__file__).parent.glob("test_*.py")):
+    for path in sorted(Path(__file__).parent.rglob("test_*.py")):
         for name, text in _texts(ast.parse(path.read_text(encoding="utf-8"))):
             for row in rows_in(text):
                 found[row].append(f"{path.name}::{name}")

@@ -10,10 +10,11 @@ import pytest
 from tests.mutants import REASONS, Mutant, pattern, read_diff, read_reasons
 
 PROJECT = Path(__file__).parents[1]
-MUTATED = {
-    Path(path).stem
+PATHS = [
+    Path(path)
     for path in tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["mutmut"]["only_mutate"]
-}
+]
+MUTATED = {path.stem for path in PATHS}
 
 
 def test_every_row_of_the_table_is_read() -> None:
@@ -27,9 +28,9 @@ def test_every_row_of_the_table_is_read() -> None:
 
 def test_every_module_that_is_mutated_exists() -> None:
     """And is in the table of scores."""
-    for module in MUTATED:
-        assert (PROJECT / "kopsversion" / f"{module}.py").is_file()
-        assert f"\n| `{module}.py` | " in REASONS.read_text()
+    for path in PATHS:
+        assert (PROJECT / path).is_file()
+        assert f"\n| `{path.name}` | " in REASONS.read_text()
 
 
 def test_a_survivor_is_printed_as_a_row_that_is_read_again() -> None:

@@ -40,13 +40,6 @@ def test_a_module_says_what_it_is_for(path: Path) -> None:
     assert not (path.name != "__init__.py" and first.casefold().startswith(f"the {path.stem} module"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_relative)
-def test_a_module_says_what_it_must_not_know(path: Path) -> None:
-    """In those words, or as what it knows nothing of: where a change does not belong is said where it would be made."""
-    docstring = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
-    assert re.search(r"\bmust not know\b|\bknows (nothing|no|none)\b", docstring)
-
-
 def test_a_public_name_is_what_type_checkers_are_told() -> None:
     """The package loads each name by itself, and type checkers read imports that never run."""
     tree = ast.parse((PACKAGE / "__init__.py").read_text())

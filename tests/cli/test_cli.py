@@ -888,7 +888,7 @@ def test_help_loads_nothing_heavy(script: str, arguments: list[str]) -> None:
 
 def test_resolve_latest_loads_no_other_command() -> None:
     """A job that asks which build to test does not wait for the commands that it has not named."""
-    others = {f"kopsversion.{name}" for name in ("cli", "check_command", "promotion", "shell")}
+    others = {f"kopsversion.cli.{name}" for name in ("toolbox", "check", "promote", "shell")}
     assert others < modules_loaded_by("kopsversion", ["--help"])
     assert not others & modules_loaded_by("resolve_latest", ["--help"])
 

@@ -115,7 +115,7 @@ def test_log_lines_have_klogs_shape(directory: DirectoryPlace) -> None:
         month, day, hour, minute, second = (int(line[number]) for number in range(1, 6))
         moment = begun.replace(month=month, day=day, hour=hour, minute=minute, second=second)
         assert 0 <= (moment - begun).total_seconds() < 60
-        source = (PACKAGE / line[7]).read_text().splitlines()
+        source = (PACKAGE / "cli" / line[7]).read_text().splitlines()
         assert "console." in source[int(line[8]) - 1]
     assert ended.stderr.startswith("W")
     assert "WARNING builds-old: " in ended.stderr

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kopsversion.errors import UsageError
-from kopsversion.model.answer import USABLE, Condition, Resolution, Rung, Severity, Source, Verdict
+from kopsversion.model.answer import (
+    USABLE,
+    Condition,
+    Resolution,
+    Rung,
+    Severity,
+    Source,
+    Verdict,
+    explanation,
+)
 from kopsversion.model.bucket import Artifact, Build, Malformed, Marker, Missing, Snapshot
 from kopsversion.model.channel import (
     BRANCH_MARKER,
@@ -24,8 +33,8 @@ from kopsversion.model.channel import (
     minor_key,
 )
 from kopsversion.model.policy import Policy
+from kopsversion.model.tables import plain
 from kopsversion.model.version import BuildVersion
-from kopsversion.render import text
 from tests.builders import HOUR, NOW, STORE, bare_listing, build, marker, snapshot
 from tests.strategies import hostile_texts
 
@@ -278,5 +287,5 @@ class TestResolution:
     def test_it_explains_itself(self) -> None:
         """`explain` is the text that --explain prints."""
         explained = resolution(Severity.WARNING).explain()
-        assert explained == text.explain(resolution(Severity.WARNING))
+        assert explained == plain(explanation(resolution(Severity.WARNING)))
         assert "Something is so." in explained

@@ -290,15 +290,15 @@ def test_another_branchs_build_of_the_same_names_is_refused(directory: Directory
 def test_a_doubtful_build_needs_a_clone(directory: DirectoryPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the lineage is doubtful nothing is promoted: a wrong marker would be evidence for later answers."""
     from kopsversion.model.channel import Certainty
-    from kopsversion.rules import attribution as channels
+    from kopsversion.rules import attribution, inquiry
 
-    attribute = channels.attribute
+    attribute = attribution.attribute
 
     def doubting(*arguments: Any, **settings: Any) -> Any:
         found = attribute(*arguments, **settings)
         return {version: evolve(each, certainty=Certainty.DOUBTFUL) for version, each in found.items()}
 
-    monkeypatch.setattr(channels, "attribute", doubting)
+    monkeypatch.setattr(inquiry, "attribute", doubting)
     with pytest.raises(PromotionRefusedError, match="is doubtful") as caught:
         promoted(opened(directory), NEW)
     assert "--repo" in caught.value.hint

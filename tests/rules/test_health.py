@@ -355,8 +355,8 @@ class TestChecks:
     def test_every_code_is_known(self) -> None:
         """Every condition that a judgement can come to belongs to one check."""
         package = Path(kopsversion.__file__).parent
-        sources = [package / f"{module}.py" for module in ("conditions", "freshness", "health", "latest")]
-        text = "".join(source.read_text() for source in sources)
+        modules = ("rules/conditions", "rules/freshness", "rules/health", "workflows/latest")
+        text = "".join((package / f"{module}.py").read_text() for module in modules)
         emitted = set(re.findall(r'Condition\(\s*"([a-z-]+)"', text))
         emitted |= {f"marker-{verdict}" for verdict in Verdict if verdict is not Verdict.CURRENT}
         emitted |= {"clone-ambiguous", "clone-behind"}
