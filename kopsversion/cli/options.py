@@ -33,6 +33,7 @@ __all__ = [
     "PLATFORM",
     "POSITIVE_DURATION",
     "STORE",
+    "SUFFIX",
     "TIME",
     "VERSION",
     "BadValue",
@@ -47,6 +48,7 @@ __all__ = [
     "parse_marker_name",
     "parse_platform",
     "parse_positive_duration",
+    "parse_suffix",
     "parse_time",
     "parse_version",
     "policy_options",
@@ -152,6 +154,17 @@ def parse_marker_name(text: str) -> str:
     return check_marker_name(text.strip())
 
 
+def parse_suffix(text: str) -> str:
+    """Read the suffix of files that need no checksum, as in ``.sig``.
+
+    Raises:
+        UsageError: `text` is anything else.
+    """
+    from kopsversion.model.policy import check_suffix
+
+    return check_suffix(text.strip())
+
+
 def parse_version(text: str) -> BuildVersion:
     """Read a version.
 
@@ -222,6 +235,7 @@ TIME = Parsed("time", parse_time)
 PLATFORM = Parsed("os/arch", parse_platform)
 MARKER_NAME = Parsed("name", parse_marker_name)
 VERSION = Parsed("version", parse_version)
+SUFFIX = Parsed("suffix", parse_suffix)
 STORE = StoreText()
 
 # --------------------------------------------------------------------------------------------------
@@ -387,6 +401,14 @@ _BUILD_OPTIONS = (
         metavar="VERSION",
         help="Pass over this build, known to be bad. Repeatable.",
     ),
+    click.option(
+        "--unpaired",
+        type=SUFFIX,
+        multiple=True,
+        metavar="SUFFIX",
+        help="Files of this suffix need no .sha256 beside them, as those of .sig, .pem, .intoto.jsonl, "
+        ".spdx.json and the like need none by default. Repeatable.",
+    ),
 )
 
 _CHOICE_OPTIONS = (
@@ -450,7 +472,7 @@ def policy_options(function: Callback) -> Callback:
 
 _POLICY_NAMES = (
     *("strategy", "marker", "nth", "on_stale", "max_lag", "max_build_age", "build_sla"),
-    *("platform", "settle", "exclude"),
+    *("platform", "settle", "exclude", "unpaired"),
 )
 
 
@@ -467,7 +489,7 @@ def _policy(given: Mapping[str, Any]) -> Policy:
     """Make a policy of the options that were given; the others keep the policy's own defaults."""
     from attrs import evolve
 
-    from kopsversion.model.policy import OnStale, Policy, Strategy
+    from kopsversion.model.policy import UNPAIRED, OnStale, Policy, Strategy
 
     plural = {"platform": "platforms", "marker": "markers"}
     makers: Mapping[str, Callable[[Any], object]] = {
@@ -476,6 +498,7 @@ def _policy(given: Mapping[str, Any]) -> Policy:
         "exclude": frozenset,
         "platform": lambda values: tuple(dict.fromkeys(values)),
         "marker": lambda values: tuple(dict.fromkeys(values)),
+        "unpaired": lambda values: tuple(dict.fromkeys((*UNPAIRED, *values))),
     }
     chosen: dict[str, Any] = {}
     for name, value in given.items():

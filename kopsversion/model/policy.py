@@ -47,6 +47,31 @@ def check_platform(text: str) -> str:
     return text
 
 
+_SUFFIX = re.compile(r"\.[0-9A-Za-z][0-9A-Za-z._-]{0,40}")
+_CHECKSUM_SUFFIX = ".sha256"
+
+UNPAIRED = (
+    *(".sig", ".asc", ".pem", ".crt", ".cert", ".bundle", ".sigstore", ".sigstore.json"),
+    *(".att", ".intoto.jsonl", ".intoto.json", ".provenance", ".provenance.json"),
+    *(".sbom", ".sbom.json", ".spdx", ".spdx.json", ".cdx.json", ".cdx.xml"),
+)
+"""Suffixes of signatures, certificates, provenance and SBOMs: files that speak about others (DESIGN section 5)."""
+
+
+def check_suffix(text: str) -> str:
+    """Return the suffix of files that need no checksum, if it can be one, as in ``.sig``.
+
+    Raises:
+        UsageError: `text` does not begin with a dot, or would let checksums go without their files.
+    """
+    if _SUFFIX.fullmatch(text) is None or text.endswith(_CHECKSUM_SUFFIX):
+        raise UsageError(
+            f"{quoted(text)} is not the suffix of files that need no checksum",
+            hint="a suffix begins with a dot, as in .sig or .intoto.jsonl, and does not end in .sha256",
+        )
+    return text
+
+
 @frozen(kw_only=True)
 class Policy:
     """What counts as an answer. Adjust a policy with `attrs.evolve`.
@@ -63,6 +88,7 @@ class Policy:
         build_sla: how long a merge may stay unbuilt (with git).
         settle: how old a build's newest file must be, for its upload to be over.
         platforms: operating system and architecture pairs that must be there.
+        unpaired: suffixes of files that need no checksum, such as signatures.
         exclude: builds known to be bad.
         nth: which of the newest testable builds is wanted; 1 is the newest.
         reported: names of markers that are judged and reported but decide nothing.
@@ -77,6 +103,7 @@ class Policy:
     build_sla: timedelta = timedelta(hours=6)
     settle: timedelta = timedelta(minutes=10)
     platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
+    unpaired: tuple[str, ...] = UNPAIRED
     exclude: frozenset[BuildVersion] = frozenset()
     nth: int = 1
     reported: tuple[str, ...] = ()
@@ -93,13 +120,15 @@ class Policy:
         nth: object = self.nth
         if not isinstance(nth, int) or nth < 1:
             _refuse_setting(self, "nth", hint="1 is the newest testable build, 2 the one before it")
-        for name in ("markers", "reported", "platforms"):
+        for name in ("markers", "reported", "platforms", "unpaired"):
             if isinstance(getattr(self, name), str):
                 _refuse_setting(self, name, hint="give a tuple of texts")
         if not self.platforms:
             _refuse_setting(self, "platforms", hint="name at least one, such as linux/amd64")
         for platform in self.platforms:
             check_platform(platform)
+        for suffix in self.unpaired:
+            check_suffix(suffix)
         if not all(isinstance(version, BuildVersion) for version in self.exclude):
             _refuse_setting(self, "exclude", hint="give a set of BuildVersion")
 

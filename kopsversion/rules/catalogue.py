@@ -67,6 +67,11 @@ CATALOGUE: Mapping[str, Entry] = {
         "The build lacks files that the testable build before it has.",
         "See whether the file was dropped on purpose; if not, the build of the branch has lost it.",
     ),
+    "files-unpaired": Entry(
+        _INFO,
+        "Files of the build have no checksum, and their suffix says that they need none: signatures, for instance.",
+        "Nothing to do: what a job downloads has its checksum.",
+    ),
     "no-testable-build": Entry(
         _ERROR, "The channel has builds, or none, and not one can be tested.", _POSTSUBMIT
     ),

@@ -27,7 +27,7 @@ from kopsversion.model.needs import ListUploads
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count
 from kopsversion.rules.freshness import judge_freshness
-from kopsversion.rules.testable import lacking
+from kopsversion.rules.testable import documents_of, lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -322,6 +322,15 @@ def _about_artifacts(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition
             f"{chosen.version} lacks {count(len(lost), 'file')} that {previous.version} before it has, "
             f"such as {lost[0]}",
             {"previous": str(previous.version), "lacking": lost},
+        )
+    documents = documents_of(chosen.build.artifacts or (), unpaired=inquiry.policy.unpaired)
+    if documents:
+        yield Condition(
+            "files-unpaired",
+            Severity.INFO,
+            f"{count(len(documents), 'file')} of {chosen.version} came without a checksum, such as "
+            f"{documents[0]}: by policy, names that end so need none",
+            {"version": str(chosen.version), "files": documents},
         )
 
 

@@ -3,6 +3,9 @@
 Pure. None of the rules knows the names of kops' images or extras, because that list changes with every
 other minor; they ask for what a job cannot start without, and otherwise for symmetry. This module must not know
 which channel a build is of.
+
+A *document* is a file that speaks about others, such as a signature: it has no checksum, and its suffix says that it
+needs none. Nothing is asked of it, so that the day on which kops begins to sign its files makes no build untestable.
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ def examine(build: Build, *, policy: Policy, now: datetime, marked: bool = False
     if build.version in policy.exclude:
         return Refusal(build.version, ("is excluded by request",), RefusalKind.EXCLUDED)
     artifacts = build.artifacts or ()
-    reasons = incomplete_reasons(artifacts, platforms=policy.platforms)
+    reasons = incomplete_reasons(artifacts, policy=policy)
     if reasons:
         return Refusal(build.version, reasons, RefusalKind.INCOMPLETE)
     if build.uploaded is not None and not marked and now - build.uploaded < policy.settle:
@@ -76,16 +79,41 @@ def examine_checksums(build: Build, *, policy: Policy) -> Refusal | None:
     return Refusal(build.version, reasons) if reasons else None
 
 
-def incomplete_reasons(artifacts: Sequence[Artifact], *, platforms: Sequence[str]) -> tuple[str, ...]:
-    """Gather every sign that files of a build are not there, or not whole."""
+def incomplete_reasons(artifacts: Sequence[Artifact], *, policy: Policy) -> tuple[str, ...]:
+    """Gather every sign that files of a build are not there, or not whole.
+
+    Parameters:
+        artifacts: every file of the build.
+        policy: gives the platforms, and the suffixes of documents.
+    """
     if not artifacts:
         return ("has no files",)
-    paths = {artifact.path for artifact in artifacts if not artifact.path.startswith(_ASIDE)}
-    reasons = [f"{path} is missing" for path in required_paths(platforms) if path not in paths]
+    documents = frozenset(documents_of(artifacts, unpaired=policy.unpaired))
+    paths = {artifact.path for artifact in artifacts if not artifact.path.startswith(_ASIDE)} - documents
+    reasons = [f"{path} is missing" for path in required_paths(policy.platforms) if path not in paths]
     reasons += [f"{a.path} is empty" for a in sorted(artifacts, key=_path) if a.size == 0 and a.path in paths]
     reasons += _unpaired(paths)
-    reasons += _missing_images(paths, architectures={platform.partition("/")[2] for platform in platforms})
+    reasons += _missing_binaries(paths, platforms=policy.platforms)
+    reasons += _missing_images(paths, platforms=policy.platforms)
     return tuple(dict.fromkeys(reasons))
+
+
+def documents_of(artifacts: Iterable[Artifact], *, unpaired: Sequence[str]) -> tuple[str, ...]:
+    """Name the files that need no checksum and have none, in their order.
+
+    Parameters:
+        artifacts: every file of a build.
+        unpaired: suffixes of such files, as in ``.sig``.
+    """
+    paths = {artifact.path for artifact in artifacts}
+    suffixes = tuple(unpaired)
+    return tuple(
+        sorted(
+            path
+            for path in paths
+            if path.endswith(suffixes) and not path.startswith(_ASIDE) and path + _CHECKSUM not in paths
+        )
+    )
 
 
 def lacking(build: Build, than: Build) -> tuple[str, ...]:
@@ -113,17 +141,38 @@ def _unpaired(paths: set[str]) -> list[str]:
     ]
 
 
-def _missing_images(paths: set[str], *, architectures: set[str]) -> list[str]:
+def _missing_binaries(paths: set[str], *, platforms: Sequence[str]) -> list[str]:
+    """Name what one wanted architecture's directory has, and another's lacks."""
+    directories = [f"{platform}/" for platform in platforms if platform.startswith("linux/")]
+    names = {
+        path.removeprefix(directory)
+        for directory in directories
+        for path in paths
+        if path.startswith(directory)
+    }
+    wanted = (directory + name for directory in directories for name in names)
+    return _without_orphans(path for path in wanted if path not in paths)
+
+
+def _missing_images(paths: set[str], *, platforms: Sequence[str]) -> list[str]:
+    wanted = {platform.partition("/")[2] for platform in platforms}
     # Not every word after a hyphen is an architecture: "images/some-tool.tar.gz" may come one day.
-    known = architectures | {path.split("/")[1] for path in paths if path.startswith("linux/")}
+    known = wanted | {path.split("/")[1] for path in paths if path.startswith("linux/")}
     images = [match for match in map(_IMAGE.fullmatch, paths) if match and match["architecture"] in known]
-    built_for = {match["architecture"] for match in images} & architectures
-    return sorted(
-        f"{path} is missing"
+    named = (
+        f"images/{name}-{architecture}.tar.gz"
         for name in {match["name"] for match in images}
-        for architecture in built_for
-        if (path := f"images/{name}-{architecture}.tar.gz") not in paths
+        for architecture in wanted
     )
+    return _without_orphans(path for path in named if path not in paths)
+
+
+def _without_orphans(missing: Iterable[str]) -> list[str]:
+    """Put missing files into words, each without its checksum where that is missing with it."""
+    found = set(missing)
+    return [
+        f"{path} is missing" for path in sorted(found) if path.removesuffix(_CHECKSUM) not in found - {path}
+    ]
 
 
 def _unsettled(age: timedelta, settle: timedelta) -> str:

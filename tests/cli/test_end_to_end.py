@@ -272,6 +272,8 @@ class TestBadInput:
             (["--timeout", "0s"], ["--timeout", "'0s' is no time at all", "60s"]),
             (["--as-of", "yesterday"], ["--as-of", "'yesterday' is not a time", "2024-05-06T18:00:00Z"]),
             (["--platform", "linux"], ["--platform", "'linux' is not a platform", "linux/arm64"]),
+            (["--unpaired", "sig"], ["--unpaired", "'sig' is not the suffix of files", ".sig"]),
+            (["--unpaired", ".sha256"], ["'.sha256' is not the suffix of files", ".intoto.jsonl"]),
             (["--platform", "plan9/amd64"], ["'plan9/amd64' is not a platform", "linux/arm64"]),
             (
                 ["--store", "ftp://host/dir"],

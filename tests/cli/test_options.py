@@ -19,12 +19,13 @@ from kopsversion.cli.options import (
     parse_marker_name,
     parse_platform,
     parse_positive_duration,
+    parse_suffix,
     parse_time,
     parse_version,
 )
 from kopsversion.errors import UsageError
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER
-from kopsversion.model.policy import OnStale, Policy, Strategy
+from kopsversion.model.policy import UNPAIRED, OnStale, Policy, Strategy
 from kopsversion.model.version import BuildVersion
 from kopsversion.stores.base import DEFAULT_STORE
 
@@ -213,6 +214,30 @@ def test_what_is_no_platform_is_refused(text: str) -> None:
     assert "linux/arm64" in caught.value.hint
 
 
+@pytest.mark.parametrize("text", [".sig", " .minisig ", ".intoto.jsonl", ".x_1-2"])
+def test_suffixes_are_read(text: str) -> None:
+    """The suffix of files that need no checksum begins with a dot."""
+    assert parse_suffix(text) == text.strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ".", "sig", "..", "./sig", ".sha256", ".sig.sha256", "*.sig", ".s\x1b[31m", ".a\nb", f".{'x' * 60}"],
+)
+def test_other_suffixes_are_refused(text: str) -> None:
+    """Anything else is refused, shown harmlessly; .sha256 among it, which would let checksums be alone."""
+    with pytest.raises(UsageError, match="is not the suffix of files") as caught:
+        parse_suffix(text)
+    assert str(caught.value).isprintable()
+    assert ".sig" in (caught.value.hint or "")
+
+
+def test_suffixes_are_added_to_the_usual_ones() -> None:
+    """A suffix that is given does not make signatures of the known kinds a fault."""
+    called = _called(options.build_options, "--unpaired", ".minisig", "--unpaired", ".minisig")
+    assert called == {"policy": Policy(unpaired=(*UNPAIRED, ".minisig"))}
+
+
 def test_a_markers_name_is_a_file_name() -> None:
     """A marker is named without its directory."""
     assert parse_marker_name(" latest-ci.txt ") == "latest-ci.txt"
@@ -268,7 +293,7 @@ def test_builds_options_make_a_policy_too() -> None:
     """A command that only lists has the options that say what is testable, and no others."""
     assert _called(options.build_options, "--settle", "0") == {"policy": Policy(settle=timedelta(0))}
     command, _ = _command(options.build_options)
-    assert {parameter.name for parameter in command.params} == {"platform", "settle", "exclude"}
+    assert {parameter.name for parameter in command.params} == {"platform", "settle", "exclude", "unpaired"}
 
 
 def test_help_tells_the_policys_defaults() -> None:

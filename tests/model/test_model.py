@@ -209,6 +209,8 @@ class TestValues:
             ("platforms", (), "platforms of a policy is '()'"),
             ("platforms", "linux/amd64", "platforms of a policy is 'linux/amd64'"),
             ("platforms", ("linux/amd64", "linux"), "'linux' is not a platform"),
+            ("unpaired", ".sig", "unpaired of a policy is '.sig'"),
+            ("unpaired", (".sig", ".sha256"), "'.sha256' is not the suffix of files that need no checksum"),
             ("platforms", ("../\x1b",), r"'../\x1b' is not a platform"),
             ("markers", "latest-ci.txt", "markers of a policy is 'latest-ci.txt'"),
             ("reported", "latest-ci.txt", "reported of a policy is 'latest-ci.txt'"),

@@ -480,6 +480,18 @@ class TestGaps:
             ),
         )
 
+    def test_files_that_came_without_a_checksum_are_said_once(self) -> None:
+        """Signatures and the like are an information: how many, and one of them."""
+        signed = build(alpha(1), extra=["linux/amd64/kops.sig", "linux/arm64/kops.sig"])
+        found = resolve(snapshot(signed, markers=[green(alpha(1))]), ON_MASTER, DEFAULT, NOW)
+        assert condition(found, "files-unpaired") == Condition(
+            "files-unpaired",
+            Severity.INFO,
+            f"2 files of {alpha(1)} came without a checksum, such as linux/amd64/kops.sig: "
+            "by policy, names that end so need none",
+            {"version": alpha(1), "files": ("linux/amd64/kops.sig", "linux/arm64/kops.sig")},
+        )
+
     def test_upload_times_that_cannot_be_learnt_make_branches_less_sure(self) -> None:
         held = window(failures={ListUploads("1.30"): OFF}, markers=read(MASTER, "release-1.30"))
         found = resolve(held, ON_MASTER, DEFAULT, NOW)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from kopsversion.model.answer import Refusal, RefusalKind
 from kopsversion.model.bucket import Artifact, Build
+from kopsversion.model.policy import UNPAIRED
 from kopsversion.model.version import BuildVersion
-from kopsversion.rules.testable import examine, examine_checksums, lacking, required_paths
+from kopsversion.rules.testable import documents_of, examine, examine_checksums, lacking, required_paths
 from tests.builders import (
     DAY,
     DEFAULT,
@@ -100,7 +101,7 @@ class TestComplete:
         "extra",
         [
             pytest.param(["cloudbuild/images.txt"], id="cloudbuild/ needs no checksum"),
-            pytest.param(both("linux/amd64/new-tool"), id="a new binary"),
+            pytest.param(both("linux/amd64/new-tool", "linux/arm64/new-tool"), id="a new binary"),
             pytest.param(both("linux/s390x/kops", "linux/s390x/nodeup"), id="a new architecture, unwanted"),
             pytest.param(both("images/new-amd64.tar.gz", "images/new-arm64.tar.gz"), id="a new image"),
             pytest.param(both("images/new-tool.tar.gz"), id="an image of no architecture"),
@@ -120,17 +121,12 @@ class TestComplete:
         "gone",
         [
             pytest.param(both("linux/amd64/channels", "linux/arm64/channels"), id="a binary that left"),
-            pytest.param(both("linux/arm64/protokube"), id="an extra of one architecture"),
             pytest.param(both("darwin/amd64/kops", "darwin/arm64/kops"), id="an unwanted system"),
             pytest.param(
                 both("images/kops-utils-cp-amd64.tar.gz", "images/kops-utils-cp-arm64.tar.gz"),
                 id="an image that left",
             ),
             pytest.param([path for path in ERA_2024.paths if path.startswith("images/")], id="all images"),
-            pytest.param(
-                [path for path in ERA_2024.paths if path.startswith("images/") and "arm64" in path],
-                id="all images of one architecture",
-            ),
         ],
     )
     def test_files_that_left_do_no_harm(self, gone: list[str]) -> None:
@@ -175,6 +171,64 @@ class TestIncomplete:
         """Which images there are is learnt from every architecture that the build has."""
         judged = build(VERSION, without=both("images/dns-controller-amd64.tar.gz"))
         assert reasons(judged, "linux/amd64") == ("images/dns-controller-amd64.tar.gz is missing",)
+
+    @pytest.mark.parametrize(
+        "path", [path for path in ERA_2026.files if path.startswith(("linux/", "images/"))]
+    )
+    def test_no_file_of_a_node_or_of_a_cluster_can_be_missing_with_its_checksum(self, path: str) -> None:
+        """FAILURES row 6: what one architecture has and another lacks is missed, also where the pair is gone."""
+        assert reasons(build(VERSION, era=ERA_2026, without=both(path))) == (f"{path} is missing",)
+
+    @pytest.mark.parametrize(
+        ("without", "extra", "platforms", "expected"),
+        [
+            pytest.param(
+                both("linux/amd64/nodeup.xz"),
+                [],
+                ("linux/amd64", "linux/arm64"),
+                ("linux/amd64/nodeup.xz is missing",),
+                id="nodes boot from nodeup.xz alone",
+            ),
+            pytest.param(both("linux/arm64/nodeup.xz"), [], ("linux/amd64",), (), id="not wanted there"),
+            pytest.param(
+                both("linux/amd64/nodeup.xz"), [], ("linux/amd64",), (), id="one architecture alone"
+            ),
+            pytest.param(
+                both("linux/amd64/nodeup.xz", "linux/arm64/nodeup.xz"),
+                [],
+                ("linux/amd64", "linux/arm64"),
+                (),
+                id="left for all",
+            ),
+            pytest.param(
+                [],
+                both("linux/arm64/tools/new"),
+                ("linux/amd64", "linux/arm64"),
+                ("linux/amd64/tools/new is missing",),
+                id="a directory below",
+            ),
+            pytest.param(
+                [],
+                both("linux/s390x/kops"),
+                ("linux/amd64", "linux/arm64"),
+                (),
+                id="more for an unwanted architecture",
+            ),
+            pytest.param(
+                [path for path in ERA_2026.paths if "-arm64.tar.gz" in path],
+                [],
+                ("linux/amd64", "linux/arm64"),
+                tuple(f"images/{image}-arm64.tar.gz is missing" for image in sorted(ERA_2026.images)),
+                id="all images of one architecture",
+            ),
+        ],
+    )
+    def test_wanted_architectures_have_the_same_files(
+        self, without: list[str], extra: list[str], platforms: tuple[str, ...], expected: tuple[str, ...]
+    ) -> None:
+        """What exists below linux/<arch>/ or among the images for one wanted architecture exists for all."""
+        judged = build(VERSION, era=ERA_2026, without=without, extra=extra)
+        assert reasons(judged, *platforms) == expected
 
     def test_every_reason_is_given_once(self) -> None:
         """A build is refused with all that it lacks: required files first, then empty, unpaired, images."""
@@ -244,6 +298,52 @@ class TestIncomplete:
         assert judged.artifacts is not None
         shuffled = evolve(judged, artifacts=tuple(data.draw(st.permutations(judged.artifacts))))
         assert reasons(shuffled) == reasons(judged)
+
+
+class TestDocuments:
+    """Signatures, provenance and SBOMs may come without a checksum: a suffix says so, by policy."""
+
+    @pytest.mark.parametrize("suffix", UNPAIRED)
+    def test_known_suffixes_need_no_checksum(self, suffix: str) -> None:
+        """A file of such a name does no harm, beside one file or beside all, empty or not."""
+        one = f"linux/amd64/kops{suffix}"
+        assert reasons(build(VERSION, extra=[one], empty=[one])) == ()
+        assert reasons(build(VERSION, extra=[f"{path}{suffix}" for path in ERA_2024.files])) == ()
+
+    @pytest.mark.parametrize(
+        ("extra", "unpaired", "expected"),
+        [
+            (["images/notes.txt"], (), ["images/notes.txt.sha256"]),
+            (["images/notes.txt"], (".txt",), []),
+            (["linux/amd64/new"], (), ["linux/amd64/new.sha256", "linux/arm64/new"]),
+            (["images/new.sig.sha256"], (), ["images/new.sig"]),
+            (both("linux/amd64/kops.sig"), (), ["linux/arm64/kops.sig"]),
+            (both("linux/amd64/kops.sig", "linux/arm64/kops.sig"), (), []),
+        ],
+    )
+    def test_the_suffixes_are_the_policy_s(
+        self, extra: list[str], unpaired: tuple[str, ...], expected: list[str]
+    ) -> None:
+        """Other suffixes are added; a file that has its checksum is held to every rule, whatever its name."""
+        policy = evolve(DEFAULT, unpaired=(*UNPAIRED, *unpaired))
+        refusal = judge(build(VERSION, extra=extra), policy=policy)
+        missing = [reason.removesuffix(" is missing") for reason in refusal.reasons] if refusal else []
+        assert missing == expected
+
+    @pytest.mark.parametrize("path", [path for path in ERA_2026.paths if "nodeup" in path])
+    def test_no_suffix_excuses_what_a_node_boots_from(self, path: str) -> None:
+        """A suffix of kops' own files lifts the pair, and neither the required files nor the other architecture."""
+        policy = evolve(DEFAULT, unpaired=(".xz",))
+        refusal = judge(build(VERSION, era=ERA_2026, without=[path]), policy=policy)
+        assert refusal is not None or path.endswith(".xz.sha256")
+
+    def test_they_are_named(self) -> None:
+        """What is excused is known, in order, for the answer to say so; what is aside is not among it."""
+        judged = build(VERSION, extra=["linux/arm64/kops.sig", "linux/amd64/kops.sig", "cloudbuild/a.sig"])
+        assert documents_of(judged.artifacts or (), unpaired=UNPAIRED) == (
+            "linux/amd64/kops.sig",
+            "linux/arm64/kops.sig",
+        )
 
 
 class TestSettled:
