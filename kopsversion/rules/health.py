@@ -315,7 +315,7 @@ _CHECKS: Mapping[Check, frozenset[str]] = {
     Check.READABLE: frozenset({"channel-unreadable", "listing-unavailable"}),
     Check.TESTABLE: frozenset({"no-testable-build"}),
     Check.FRESH: frozenset({"builds-stalled", "builds-old"}),
-    Check.COMPLETE: frozenset({"builds-refused", "builds-unsettled", "artifacts-differ"}),
+    Check.COMPLETE: frozenset({"builds-refused", "builds-unsettled", "artifacts-differ", "files-unpaired"}),
     Check.CERTAIN: frozenset(
         {"channel-ambiguous", "clone-ambiguous", "clone-behind", "clone-disagrees", "git-unavailable"}
     ),
