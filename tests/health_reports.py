@@ -29,6 +29,7 @@ from kopsversion.rules.health import (
     LeftOut,
     MarkerHealth,
     SeenBuild,
+    failed,
     judge_channel,
     unreadable,
     with_remarks,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 HOSTILE = "</title><script>alert(1)</script>|`*_@octocat #1 & \x1b[2J"
 """Text that no grammar here lets through; an output must be safe even if one did."""
 
+MADE_BY = "kopsversion 0.1.0"
+
 NINES = "999999999"
 LONGEST = f"{NINES}.{NINES}.{NINES}-alpha.{NINES}+v{NINES}.{NINES}.{NINES}-alpha.{NINES}-{NINES}-g{'f' * 40}"
 """As long as a version can be."""
@@ -56,7 +59,9 @@ def incident(directory: Path) -> HealthReport:
     """Report on the demo bucket, laid out in `directory`, as if it were the real one."""
     lay_out(directory)
     return evolve(
-        check_health(store=str(directory), as_of=AS_OF), store="gs://k8s-staging-kops/kops/releases/"
+        check_health(store=str(directory), as_of=AS_OF),
+        store="gs://k8s-staging-kops/kops/releases/",
+        made_by=MADE_BY,
     )
 
 
@@ -121,7 +126,17 @@ def everything() -> HealthReport:
         ),
         skipped={"names that are no version": 3, "files outside of a build": 1},
         requests=20,
+        made_by=MADE_BY,
+        took=timedelta(seconds=3),
     )
+
+
+def nothing() -> HealthReport:
+    """Make the report of a check that could not ask the store."""
+    why = "https://storage.googleapis.com/k8s-staging-kops/kops/releases/ did not answer: connection refused"
+    advice = "See whether the store can be reached from here."
+    report = failed(why, advice=advice, store="gs://k8s-staging-kops/kops/releases/", now=NOW)
+    return evolve(report, made_by=MADE_BY)
 
 
 def seen(version: str, *, uploaded: datetime | None, state: BuildState = BuildState.TESTABLE) -> SeenBuild:

@@ -41,6 +41,9 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
     HealthReport: {
         "healthy": "is_healthy",
         "headline": "headline",
+        "success": "is_success",
+        "failure": "failure",
+        "made_by": "made_by",
         "store": "store",
         "now": "now",
         "channels": "channels",
@@ -48,6 +51,7 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
         "conditions": "conditions",
         "skipped": "skipped",
         "requests": "requests",
+        "took_seconds": "took",
     },
     ChannelHealth: {
         "channel": "channel",
@@ -103,7 +107,6 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
 """The keys of each class, and the attribute that each is written from; none for an age, which is reckoned."""
 
 _NARROWED: Mapping[tuple[type, str], Schema] = {
-    (HealthReport, "channels"): {"minItems": 1},
     (HealthReport, "requests"): _NATURAL,
     (ChannelHealth, "channel"): _REF,
     (ChannelHealth, "commits_behind"): _NATURAL,

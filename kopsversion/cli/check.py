@@ -7,21 +7,24 @@ looks like.
 
 from __future__ import annotations
 
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
-from kopsversion.cli.console import DEGRADED, command
+from kopsversion.cli.console import DEGRADED, OutputError, command, program
 from kopsversion.cli.help_sections import PROGRESS
 from kopsversion.cli.options import DURATION, Parsed, build_options, store_options
-from kopsversion.errors import StoreError, UsageError, quoted
+from kopsversion.errors import KopsVersionError, ResolutionError, StoreError, UsageError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import timedelta
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from kopsversion.cli.config import Config, Limits
     from kopsversion.cli.console import Console
@@ -203,17 +206,102 @@ def check(
     from kopsversion.workflows.survey import check_health
 
     wanted = outputs or (Output(TABLE),)
-    _check_outputs(wanted)
-    said = Limits(max_lag=said_max_lag, max_build_age=said_max_build_age, build_sla=said_build_sla)
-    policy_of = _policies(_read_config(config), policy, said)
-    with console.steps() as progress:
-        report = check_health(
-            selectors, policy_of=policy_of, ignore_older=ignore_older, progress=progress, **question
-        )
-    _write(console, report, wanted)
+    with _reporting_failure(console, wanted, question=question):
+        _check_outputs(wanted)
+        said = Limits(max_lag=said_max_lag, max_build_age=said_max_build_age, build_sla=said_build_sla)
+        policy_of = _policies(_read_config(config), policy, said)
+        begun = monotonic()
+        with console.steps() as progress:
+            report = check_health(
+                selectors, policy_of=policy_of, ignore_older=ignore_older, progress=progress, **question
+            )
+        report = evolve(report, made_by=program(), took=timedelta(seconds=monotonic() - begun))
+        faults = _write(console, report, wanted)
+    if faults:
+        raise faults[0]
     if report.nothing_read:
         return NOTHING_READ
     return 0 if report.is_healthy else DEGRADED
+
+
+@contextmanager
+def _reporting_failure(
+    console: Console, outputs: Sequence[Output], *, question: StoreQuestion
+) -> Iterator[None]:
+    """Write every output also when the block fails: what an earlier run left must not be taken for news.
+
+    A mistake in how the command was called leaves standard output empty, as everywhere; so does an interruption.
+
+    Source: FAILURES row 34.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the files are there: standard output comes last
+    except OutputError:
+        raise  # the same
+    except BaseException as error:
+        report = evolve(_failed(error, question=question), made_by=program())
+        is_answer = isinstance(error, StoreError | ResolutionError)
+        for output in outputs:
+            if output.path is not None:
+                _replace(console, output.path, partial(_text, output, report))
+            elif is_answer:
+                console.answer(_text(output, report))
+        raise
+
+
+def _failed(error: BaseException, *, question: StoreQuestion) -> HealthReport:
+    from datetime import UTC, datetime
+
+    from kopsversion.rules.health import failed
+
+    hint = ""
+    if isinstance(error, KopsVersionError):
+        why, hint = "; ".join((error.message, *error.reasons)), error.hint
+    elif isinstance(error, Exception):
+        why = f"kopsversion stopped at a defect of its own, {type(error).__name__}"
+    else:
+        why = "the check was ended before it was done"
+    return failed(
+        why,
+        advice=f"{hint[:1].upper()}{hint[1:]}." if hint else "",
+        store=" ".join(map(str, question["store"])),
+        now=question["as_of"] or datetime.now(UTC),
+    )
+
+
+def _replace(console: Console, path: Path, text: Callable[[], str]) -> None:
+    """Put the report of a failure in the place of a file; the failure itself is what the command ends with."""
+    try:
+        fault = _put(path, text())
+    except Exception as error:  # an extra that is not installed, or a defect in one output
+        _forget(path)
+        console.log("error", f"{quoted(str(path))} could not be written: {error}")
+    else:
+        if fault is not None:
+            console.log("error", fault.message)
+
+
+def _put(path: Path, text: str) -> UsageError | None:
+    """Write a file; where that fails, leave no old report in its place, and return what went wrong."""
+    from kopsversion.files import write_whole
+
+    try:
+        write_whole(path, text.encode())
+    except UsageError as error:
+        _forget(path)
+        return error
+    return None
+
+
+def _forget(path: Path) -> None:
+    """Remove what an earlier run left, as far as it is a file that could have been replaced."""
+    from kopsversion.files import check_target
+
+    with suppress(OSError, UsageError):
+        check_target(path)
+        path.unlink(missing_ok=True)
 
 
 def _read_config(path: Path | None) -> Config:
@@ -261,24 +349,36 @@ def _writer(name: str) -> Callable[[HealthReport], str]:
     return writer
 
 
-def _write(console: Console, report: HealthReport, outputs: Iterable[Output]) -> None:
-    """Write every output, files first, and say in the last line whether all is well."""
-    from kopsversion.files import write_whole
+def _write(console: Console, report: HealthReport, outputs: Iterable[Output]) -> Sequence[UsageError]:
+    """Write every output, files first, and say in the last line whether all is well.
+
+    Returns:
+        What went wrong; a file that cannot be written keeps no other from being written.
+    """
+    from kopsversion.render.health_table import health_tables, summary_line
+
+    faults: list[UsageError] = []
+    tables_shown = False
+    for output in sorted(outputs, key=lambda output: output.path is None):
+        if output.path is not None:
+            fault = _put(output.path, _text(output, report))
+            faults += [fault] if fault is not None else []
+        elif output.format == TABLE:
+            console.answer_tables(health_tables(report))
+            console.answer(f"\n{summary_line(report)}")
+            tables_shown = True
+        else:
+            console.answer(_text(output, report))
+    if not tables_shown and not console.quiet:
+        console.tell(report.headline)
+    return faults
+
+
+def _text(output: Output, report: HealthReport) -> str:
+    """Return an output as a file holds it."""
     from kopsversion.model.tables import plain
     from kopsversion.render.health_table import health_tables, summary_line
 
-    tables_shown = False
-    for output in sorted(outputs, key=lambda output: output.path is None):
-        if output.format != TABLE:
-            text = _writer(output.format)(report)
-        elif output.path is not None:
-            text = f"{plain(health_tables(report))}\n{summary_line(report)}"
-        else:
-            console.answer_tables(health_tables(report))
-            text, tables_shown = f"\n{summary_line(report)}", True
-        if output.path is None:
-            console.answer(text)
-        else:
-            write_whole(output.path, text.encode())
-    if not tables_shown and not console.quiet:
-        console.tell(report.headline)
+    if output.format == TABLE:
+        return f"{plain(health_tables(report))}\n{summary_line(report)}"
+    return _writer(output.format)(report)

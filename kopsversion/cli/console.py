@@ -37,6 +37,7 @@ __all__ = [
     "abandon",
     "command",
     "is_rich",
+    "program",
     "toolbox",
 ]
 
@@ -318,20 +319,27 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-def _version_text() -> str:
-    import platform
+def program() -> str:
+    """Return the name and version of this program, which every report carries."""
+    return f"kopsversion {_installed('kopsversion')}"
+
+
+def _installed(name: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
-    def installed(name: str) -> str:
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            return "not installed"
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _version_text() -> str:
+    import platform
 
     return (
-        f"kopsversion {installed('kopsversion')}\n"
+        f"{program()}\n"
         f"Python {platform.python_version()}, {platform.platform()}\n"
-        f"google-cloud-storage {installed('google-cloud-storage')}\n"
+        f"google-cloud-storage {_installed('google-cloud-storage')}\n"
     )
 
 

@@ -34,6 +34,9 @@ def health_to_json(report: HealthReport) -> str:
             "schema": SCHEMA,
             "healthy": report.is_healthy,
             "headline": report.headline,
+            "success": report.is_success,
+            "failure": _finding(report.failure) if report.failure else None,
+            "made_by": report.made_by,
             "store": report.store,
             "now": time_text(report.now),
             "channels": [_channel(channel, now=report.now) for channel in report.channels],
@@ -43,6 +46,7 @@ def health_to_json(report: HealthReport) -> str:
             "conditions": [condition_fields(condition) for condition in report.conditions],
             "skipped": dict(sorted(report.skipped.items())),
             "requests": report.requests,
+            "took_seconds": None if report.took is None else seconds(report.took),
         }
     )
 

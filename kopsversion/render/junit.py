@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from kopsversion.model.codec import time_text
 from kopsversion.model.tables import printable
@@ -25,6 +25,7 @@ def health_to_junit(report: HealthReport) -> str:
     """Write a health report; a check that found something serious is a failed test case."""
     suite = TestSuite(SUITE)
     suite.timestamp = time_text(report.now)
+    suite.add_testcase(_whole(report))
     for channel in report.channels:
         for check in channel.checks:
             suite.add_testcase(_case(check, channel=channel.channel))
@@ -33,6 +34,17 @@ def health_to_junit(report: HealthReport) -> str:
     document.update_statistics()  # type: ignore[no-untyped-call] # junitparser is annotated in part
     text: str = document.tostring().decode()  # type: ignore[no-untyped-call] # the same
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
+
+
+def _whole(report: HealthReport) -> TestCase:
+    """Return the test case of the check itself: without a result of it, no other result says anything."""
+    case = TestCase("check: something can be read", classname=SUITE, time=0)
+    if report.nothing_read:
+        error = Error(printable(report.headline), "check-failed")
+        if report.failure is not None:
+            error.text = _sentence(report.failure)
+        case.result = [error]
+    return case
 
 
 def _case(check: CheckResult, *, channel: str) -> TestCase:

@@ -46,6 +46,8 @@ def escaped(text: str) -> str:
 def _blocks(report: HealthReport) -> Iterator[Sequence[str]]:
     yield (f"## {escaped(report.headline)}",)
     yield (f"Looked at {escaped(report.store)} on {moment(report.now)}.",)
+    if report.failure is not None:
+        yield (f"{escaped(report.failure.advice)}",)
     if report.conditions:
         yield [f"- **{each.severity}** {escaped(each.message)}" for each in report.conditions]
     for channel in report.unhealthy:
@@ -55,8 +57,10 @@ def _blocks(report: HealthReport) -> Iterator[Sequence[str]]:
             f"{escaped(finding.condition.message)}. {escaped(finding.advice)}"
             for finding in channel.findings
         ]
-    yield _folded("All channels", CHANNEL_COLUMNS, _channel_rows(report))
-    yield _folded("All markers", MARKER_COLUMNS, _marker_rows(report))
+    if report.channels:
+        yield _folded("All channels", CHANNEL_COLUMNS, _channel_rows(report))
+    if report.markers:
+        yield _folded("All markers", MARKER_COLUMNS, _marker_rows(report))
     refused = [(channel.channel, *refused_cells(build)) for channel, build in report.refused]
     if refused:
         yield _folded("Refused builds", REFUSED_COLUMNS, refused)

@@ -28,6 +28,8 @@ def health_to_prometheus(report: HealthReport) -> str:
     registry = CollectorRegistry()
     _add_channels(report, registry)
     _add_markers(report, registry)
+    success = _gauge(registry, "check_success", "1 if anything could be read, 0 if nothing could.", ())
+    success.set(report.is_success)
     checked = _gauge(registry, "check_timestamp_seconds", "When the channels were checked, in Unix time.", ())
     checked.set(report.now.timestamp())
     text: str = generate_latest(registry).decode()

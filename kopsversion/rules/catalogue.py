@@ -160,6 +160,11 @@ CATALOGUE: Mapping[str, Entry] = {
         _LIST,
     ),
     "channel-unreadable": Entry(_ERROR, "The channel cannot be judged, because the store fails.", _REACH),
+    "check-failed": Entry(
+        _ERROR,
+        "`kopsversion check` could judge no channel at all.",
+        "See what the command said, mend it, and run it again.",
+    ),
     "store-unreachable": Entry(
         _WARNING,
         "A store named before cannot be asked, so the answer is from the next one.",

@@ -246,6 +246,9 @@ class HealthReport:
         conditions: what concerns no channel in particular, worst first.
         skipped: names in the store that are no build, as kind and count.
         requests: requests made.
+        failure: why nothing could be judged at all, and what to do; ``None`` if anything could.
+        made_by: which kopsversion made it, as in ``kopsversion 0.1.0``; empty where nobody said.
+        took: how long the check took; ``None`` where nobody measured.
     """
 
     store: str
@@ -255,6 +258,9 @@ class HealthReport:
     conditions: tuple[Condition, ...] = ()
     skipped: Mapping[str, int] = Factory(dict)
     requests: int = 0
+    failure: Finding | None = None
+    made_by: str = ""
+    took: timedelta | None = None
 
     @property
     def unhealthy(self) -> tuple[ChannelHealth, ...]:
@@ -269,7 +275,8 @@ class HealthReport:
     @property
     def findings(self) -> tuple[tuple[str, Finding], ...]:
         """Everything that was found, worst first, with its channel; ``""`` for what concerns the store."""
-        found = [("", Finding(condition, "")) for condition in self.conditions]
+        found = [("", self.failure)] if self.failure is not None else []
+        found += [("", Finding(condition, "")) for condition in self.conditions]
         found += [(channel.channel, finding) for channel in self.channels for finding in channel.findings]
         return tuple(sorted(found, key=lambda pair: -pair[1].condition.severity.rank))
 
@@ -280,23 +287,50 @@ class HealthReport:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether every channel is."""
-        return not self.unhealthy
+        """Whether every channel is, and there is one."""
+        return not self.nothing_read and not self.unhealthy
 
     @property
     def nothing_read(self) -> bool:
         """Whether there is no channel that could be read."""
-        return all(channel.unreadable is not None for channel in self.channels)
+        return self.failure is not None or all(channel.unreadable is not None for channel in self.channels)
+
+    @property
+    def is_success(self) -> bool:
+        """Whether anything could be read."""
+        return not self.nothing_read
 
     @property
     def headline(self) -> str:
         """Whether all is well, in one sentence."""
+        if self.failure is not None:
+            return f"Nothing could be checked: {self.failure.condition.message}."
         number = count(len(self.channels), "channel")
         if self.is_healthy:
             return f"All is well: {'the only channel is' if len(self.channels) == 1 else f'all {number} are'} healthy."
         verb = "is" if len(self.unhealthy) == 1 else "are"
         names = _listed([_named(channel) for channel in self.unhealthy])
         return f"{len(self.unhealthy)} of {number} {verb} unhealthy: {names}."
+
+
+def failed(why: str, *, advice: str, store: str, now: datetime) -> HealthReport:
+    """Report that nothing could be judged, so that no report of an earlier run is taken for this one's.
+
+    Parameters:
+        why: what stood in the way, without a full stop.
+        advice: what to do about it, in one sentence.
+        store: what was asked.
+        now: the moment of the report, UTC.
+
+    Source: FAILURES row 34.
+    """
+    condition = Condition("check-failed", Severity.ERROR, why)
+    return HealthReport(
+        store=store,
+        now=now,
+        channels=(),
+        failure=Finding(condition, advice or CATALOGUE["check-failed"].advice),
+    )
 
 
 def _named(channel: ChannelHealth) -> str:

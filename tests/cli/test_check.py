@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import html
 import json
 import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
 from kopsversion.cli.check import FORMATS, Output, check, parse_output
+from kopsversion.cli.console import Console
 from kopsversion.cli.demo_bucket import AS_OF, lay_out
 from kopsversion.cli.toolbox import tools
-from kopsversion.errors import StoreUnavailableError, UsageError
+from kopsversion.errors import (
+    AccessDeniedError,
+    MalformedResponseError,
+    ResolutionError,
+    StoreUnavailableError,
+    UsageError,
+)
 from kopsversion.model.channel import Channel
 from tests.health_reports import crowded, everything
 
@@ -44,12 +53,12 @@ class _Face:
 
     def __init__(self) -> None:
         self.asked: dict[str, Any] = {}
-        self.answer: HealthReport | Exception = ILL
+        self.answer: HealthReport | BaseException = ILL
 
     def __call__(self, selectors: tuple[str, ...], **question: Any) -> HealthReport:
         self.asked = {"selectors": selectors, **question}
         question["progress"]("listing the markers")
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
 
@@ -63,6 +72,7 @@ class _Face:
 def face(monkeypatch: pytest.MonkeyPatch) -> _Face:
     face = _Face()
     monkeypatch.setattr("kopsversion.workflows.survey.check_health", face)
+    monkeypatch.setattr("kopsversion.cli.check.monotonic", lambda: 1.0)
     return face
 
 
@@ -137,10 +147,6 @@ class TestOutputs:
         """A file is replaced in one step, and nothing else is left in its directory."""
         path = tmp_path / "page.html"
         path.write_text("before")
-        face.answer = StoreUnavailableError("no answer", url="x")
-        assert run("-o", f"html={path}").exit_code == 4
-        assert path.read_text() == "before"
-        face.answer = ILL
         run("-o", f"html={path}")
         assert path.read_text().startswith("<!DOCTYPE")
         assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
@@ -158,6 +164,159 @@ class TestOutputs:
         """What happens next is told only to who asks for more."""
         assert "… listing the markers\n" in run("-v").stderr
         assert "listing" not in run("-o", "json").stderr
+
+
+FAILURES: Mapping[str, tuple[BaseException, int]] = {
+    "unreachable": (StoreUnavailableError("gs://x/ did not answer", url="gs://x/"), 4),
+    "denied": (AccessDeniedError("gs://x/ may not be read", url="gs://x/"), 4),
+    "malformed": (MalformedResponseError("gs://x/ sent a page", url="gs://x/"), 4),
+    "no channel": (ResolutionError("there is no channel to check in gs://x/", channel="every channel"), 1),
+    "no such channel": (UsageError("'mastr' is no channel"), 2),
+    "defect": (RuntimeError("a defect"), 70),
+    "interrupted": (KeyboardInterrupt(), 130),
+}
+
+
+class TestFailure:
+    """FAILURES row 34: what an earlier run wrote is not taken for news, whatever goes wrong."""
+
+    @pytest.mark.parametrize("name", FAILURES)
+    @pytest.mark.parametrize("output", FORMATS)
+    def test_every_output_is_replaced(self, output: str, name: str, tmp_path: Path, face: _Face) -> None:
+        """Row 34: each file says that nothing could be checked, and the exit status is the failure's own."""
+        face.answer, status = FAILURES[name]
+        path = tmp_path / "report"
+        path.write_text("All is well")
+        result = run("-o", f"{output}={path}")
+        assert result.exit_code == status
+        text = path.read_text()
+        assert "All is well" not in text
+        assert "Nothing could be checked" in text or output == "prometheus"
+        assert [each.name for each in tmp_path.iterdir()] == ["report"]
+        match output:
+            case "json":
+                written = json.loads(text)
+                assert (written["healthy"], written["success"], written["channels"]) == (False, False, [])
+                assert written["failure"]["code"] == "check-failed"
+            case "junit":
+                case = ElementTree.fromstring(text).find(".//testcase/error[@type='check-failed']")
+                assert case is not None
+            case "prometheus":
+                assert "kopsversion_check_success 0.0\n" in text
+                assert "kopsversion_check_timestamp_seconds" in text
+
+    @pytest.mark.parametrize("output", FORMATS)
+    def test_standard_output(self, output: str, face: _Face) -> None:
+        """Row 34: a collector that takes standard output is told as well, and the error is on the other stream."""
+        face.answer = StoreUnavailableError("gs://x/ did not answer", url="gs://x/", hint="wait")
+        result = run("-o", output)
+        assert result.exit_code == 4
+        assert "Nothing could be checked" in result.stdout or "kopsversion_check_success 0.0" in result.stdout
+        assert result.stderr == "ERROR gs://x/ did not answer\nhint: wait\n"
+
+    @pytest.mark.parametrize("output", FORMATS)
+    def test_no_channel_could_be_read(self, output: str, tmp_path: Path, face: _Face) -> None:
+        """Row 34: a report on channels of which none could be read is no success either."""
+        face.answer = UNREAD
+        path = tmp_path / "report"
+        assert run("-o", f"{output}={path}").exit_code == 4
+        assert "release-1.26" in path.read_text()
+        if output == "prometheus":
+            assert "kopsversion_check_success 0.0\n" in path.read_text()
+
+    def test_a_configuration_that_is_broken(self, tmp_path: Path, face: _Face) -> None:
+        """Row 34: a mistake in the configuration replaces the files too; standard output stays empty."""
+        page = tmp_path / "page.html"
+        page.write_text("All is well")
+        result = run("--config", "nowhere.toml", "-o", f"html={page}", "-o", "json")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "'nowhere.toml' cannot be read" in html.unescape(page.read_text())
+
+    def test_a_file_that_cannot_be_written(
+        self, tmp_path: Path, face: _Face, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Row 34: a full disk leaves no old file, keeps no other from being written, and is told."""
+        face.answer = WELL
+        old, other = tmp_path / "old.json", tmp_path / "other.json"
+        old.write_text("All is well")
+        _fill(monkeypatch, full="old.json")
+        result = run("-o", f"json={old}", "-o", f"json={other}")
+        assert result.exit_code == 2
+        assert "'old.json' is full" in result.stderr
+        assert not old.exists()
+        assert json.loads(other.read_text())["healthy"]
+
+    def test_neither_report_nor_failure_can_be_written(
+        self, tmp_path: Path, face: _Face, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Row 34: also where the failure itself cannot be written no old file stays."""
+        face.answer = StoreUnavailableError("gs://x/ did not answer", url="gs://x/")
+        old = tmp_path / "old.json"
+        old.write_text("All is well")
+        _fill(monkeypatch, full="old.json")
+        result = run("-o", f"json={old}")
+        assert result.exit_code == 4
+        assert "'old.json' is full" in result.stderr
+        assert not old.exists()
+
+    def test_an_extra_that_is_not_installed(
+        self, tmp_path: Path, face: _Face, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Row 34: an output whose package is missing leaves no old file; the other outputs say what is wrong."""
+        page, table = tmp_path / "page.html", tmp_path / "table.txt"
+        page.write_text("All is well")
+        monkeypatch.delitem(sys.modules, "kopsversion.render.html", raising=False)
+        monkeypatch.setattr(sys, "meta_path", [_Missing("jinja2"), *sys.meta_path])
+        for loaded in [each for each in sys.modules if each.partition(".")[0] == "jinja2"]:
+            monkeypatch.delitem(sys.modules, loaded)
+        assert run("-o", f"html={page}", "-o", f"table={table}").exit_code == 2
+        assert not page.exists()
+        assert "html needs jinja2" in table.read_text()
+
+    def test_a_place_that_is_no_file_is_left_alone(self, tmp_path: Path, face: _Face) -> None:
+        """What could not have been replaced is not removed either."""
+        (tmp_path / "directory").mkdir()
+        assert run("-o", "json=directory", "-o", "json=/dev/null").exit_code == 2
+        assert (tmp_path / "directory").is_dir()
+        assert Path("/dev/null").exists()
+
+    def test_a_defect_in_an_output(
+        self, tmp_path: Path, face: _Face, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Row 34: where an output cannot even be made, all say so."""
+        monkeypatch.setattr("kopsversion.render.health_json.health_to_json", _stumble)
+        table, other = tmp_path / "t", tmp_path / "j"
+        other.write_text("All is well")
+        assert run("-o", f"table={table}", "-o", f"json={other}").exit_code == 70
+        assert "Nothing could be checked" in table.read_text()
+        assert not other.exists()
+
+    def test_a_closed_pipe(self, tmp_path: Path, face: _Face, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A reader that has seen enough does not make the files say that the check failed."""
+        monkeypatch.setattr(Console, "answer", _hang_up)
+        face.answer = WELL
+        path = tmp_path / "j"
+        assert run("-o", "markdown", "-o", f"json={path}").exit_code == 141
+        assert json.loads(path.read_text())["healthy"]
+
+
+def _fill(monkeypatch: pytest.MonkeyPatch, *, full: str) -> None:
+    """Let writing a file of that name fail."""
+
+    def write(path: Path, data: bytes) -> None:
+        if path.name == full:
+            raise UsageError(f"'{full}' is full")
+        path.write_bytes(data)
+
+    monkeypatch.setattr("kopsversion.files.write_whole", write)
+
+
+def _stumble(_report: HealthReport) -> str:
+    raise RuntimeError("a defect")
+
+
+def _hang_up(_console: Console, _text: str) -> None:
+    raise BrokenPipeError
 
 
 class TestMistakes:

@@ -31,7 +31,7 @@ from kopsversion.render.prometheus import health_to_prometheus
 from kopsversion.rules.health import BuildState, HealthReport
 from tests import health_schema
 from tests.builders import DAY, HOUR, NOW
-from tests.health_reports import LONGEST, crowded, everything, incident, longest
+from tests.health_reports import LONGEST, crowded, everything, incident, longest, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,11 +60,12 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, HealthRepo
         "incident": incident(tmp_path_factory.mktemp("demo")),
         "everything": everything(),
         "longest": longest(),
+        "nothing": nothing(),
     }
 
 
 class TestGolden:
-    @pytest.mark.parametrize("name", ["incident", "everything"])
+    @pytest.mark.parametrize("name", ["incident", "everything", "nothing"])
     @pytest.mark.parametrize("ending", WRITERS)
     def test_golden(self, name: str, ending: str, reports: Mapping[str, HealthReport]) -> None:
         """The same report gives the same bytes, today and on every machine."""
@@ -106,7 +107,7 @@ class TestJson:
         """`make docs` would change nothing."""
         assert SCHEMA.read_text() == health_schema.text(), "run: make docs"
 
-    @pytest.mark.parametrize("name", ["incident", "everything", "longest"])
+    @pytest.mark.parametrize("name", ["incident", "everything", "longest", "nothing"])
     def test_schema(self, name: str, reports: Mapping[str, HealthReport]) -> None:
         """The JSON is what its schema says, key by key."""
         schema = json.loads(SCHEMA.read_text())
@@ -145,13 +146,13 @@ class TestJson:
 
 
 class TestJUnit:
-    @pytest.mark.parametrize("name", ["incident", "everything", "longest"])
+    @pytest.mark.parametrize("name", ["incident", "everything", "longest", "nothing"])
     def test_parses(self, name: str, reports: Mapping[str, HealthReport]) -> None:
         """Each channel and check is a test case; a parser that others use counts as we do."""
         report = reports[name]
         document = JUnitXml.fromstring(health_to_junit(report).encode())
         checks = [check for channel in report.channels for check in channel.checks]
-        assert document.tests == len(checks)
+        assert document.tests == len(checks) + 1  # the check itself
         assert document.failures == sum(check.failed and check.skipped is None for check in checks)
         assert document.skipped == sum(check.skipped is not None for check in checks)
 
@@ -209,7 +210,7 @@ class TestPrometheus:
         """Every gauge has its help and type, and a unit in its name where it has a unit."""
         text = health_to_prometheus(reports["incident"])
         families = list(text_string_to_metric_families(text))
-        assert len(families) == 9
+        assert len(families) == 10
         for family in families:
             assert family.type == "gauge"
             assert family.documentation.endswith(".")
@@ -254,7 +255,7 @@ class TestMarkdown:
 
 
 class TestHtml:
-    @pytest.mark.parametrize("name", ["incident", "everything", "longest"])
+    @pytest.mark.parametrize("name", ["incident", "everything", "longest", "nothing"])
     def test_valid(self, name: str, reports: Mapping[str, HealthReport]) -> None:
         """The page is valid HTML5."""
         html5lib.HTMLParser(strict=True).parse(health_to_html(reports[name]))
@@ -434,7 +435,7 @@ def browse(page: str, tmp_path: Path, *, width: int, dark: bool = False) -> dict
 
 class TestInBrowser:
     @pytest.mark.parametrize("width", [1280, 390])
-    @pytest.mark.parametrize("name", ["incident", "everything", "longest"])
+    @pytest.mark.parametrize("name", ["incident", "everything", "longest", "nothing"])
     def test_no_overlap(
         self, name: str, width: int, tmp_path: Path, reports: Mapping[str, HealthReport]
     ) -> None:
