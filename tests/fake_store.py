@@ -99,11 +99,11 @@ class FakeStore(Store):
         return len(self.calls)
 
     @property
-    def roots(self) -> tuple[str, ...]:
-        return (self._url, STORE)
+    def is_local(self) -> bool:
+        return False
 
-    def base_url(self, version: str) -> str:
-        return f"{self._url}{version}"
+    def public_url(self, name: str) -> str:
+        return f"{self._url}{name}"
 
     def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
         self._count(" ".join(filter(None, ("list", prefix, delimiter, match_glob))))

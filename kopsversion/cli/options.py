@@ -321,7 +321,7 @@ def store_options(function: Callback) -> Callback:
         ref: str | None,
         **others: Any,
     ) -> Any:
-        from kopsversion.stores.base import DEFAULT_STORE
+        from kopsversion.model.layout import DEFAULT_STORE
 
         question = StoreQuestion(
             store=store or (DEFAULT_STORE,),

@@ -10,7 +10,7 @@ import re
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from attrs import frozen
 
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 OFFICIAL_ROOT = "https://storage.googleapis.com/k8s-staging-kops/kops/releases/"
 """Where kops' CI publishes."""
+
+DEFAULT_STORE = OFFICIAL_ROOT
+"""The store that is asked when none is named."""
+
+_PUBLIC_HOST = "https://storage.googleapis.com/"
+_HOSTS = ("gs://", _PUBLIC_HOST, "https://storage.cloud.google.com/")
 
 MARKERS = "markers/"
 MARKER_LIMIT = 1024
@@ -149,6 +155,28 @@ def check_marker_name(name: str) -> str:
 
 # --------------------------------------------------------------------------------------------------
 # Marker bodies
+
+
+def known_roots(url: str, *, public_url: str) -> tuple[str, ...]:
+    """Return every URL prefix, with a trailing slash, by which a marker may name a build of a store.
+
+    Where kOps publishes is among them whatever the store: a mirror keeps the markers' text (FAILURES row 46).
+
+    Parameters:
+        url: the store, as a person would write it, with a trailing slash.
+        public_url: where its builds are read from, with a trailing slash.
+
+    >>> known_roots("gs://bucket/a/", public_url="http://127.0.0.1:4443/bucket/a/")[:2]
+    ('gs://bucket/a/', 'https://storage.googleapis.com/bucket/a/')
+    """
+    forms: list[str] = []
+    for each in (url, public_url, OFFICIAL_ROOT, OFFICIAL_ROOT.replace(_PUBLIC_HOST, "gs://")):
+        if each.startswith("gs://"):
+            forms += [host + each.removeprefix("gs://") for host in _HOSTS]
+        else:
+            forms += [each, unquote(each)]
+            forms += [unquote(each).removeprefix("file://")] if each.startswith("file://") else []
+    return tuple(dict.fromkeys(forms))
 
 
 def read_marker_body(data: bytes, *, roots: Iterable[str]) -> Named | Foreign | Malformed:

@@ -151,11 +151,11 @@ def verify_lock(store: Store, lock: Lock, *, now: datetime, deadline: Deadline) 
     """
     resolution = lock.resolution
     version = resolution.version
-    if store.base_url(str(version)) != resolution.base_url:
+    if store.public_url(str(version)) != resolution.base_url:
         raise IntegrityError(
             f"the lock's base_url {quoted(resolution.base_url)} is not where {store.url} keeps {version}",
             subject="base_url",
-            expected=store.base_url(str(version)),
+            expected=store.public_url(str(version)),
             actual=resolution.base_url,
             hint=_HINT,
         )

@@ -135,7 +135,7 @@ def promote(
         try:
             generation = store.write(
                 promotion.marker.path,
-                marker_body(version, base_url=store.base_url(str(version)), body_format=body_format),
+                marker_body(version, base_url=store.public_url(str(version)), body_format=body_format),
                 if_generation=promotion.marker.generation,
                 cache_control=CACHE_CONTROL,
                 metadata=_metadata(promotion, reason),

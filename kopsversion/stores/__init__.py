@@ -3,7 +3,6 @@
 A store knows nothing of versions, markers or channels.
 """
 
-from kopsversion.stores.base import DEFAULT_STORE
 from kopsversion.stores.opening import open_store
 
-__all__ = ["DEFAULT_STORE", "open_store"]
+__all__ = ["open_store"]

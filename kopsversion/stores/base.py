@@ -10,12 +10,11 @@ often it asks again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from attrs import field, frozen
 
 from kopsversion.errors import StoreError, quoted
-from kopsversion.model.layout import OFFICIAL_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,11 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-OFFICIAL_ROOTS = (OFFICIAL_ROOT, OFFICIAL_ROOT.replace("https://storage.googleapis.com/", "gs://"))
-"""Where kOps CI publishes, as its markers write it (DESIGN section 2)."""
-
-DEFAULT_STORE = OFFICIAL_ROOT
-"""The store that is asked when none is named."""
+Credentials = Literal["anonymous", "default"]
+"""Whom to ask a bucket as: nobody, or whoever Application Default Credentials say."""
 
 PIECE = 1 << 20
 """Bytes of the largest piece that `Store.download` yields."""
@@ -96,12 +92,16 @@ class Store(Protocol):
         ...
 
     @property
-    def roots(self) -> tuple[str, ...]:
-        """Every URL prefix, with a trailing slash, by which a marker may name a build of this store."""
+    def is_local(self) -> bool:
+        """Whether this is a directory of this machine, where a question costs nothing."""
         ...
 
-    def base_url(self, version: str) -> str:
-        """Return what ``KOPS_BASE_URL`` must hold for that build: no trailing slash, literal ``+``."""
+    def public_url(self, name: str) -> str:
+        """Return the URL by which others read that name: escaped, but with a literal ``+``.
+
+        Parameters:
+            name: an object or what names begin with; without a trailing slash if it has none.
+        """
         ...
 
     def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:

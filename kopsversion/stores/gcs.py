@@ -42,9 +42,8 @@ if TYPE_CHECKING:
 
     from requests import Response
 
-    from kopsversion.stores.base import AttemptPolicy, Attempts
+    from kopsversion.stores.base import AttemptPolicy, Attempts, Credentials
     from kopsversion.stores.deadline import Deadline
-    from kopsversion.stores.opening import Credentials
 
 ENDPOINT = "https://storage.googleapis.com"
 
@@ -150,16 +149,13 @@ class GcsStore(Store):
         return self._transport.requests
 
     @property
-    def roots(self) -> tuple[str, ...]:
-        """The ways in which a marker may write this place."""
-        place = f"{self._bucket.name}/{self._prefix}"
-        hosts = ("gs://", f"{ENDPOINT}/", "https://storage.cloud.google.com/")
-        emulator = (f"{self._emulator}/",) if self._emulator else ()
-        return tuple(host + place for host in (*hosts, *emulator))
+    def is_local(self) -> bool:
+        """No: each question costs a request."""
+        return False
 
-    def base_url(self, version: str) -> str:
-        """Return the build's URL, with a literal ``+``."""
-        place = quote(f"{self._bucket.name}/{self._prefix}{version}", safe="/+~")
+    def public_url(self, name: str) -> str:
+        """Return the URL of a plain download, with a literal ``+``."""
+        place = quote(f"{self._bucket.name}/{self._prefix}{name}", safe="/+~")
         return f"{self._emulator or ENDPOINT}/{place}"
 
     def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:

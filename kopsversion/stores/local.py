@@ -39,7 +39,6 @@ from kopsversion.errors import (
     quoted,
 )
 from kopsversion.stores.base import (
-    OFFICIAL_ROOTS,
     PIECE,
     Content,
     Listing,
@@ -99,17 +98,13 @@ class DirectoryStore(Store):
         return 0
 
     @property
-    def roots(self) -> tuple[str, ...]:
-        """The directory as URL and as path, and the official roots, because it may be a mirror of them."""
-        forms: list[str] = []
-        for path in (self._given, self._root):
-            slashed = path.rstrip("/") + "/"
-            forms += [_file_url(path), f"file://{slashed}", slashed]
-        return tuple(dict.fromkeys([*forms, *OFFICIAL_ROOTS]))
+    def is_local(self) -> bool:
+        """Yes."""
+        return True
 
-    def base_url(self, version: str) -> str:
-        """Return the build's directory as a ``file://`` URL with a literal ``+``."""
-        return self._url + quote(version, safe="+/")
+    def public_url(self, name: str) -> str:
+        """Return where that really is, as a ``file://`` URL: a symlink may lead elsewhere tomorrow."""
+        return _file_url(self._root) + quote(name, safe="/+~")
 
     def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
         """List files as a bucket lists objects; see `Store.list`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from kopsversion.errors import StoreError, UsageError, quoted
@@ -17,11 +17,8 @@ from kopsversion.stores.base import AttemptPolicy, check_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kopsversion.stores.base import Store
+    from kopsversion.stores.base import Credentials, Store
     from kopsversion.stores.deadline import Deadline
-
-Credentials = Literal["anonymous", "default"]
-"""Whom to ask a bucket as: nobody, or whoever Application Default Credentials say."""
 
 EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
 

@@ -38,13 +38,13 @@ class WrappedStore(Store):
         return self.inner.requests
 
     @property
-    def roots(self) -> tuple[str, ...]:
+    def is_local(self) -> bool:
         """The inner store's."""
-        return self.inner.roots
+        return self.inner.is_local
 
-    def base_url(self, version: str) -> str:
-        """See `Store.base_url`."""
-        return self.inner.base_url(version)
+    def public_url(self, name: str) -> str:
+        """See `Store.public_url`."""
+        return self.inner.public_url(name)
 
     def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
         """See `Store.list`."""

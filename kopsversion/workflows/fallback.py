@@ -126,7 +126,9 @@ class LastGood:
                 f"and --allow-cached permits {duration(allowed)}"
             )
         version = str(found.version)
-        if not any((store.url, store.base_url(version)) == (found.store, found.base_url) for store in stores):
+        if not any(
+            (store.url, store.public_url(version)) == (found.store, found.base_url) for store in stores
+        ):
             return f"the answer in {self._shown} is of a place outside these stores"
         return None
 

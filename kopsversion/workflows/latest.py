@@ -19,9 +19,9 @@ from kopsversion.errors import (
     UsageError,
 )
 from kopsversion.model.channel import MASTER, Channel
+from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.rules.conditions import worst_first
-from kopsversion.stores.base import DEFAULT_STORE
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.question import (
     DEFAULT_TIMEOUT,
@@ -210,7 +210,7 @@ def _resolve_in(
     target = question.selector.version or question.selector.channel
     snapshot = start(store, git=question.git, as_of=question.as_of)
     # Comparing with the build before costs one more listing; in a directory that costs nothing.
-    compare = question.policy.compare_artifacts or store.url.startswith("file:")
+    compare = question.policy.compare_artifacts or store.is_local
     resolution, _ = gather(
         store,
         target or Channel(MASTER),

@@ -13,11 +13,11 @@ from attrs import evolve, frozen
 
 from kopsversion.errors import StoreError, StoreUnavailableError, UsageError
 from kopsversion.model.channel import MASTER, Channel
+from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.needs import ListMarkers, ListMinors
 from kopsversion.model.policy import Policy
 from kopsversion.rules.conditions import clone_disagrees
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
-from kopsversion.stores.base import DEFAULT_STORE
 from kopsversion.stores.deadline import AT_ONCE, Deadline
 from kopsversion.workflows.question import (
     DEFAULT_TIMEOUT,

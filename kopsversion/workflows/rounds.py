@@ -98,10 +98,7 @@ def start(store: Store, *, git: GitLine | None = None, as_of: datetime | None = 
         git: the channel's branch in a clone of kops, where there is one.
         as_of: the moment to pretend, UTC: what was uploaded or written after it is left out.
     """
-    sample = "0.0.0"
-    return Snapshot(
-        store=store.url, base_url=store.base_url(sample).removesuffix(sample), git=git, as_of=as_of
-    )
+    return Snapshot(store=store.url, base_url=store.public_url(""), git=git, as_of=as_of)
 
 
 def gather(
@@ -253,6 +250,7 @@ class Fetcher:
         self._deadline = deadline
         self._as_of = as_of
         self._platforms = tuple(platforms)
+        self._roots = layout.known_roots(store.url, public_url=store.public_url(""))
 
     def fetch(self, need: Need) -> Learnt:
         """Answer one need.
@@ -360,7 +358,7 @@ class Fetcher:
         if self._is_later(read.written):
             reading = Missing("was written later than the moment asked for; what it held then is not known")
         else:
-            reading = layout.read_marker_body(read.content.data, roots=self._store.roots)
+            reading = layout.read_marker_body(read.content.data, roots=self._roots)
         marker = Marker(
             ref,
             name,

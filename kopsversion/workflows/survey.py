@@ -22,7 +22,7 @@ from kopsversion.errors import ResolutionError, StoreError, StoreUnavailableErro
 from kopsversion.model import layout
 from kopsversion.model.bucket import Missing
 from kopsversion.model.channel import MASTER, Channel, minor_key
-from kopsversion.model.layout import Selector
+from kopsversion.model.layout import DEFAULT_STORE, Selector
 from kopsversion.model.needs import (
     ListArtifacts,
     ListBuilds,
@@ -35,7 +35,7 @@ from kopsversion.model.policy import Policy
 from kopsversion.model.wording import duration
 from kopsversion.rules.health import HealthReport, LeftOut, judge_channel, with_remarks, worth_examining
 from kopsversion.rules.resolver import Undecided
-from kopsversion.stores.base import DEFAULT_STORE, Listing, Store
+from kopsversion.stores.base import Listing, Store
 from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
 from kopsversion.stores.wrapped import WrappedStore
 from kopsversion.workflows.question import (
@@ -233,7 +233,7 @@ class _Survey:
         needs: set[Need] = {ListMarkers()}
         needs |= {ReadMarker(marker_ref, name) for marker_ref, name in written if marker_ref in refs}
         needs |= {ListMinors()} if MASTER in refs else set()
-        depth = None if self.store.is_free else max(2, _EXAMINED // len(channels))
+        depth = None if self.store.is_local else max(2, _EXAMINED // len(channels))
         snapshot = start(self.store, as_of=self.as_of)
         judged: dict[Channel, ChannelHealth] = {}
         while needs:
@@ -343,11 +343,6 @@ class _BulkStore(WrappedStore):
         self._builds: dict[str, Listing] = {}
         self._patterns_help = True
 
-    @property
-    def is_free(self) -> bool:
-        """Whether questions cost nothing: a directory."""
-        return self.url.startswith("file:")
-
     def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
         match prefix, delimiter, match_glob:
             case layout.MARKERS, "", "":
@@ -393,7 +388,7 @@ class _BulkStore(WrappedStore):
 
     def list_builds(self, versions: Sequence[BuildVersion]) -> None:
         """Learn the files of several builds in a listing of what is common to them, where that helps."""
-        if self.is_free:
+        if self.is_local:
             return
         wanted = sorted(
             directory for v in versions if (directory := layout.build_directory(v)) not in self._builds

@@ -34,10 +34,10 @@ from kopsversion.errors import (
 )
 from kopsversion.model.answer import Condition, Resolution, Severity
 from kopsversion.model.codec import from_json
+from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.model.tables import Table
 from kopsversion.model.version import BuildVersion
-from kopsversion.stores.base import DEFAULT_STORE
 from tests.render.test_render import CHOSEN, LISTING, NEWER, RESOLUTION
 
 if TYPE_CHECKING:

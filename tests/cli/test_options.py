@@ -25,9 +25,9 @@ from kopsversion.cli.options import (
 )
 from kopsversion.errors import UsageError
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER
+from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import UNPAIRED, OnStale, Policy, Strategy
 from kopsversion.model.version import BuildVersion
-from kopsversion.stores.base import DEFAULT_STORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

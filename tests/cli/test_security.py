@@ -161,7 +161,7 @@ class TestPromise2:
         result = run(bucket, "-o", "json", *files)
         answer = json.loads(result.stdout)
         assert answer["markers"][0]["verdict"] == "foreign"
-        assert answer["base_url"] == opened(bucket).base_url(NEW)
+        assert answer["base_url"] == opened(bucket).public_url(NEW)
         assert (tmp_path / "pin").read_text() == f"{answer['base_url']}\n"
         assert (tmp_path / "kops").read_bytes() == content_of(NEW, "linux/amd64/kops")
         assert elsewhere.requests == []

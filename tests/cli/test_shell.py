@@ -44,8 +44,8 @@ class Job:
         fill(self.store)
         for version in (NEW, OLD):
             add_build(self.store, version, at=NOW, paths=(*BINARIES, CHANNELS))
-        self.store.add(GREEN, f"{opened(self.store).base_url(NEW)}\n".encode(), NOW)
-        marker = f"{opened(self.store).base_url(OF_128)}\n".encode()
+        self.store.add(GREEN, f"{opened(self.store).public_url(NEW)}\n".encode(), NOW)
+        marker = f"{opened(self.store).public_url(OF_128)}\n".encode()
         self.store.add("markers/release-1.28/latest-ci.txt", marker, NOW)
         self.bin = folder / "bin"
         self.bin.mkdir()
@@ -129,7 +129,7 @@ def test_they_replace_those_of_the_same_names(job: Job) -> None:
         kops-base-from-marker latest
     """
     ended = job.run(script)
-    assert (ended.returncode, ended.stdout) == (0, f"{opened(job.store).base_url(NEW)}\n")
+    assert (ended.returncode, ended.stdout) == (0, f"{opened(job.store).public_url(NEW)}\n")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_they_replace_those_of_the_same_names(job: Job) -> None:
 def test_a_base_url_is_printed(job: Job, what: str, version: str) -> None:
     """For what kops' scripts ask: the word "latest", a minor, the URL of a marker."""
     ended = job.run(f'KOPS_BASE_URL=$(kops-base-from-marker "{what}"); echo "[${{KOPS_BASE_URL}}]"')
-    assert (ended.returncode, ended.stdout) == (0, f"[{opened(job.store).base_url(version)}]\n")
+    assert (ended.returncode, ended.stdout) == (0, f"[{opened(job.store).public_url(version)}]\n")
 
 
 def test_the_url_of_a_marker_names_the_store(job: Job) -> None:
@@ -186,7 +186,7 @@ def test_without_an_answer_the_plain_marker_is_read(job: Job, how: str, form: st
     store = opened(job.store).url if form == "url" else str(job.store.root)
     for what, version in (("latest", NEW), ("1.28", OF_128), ("release-1.28", OF_128)):
         ended = job.run(f"kops-base-from-marker {what}", KOPSVERSION_STORE=store)
-        assert (ended.returncode, ended.stdout) == (0, f"{opened(job.store).base_url(version)}\n")
+        assert (ended.returncode, ended.stdout) == (0, f"{opened(job.store).public_url(version)}\n")
         assert "kopsversion: WARNING resolve-latest" in ended.stderr
 
 
@@ -257,7 +257,7 @@ def test_a_periodic_job_downloads_the_latest(job: Job) -> None:
     ended = job.run(SHOW, JOB_TYPE="periodic")
     assert ended.returncode == 0, ended.stderr
     base, kops, channels = ended.stdout.splitlines()
-    assert base == opened(job.store).base_url(NEW)
+    assert base == opened(job.store).public_url(NEW)
     for path, name in ((Path(kops), f"linux/{ARCH}/kops"), (Path(channels), CHANNELS)):
         assert path.parent == job.temporary
         assert path.read_bytes() == content_of(NEW, name)
@@ -288,7 +288,7 @@ def test_a_wrong_download_is_not_used(job: Job, name: str) -> None:
 def test_a_failed_download_stops_the_job(job: Job) -> None:
     """Without a base URL, or without kops, nothing is left set to something old."""
     (job.store.root / NEW / f"linux/{ARCH}/kops").unlink()
-    job.stub("resolve-latest", f"echo {opened(job.store).base_url(NEW)}")
+    job.stub("resolve-latest", f"echo {opened(job.store).public_url(NEW)}")
     ended = job.run(SHOW, JOB_TYPE="periodic")
     assert ended.returncode == 37  # curl's: the file could not be read
     job.stub("resolve-latest", "exit 1")

@@ -20,6 +20,7 @@ from kopsversion.model.layout import (
     Skipped,
     build_directory,
     check_marker_name,
+    known_roots,
     marker_body,
     marker_path,
     read_artifact_path,
@@ -651,3 +652,33 @@ class TestSelectors:
         except UsageError:
             return
         assert (selector.channel is None) is not (selector.version is None)
+
+
+# --------------------------------------------------------------------------------------------------
+# Where a marker may point
+
+
+@pytest.mark.parametrize(
+    ("url", "public_url", "roots"),
+    [
+        (
+            "gs://a/b/",
+            "https://storage.googleapis.com/a/b/",
+            ["gs://a/b/", "https://storage.cloud.google.com/a/b/"],
+        ),
+        (
+            "gs://a/b c/",
+            "http://127.0.0.1:1/a/b%20c/",
+            ["http://127.0.0.1:1/a/b%20c/", "http://127.0.0.1:1/a/b c/"],
+        ),
+        ("file:///lin%20k/", "file:///real/", ["file:///lin k/", "/lin k/", "file:///real/", "/real/"]),
+        ("file:///", "file:///", ["file:///", "/"]),
+        ("mem://x/", "mem://x/", ["mem://x/"]),
+    ],
+)
+def test_a_store_is_known_by_each_of_its_urls(url: str, public_url: str, roots: list[str]) -> None:
+    """As a person writes it, as a script reads it, and where kOps publishes (FAILURES row 46)."""
+    found = known_roots(url, public_url=public_url)
+    assert {url, public_url, *roots, OFFICIAL_ROOT, "gs://k8s-staging-kops/kops/releases/"} <= set(found)
+    assert len(set(found)) == len(found)
+    assert all(root.endswith("/") for root in found)

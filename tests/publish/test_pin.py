@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from kopsversion.cli.toolbox import resolve
 from kopsversion.model.bucket import Named
-from kopsversion.model.layout import read_marker_body
+from kopsversion.model.layout import known_roots, read_marker_body
 from kopsversion.model.version import BuildVersion
 from kopsversion.publish.pin import pin_url, write_pin
 from tests.harness import GREEN, NEW, OLD, content_of, fill_with_green, opened
@@ -46,7 +46,10 @@ def test_a_pin_is_a_marker_as_kops_writes_it(tmp_path: Path) -> None:
 def test_a_pin_reads_as_a_marker(directory: DirectoryPlace, tmp_path: Path) -> None:
     """What we write is what we read."""
     run("master", "--store", directory.url(), "--pin", str(tmp_path / "pin"))
-    reading = read_marker_body((tmp_path / "pin").read_bytes(), roots=opened(directory).roots)
+    reading = read_marker_body(
+        (tmp_path / "pin").read_bytes(),
+        roots=known_roots(opened(directory).url, public_url=opened(directory).public_url("")),
+    )
     assert reading == Named(BuildVersion.parse(NEW))
 
 

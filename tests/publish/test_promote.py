@@ -116,7 +116,7 @@ def test_a_marker_is_written_as_kops_does(place: Place) -> None:
     store = opened(place)
     promotion = promoted(store, MIDDLE, policy=policy_for(place))
     assert (promotion.move, promotion.found) == (Move.INITIAL, "missing")
-    assert body(store) == f"{store.base_url(MIDDLE)}\n"
+    assert body(store) == f"{store.public_url(MIDDLE)}\n"
     assert promotion.generation == store.stat(GREEN).generation
 
 

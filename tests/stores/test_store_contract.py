@@ -24,7 +24,8 @@ from kopsversion.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from kopsversion.stores.base import OFFICIAL_ROOTS, PIECE, AttemptPolicy, Listing, Store
+from kopsversion.model.layout import OFFICIAL_ROOT
+from kopsversion.stores.base import PIECE, AttemptPolicy, Listing, Store
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, LISTINGS, GcsServer, Kind, closed_port
@@ -521,22 +522,19 @@ class TestDownload:
 
 
 class TestPlaces:
-    def test_url_and_roots_end_in_a_slash(self, store: Store) -> None:
-        """The store's own URL is among the ways to name it."""
-        assert store.url in store.roots
-        assert all(root.endswith("/") for root in store.roots)
-        assert len(set(store.roots)) == len(store.roots)
+    def test_urls_of_the_root_end_in_a_slash(self, store: Store) -> None:
+        """The store's own URL does, and that of an empty name."""
+        assert store.url.endswith("/")
+        assert store.public_url("").endswith("/")
 
-    def test_base_url_lies_below_a_root(self, store: Store) -> None:
+    def test_public_url_keeps_the_plus(self, store: Store) -> None:
         """``KOPS_BASE_URL`` has no trailing slash and a literal plus, and its last segment is the version."""
-        base_url = store.base_url(BUILD)
-        assert base_url.rpartition("/")[2] == BUILD
-        assert base_url.removesuffix(BUILD) in store.roots
+        assert store.public_url(BUILD) == f"{store.public_url('')}{BUILD}"
 
-    def test_base_url_can_be_downloaded_from(self, filled: Store) -> None:
+    def test_public_url_can_be_downloaded_from(self, filled: Store) -> None:
         """A script appends a path to it and fetches that."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{filled.base_url(BUILD)}/linux/amd64/kops", timeout=10) as response:
+        with opener.open(f"{filled.public_url(BUILD)}/linux/amd64/kops", timeout=10) as response:
             assert response.read() == f"{BUILD}/linux/amd64/kops".encode()
 
     def test_trailing_slash_makes_no_difference(self, place: Place, filled: Store) -> None:
@@ -567,12 +565,6 @@ class TestPlaces:
 
 
 class TestDirectory:
-    def test_may_be_a_mirror(self, tmp_path: Path) -> None:
-        """A directory is also named by the official roots, since a mirror keeps the markers' text."""
-        store = open_store(str(tmp_path), deadline=Deadline(60.0), environ={})
-        assert set(OFFICIAL_ROOTS) <= set(store.roots)
-        assert store.requests == 0
-
     @pytest.mark.parametrize(
         "form", ["{path}", "file://{path}", "file://{quoted}", "file://localhost{quoted}"]
     )
@@ -672,9 +664,8 @@ class TestBucket:
 
     def test_official_url_without_emulator(self) -> None:
         """The base URL of the real bucket is what the markers hold; opening it asks nothing."""
-        store = open_store(OFFICIAL_ROOTS[0], deadline=Deadline(60.0), environ={})
-        assert store.base_url(BUILD) == OFFICIAL_ROOTS[0] + BUILD
-        assert set(OFFICIAL_ROOTS) <= set(store.roots)
+        store = open_store(OFFICIAL_ROOT, deadline=Deadline(60.0), environ={})
+        assert store.public_url(BUILD) == OFFICIAL_ROOT + BUILD
         assert store.requests == 0
 
     @pytest.mark.parametrize("status", [401, 403])

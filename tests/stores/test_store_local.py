@@ -26,8 +26,9 @@ from kopsversion.errors import (
     StoreUnavailableError,
     UsageError,
 )
-from kopsversion.stores import DEFAULT_STORE, open_store
-from kopsversion.stores.base import OFFICIAL_ROOTS, PIECE, Listing, fold
+from kopsversion.model.layout import DEFAULT_STORE
+from kopsversion.stores import open_store
+from kopsversion.stores.base import PIECE, Listing, fold
 from kopsversion.stores.deadline import Deadline, side_by_side
 from kopsversion.stores.globs import glob_matcher, is_literal
 from kopsversion.stores.local import HIDDEN, DirectoryStore
@@ -202,30 +203,24 @@ class TestUrls:
     def test_base_url_has_a_literal_plus_and_no_slash_at_its_end(self, tmp_path: Path) -> None:
         """KOPS_BASE_URL keeps its plus, and what a shell or URL would trip over is escaped (DESIGN 2)."""
         store = directory_store(tmp_path / "my bucket")
-        assert store.base_url(BUILD) == f"file://{tmp_path}/my%20bucket/{BUILD}"
+        assert store.public_url(BUILD) == f"file://{tmp_path}/my%20bucket/{BUILD}"
 
-    def test_roots_name_the_directory_and_what_it_may_mirror(self, root: Path, tmp_path: Path) -> None:
-        """A marker may name the build by URL, by path, through a symlink, or where kOps publishes."""
+    def test_a_symlink_is_resolved_in_what_others_read(self, root: Path, tmp_path: Path) -> None:
+        """The store is named as it was given, its builds where they really are."""
         (tmp_path / "lin k").symlink_to(root)
-        roots = directory_store(tmp_path / "lin k").roots
-        assert roots == (
-            f"file://{tmp_path}/lin%20k/",
-            f"file://{tmp_path}/lin k/",
-            f"{tmp_path}/lin k/",
-            f"file://{root}/",
-            f"{root}/",
-            *OFFICIAL_ROOTS,
-        )
+        store = directory_store(tmp_path / "lin k")
+        assert store.url == f"file://{tmp_path}/lin%20k/"
+        assert store.public_url(BUILD) == f"file://{root}/{BUILD}"
 
     def test_the_root_directory_itself_has_one_slash(self) -> None:
         """The store of / is written file:///."""
         store = directory_store(Path("/"))
         assert store.url == "file:///"
-        assert store.base_url("1.29.0") == "file:///1.29.0"
-        assert "/" in store.roots
+        assert store.public_url("1.29.0") == "file:///1.29.0"
 
     def test_nothing_is_requested(self, store: DirectoryStore) -> None:
         """A directory sends no requests, so it counts none."""
+        assert store.is_local
         store.list()
         assert store.requests == 0
 

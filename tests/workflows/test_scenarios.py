@@ -506,7 +506,7 @@ def outcome(scenario: Scenario, place: Place, *, root: str) -> Answer | NoAnswer
         assert isinstance(scenario.answer, NoAnswer), told
         says = scenario.answer.says if scenario.answer.says in told else told
         return NoAnswer(kind=type(error).__name__, exit_code=error.exit_code, says=says)
-    assert found.base_url == store.base_url(str(found.version))
+    assert found.base_url == store.public_url(str(found.version))
     return Answer(
         version=str(found.version),
         source=found.source,

@@ -103,7 +103,7 @@ class TestStart:
     ) -> None:
         """What comes before the version does not depend on the version."""
         directory = DirectoryStore(tmp_path / "a b'+\n", deadline=Deadline(10))
-        assert start(directory).base_url + alpha(1) == directory.base_url(alpha(1))
+        assert start(directory).base_url + alpha(1) == directory.public_url(alpha(1))
 
 
 class TestListMinors:

@@ -23,7 +23,7 @@ from kopsversion.errors import KopsVersionError, ResolutionError, StoreError
 from kopsversion.model.answer import Resolution, Rung, Severity, Source
 from kopsversion.model.bucket import Artifact, Build, Marker, Snapshot
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
-from kopsversion.model.layout import read_marker_body
+from kopsversion.model.layout import known_roots, read_marker_body
 from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.resolver import resolve
@@ -312,7 +312,12 @@ class Faults(RuleBasedStateMachine):
             path = name.removeprefix(KOPS_ROOT)
             if path.startswith("markers/"):
                 _, ref, file = path.split("/")
-                reading = read_marker_body(held.data or b"", roots=store_of(self.server).roots)
+                reading = read_marker_body(
+                    held.data or b"",
+                    roots=known_roots(
+                        store_of(self.server).url, public_url=store_of(self.server).public_url("")
+                    ),
+                )
                 markers.append(Marker(ref, file, reading, written=held.created))
             else:
                 version, _, file = path.partition("/")

@@ -466,7 +466,7 @@ class TestBulkStore:
         """What was not listed in bulk is asked of the store, and so is everything that is no listing."""
         store = plain()
         bulk = _BulkStore(store)
-        assert (bulk.url, bulk.roots, bulk.base_url("x")) == (store.url, store.roots, store.base_url("x"))
+        assert (bulk.url, bulk.is_local, bulk.public_url("x")) == (store.url, False, store.public_url("x"))
         name = f"markers/master/{BRANCH_MARKER}"
         assert bulk.read(name, limit=99) == store.read(name, limit=99)
         assert bulk.stat(name) == store.stat(name)
