@@ -24,6 +24,7 @@ from kopsversion.cli.options import (
     parse_version,
 )
 from kopsversion.errors import UsageError
+from kopsversion.model import reading
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import UNPAIRED, OnStale, Policy, Strategy
@@ -182,7 +183,7 @@ def test_a_written_time_is_read_back(moment: datetime) -> None:
     assert parse_time(moment.isoformat()) == moment
 
 
-@given(st.one_of(st.text(max_size=30), st.from_regex(options._TIME, fullmatch=True)))
+@given(st.one_of(st.text(max_size=30), st.from_regex(reading._TIME, fullmatch=True)))
 def test_no_text_makes_the_time_parser_fail_otherwise(text: str) -> None:
     """Any text is a moment with room for any duration around it, or a usage error."""
     try:

@@ -123,7 +123,7 @@ def test_the_steps_left_are_an_upper_bound(drawn: tuple[str, int]) -> None:
     ],
 )
 def test_ends_that_leave_nothing_to_find(
-    truth: str, good: int, bad: int, expand: bool, reason: Misfit, position: int
+    *, truth: str, good: int, bad: int, expand: bool, reason: Misfit, position: int
 ) -> None:
     """An end that is not what it was said to be ends the search, and it is said which."""
     step, _ = search(truth, good=good, bad=bad, expand=expand)
