@@ -227,7 +227,7 @@ def _check_asked(resolution: Resolution) -> None:
 
 def _locked_store(lock: Lock, question: StoreQuestion, *, deadline: Deadline) -> Store:
     """Open the store that a lock is from; where stores are named, it must be one of these."""
-    from kopsversion.workflows.question import opened
+    from kopsversion.workflows.stores import opened
 
     if not _is_given("store"):
         return opened(lock.resolution.store, deadline=deadline)
@@ -239,7 +239,7 @@ def _locked_store(lock: Lock, question: StoreQuestion, *, deadline: Deadline) ->
 def _carry_out(effects: Effects, resolution: Resolution, *, deadline: Deadline, console: Console) -> None:
     """Do all that is asked for; what takes longest, and fails most, comes first."""
     if effects.fetch is not None or effects.lock is not None:
-        from kopsversion.workflows.question import opened
+        from kopsversion.workflows.stores import opened
 
         store = opened(resolution.store, deadline=deadline)
         if effects.fetch is not None:

@@ -169,6 +169,7 @@ def promote(
         rollback_reason=allow_rollback,
         dry_run=dry_run,
     )
+    console.conditions(promotion.conditions)
     console.answer(_said(promotion, dry_run=dry_run))
 
 

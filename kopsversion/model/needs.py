@@ -70,3 +70,14 @@ class Failure:
 
     reason: str
     denied: bool = False
+
+
+@frozen
+class Undecided:
+    """The decision needs to know more.
+
+    Attributes:
+        needs: what to fetch, all of it independent of each other.
+    """
+
+    needs: frozenset[Need]

@@ -11,6 +11,7 @@ This module must not know who tested the build, or how a store compares generati
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -25,16 +26,18 @@ from kopsversion.model.answer import RefusalKind
 from kopsversion.model.bucket import Build, Named, Unreachable
 from kopsversion.model.channel import Certainty, minor_key
 from kopsversion.model.layout import BodyFormat, check_marker_name, marker_body
+from kopsversion.model.needs import Undecided
+from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.rules.verdicts import other_channel
-from kopsversion.workflows.rounds import learn, start
+from kopsversion.workflows.rounds import ask_until_known, start
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from kopsversion.model.answer import Refusal
-    from kopsversion.model.bucket import GitLine, Marker
+    from kopsversion.model.answer import Condition, Refusal
+    from kopsversion.model.bucket import GitLine, Marker, Snapshot
     from kopsversion.model.channel import Attribution, Channel
     from kopsversion.model.policy import Policy
     from kopsversion.model.version import BuildVersion
@@ -75,6 +78,7 @@ class Promotion:
         move: what that does to the marker.
         found: what the marker was, in a word or two: a version, ``missing``, ``malformed``.
         generation: the object's after writing; ``None`` where nothing was written.
+        conditions: evidence that could not be had.
     """
 
     marker: Marker
@@ -83,6 +87,7 @@ class Promotion:
     move: Move
     found: str
     generation: str | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 def promote(
@@ -185,29 +190,25 @@ class _Request:
 
 def _decide(request: _Request, *, git: GitLine | None, deadline: Deadline) -> Promotion:
     """Ask the store, from the beginning, what the decision needs, and decide."""
-    snapshot = start(request.store, git=git)
-    while True:
-        inquiry = Inquiry(snapshot, request.channel, request.policy, request.now)
-        promotion = _judge(request, inquiry)
-        if not isinstance(promotion, Unknown):
-            return promotion
-        snapshot = learn(
-            snapshot, inquiry.needs, store=request.store, policy=request.policy, deadline=deadline
-        )
+    promotion, _ = ask_until_known(
+        partial(_judge, request),
+        start(request.store, git=git),
+        store=request.store,
+        policy=request.policy,
+        deadline=deadline,
+    )
+    return promotion
 
 
-def _judge(request: _Request, inquiry: Inquiry) -> Promotion | Unknown:
-    """Decide by what is known, or note what must be known first; all of it at once."""
+def _judge(request: _Request, snapshot: Snapshot) -> Promotion | Undecided:
+    """Decide by what is known, or say what must be known first; all of it at once."""
+    inquiry = Inquiry(snapshot, request.channel, request.policy, request.now)
     version = request.version
     marker = inquiry.marker(request.channel.ref, request.marker)
     refusal = inquiry.refusal(inquiry.snapshot.build(version) or Build(version))
     line = _line_down_to(version.minor, inquiry)
-    if isinstance(marker, Unknown):
-        return marker
-    if isinstance(refusal, Unknown):
-        return refusal
-    if isinstance(line, Unknown):
-        return line
+    if isinstance(marker, Unknown) or isinstance(refusal, Unknown) or isinstance(line, Unknown):
+        return Undecided(frozenset(inquiry.needs))
     _check_testable(version, refusal, inquiry)
     candidate = _own_candidate(version, line, inquiry)
     move, found = _move(marker, version, line, inquiry)
@@ -218,7 +219,12 @@ def _judge(request: _Request, inquiry: Inquiry) -> Promotion | Unknown:
             hint="a marker goes back only with --allow-rollback and a reason",
         )
     return Promotion(
-        marker=marker, version=version, attribution=candidate.attribution, move=move, found=found
+        marker=marker,
+        version=version,
+        attribution=candidate.attribution,
+        move=move,
+        found=found,
+        conditions=tuple(about_gaps(inquiry, judged=[marker.path])),
     )
 
 

@@ -30,7 +30,7 @@ from kopsversion.rules.freshness import judge_freshness
 from kopsversion.rules.testable import documents_of, lacking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from kopsversion.model.answer import Refusal
     from kopsversion.model.bucket import GitLine
@@ -89,7 +89,9 @@ def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, 
     conditions = [
         *_about_listing(inquiry, evidence),
         *_about_markers(inquiry, evidence),
-        *_about_gaps(inquiry, evidence),
+        *about_gaps(
+            inquiry, judged=[report.marker.path for report in (*evidence.deciding, *evidence.reported)]
+        ),
         *_about_builds(inquiry, evidence),
         *_about_attribution(inquiry, evidence),
         *_about_refusals(inquiry, evidence),
@@ -163,9 +165,13 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
         yield from _about_marker(report, Severity.INFO)
 
 
-def _about_gaps(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
-    """Name the evidence that could not be had: the full bucket might have led to another build."""
-    judged = {report.marker.path for report in (*evidence.deciding, *evidence.reported)}
+def about_gaps(inquiry: Inquiry, *, judged: Collection[str] = ()) -> Iterator[Condition]:
+    """Name the evidence that could not be had: the full bucket might have led to another build.
+
+    Parameters:
+        inquiry: what was asked and learnt.
+        judged: the paths of markers that are reported on by themselves.
+    """
     for need, reason in sorted(inquiry.gaps.items(), key=repr):
         if isinstance(need, ListUploads):
             yield Condition(

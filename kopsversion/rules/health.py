@@ -20,14 +20,14 @@ from attrs import Factory, evolve, frozen
 from kopsversion.errors import NoTestableBuildError, StoreUnavailableError
 from kopsversion.model.answer import USABLE, Condition, MarkerReport, Refusal, RefusalKind, Severity, Verdict
 from kopsversion.model.channel import BRANCH_MARKER
-from kopsversion.model.needs import ListArtifacts
+from kopsversion.model.needs import ListArtifacts, Undecided
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.catalogue import CATALOGUE
 from kopsversion.rules.conditions import worst_first
 from kopsversion.rules.freshness import unbuilt
 from kopsversion.rules.inquiry import Inquiry, Unknown
-from kopsversion.rules.resolver import Undecided, decide
+from kopsversion.rules.resolver import decide
 from kopsversion.rules.verdicts import judge
 
 if TYPE_CHECKING:
@@ -576,10 +576,8 @@ def _state(refusal: Refusal | Unknown | None) -> BuildState:
 
 
 def _known_refusal(build: Build, inquiry: Inquiry) -> Refusal | Unknown | None:
-    noted = set(inquiry.needs)
-    refusal = inquiry.refusal(build)
-    inquiry.needs = noted
-    return refusal
+    with inquiry.peek():
+        return inquiry.refusal(build)
 
 
 def _timeline(seen: Iterable[SeenBuild], *, now: datetime) -> tuple[SeenBuild, ...]:

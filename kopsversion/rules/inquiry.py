@@ -9,7 +9,7 @@ decided.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import dropwhile, islice, takewhile
 from typing import TYPE_CHECKING
 
@@ -111,6 +111,15 @@ class Inquiry:
         """Note that something must be fetched."""
         self.needs.add(need)
         return UNKNOWN
+
+    @contextmanager
+    def peek(self) -> Iterator[None]:
+        """Ask for nothing while the block runs: what is not known stays unknown, and is not fetched for its sake."""
+        noted = set(self.needs)
+        try:
+            yield
+        finally:
+            self.needs = noted
 
     def failed(self, need: Need) -> str | None:
         """Return why something could not be learnt, if that was tried."""
@@ -238,13 +247,10 @@ class Inquiry:
 
     def known_candidates(self) -> Iterator[Candidate]:
         """Yield the channel's builds, newest first, as far as they are known, and ask for nothing."""
-        noted = set(self.needs)
-        try:
+        with self.peek():  # whoever asks may have seen enough before the end
             for candidate in self.candidates():
                 if isinstance(candidate, Candidate):
                     yield candidate
-        finally:  # whoever asks may have seen enough before the end
-            self.needs = noted
 
     def _line(self, minor: str, builds: list[Build], *, shared: bool) -> tuple[Candidate, ...] | Unknown:
         """Attribute and rank the channel's builds of one minor; newest first.
@@ -389,10 +395,8 @@ class Inquiry:
 
     def is_known_testable(self, build: Build) -> bool:
         """Tell whether a build is testable by what is known, and ask for nothing."""
-        noted = set(self.needs)
-        refusal = self.refusal(build)
-        self.needs = noted
-        return refusal is None
+        with self.peek():
+            return self.refusal(build) is None
 
     def known_previous(self, chosen: Candidate) -> Candidate | None:
         """Find a testable build of the channel before the chosen one, if one is known."""
@@ -402,9 +406,8 @@ class Inquiry:
     def known_refusals(self, chosen: Candidate) -> tuple[Refusal, ...]:
         """Return why builds newer than the chosen one were passed over, as far as that is known."""
         newer = takewhile(lambda candidate: candidate.version != chosen.version, self.known_candidates())
-        noted = set(self.needs)
-        refusals = [self.refusal(candidate.build) for candidate in newer]
-        self.needs = noted
+        with self.peek():
+            refusals = [self.refusal(candidate.build) for candidate in newer]
         return tuple(refusal for refusal in refusals if isinstance(refusal, Refusal))
 
     def rivals(self, pick: BuildVersion) -> tuple[BuildVersion, ...]:

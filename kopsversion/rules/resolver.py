@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import (
     KopsVersionError,
@@ -21,6 +21,7 @@ from kopsversion.errors import (
 from kopsversion.model.answer import USABLE, MarkerReport, Refusal, RefusalKind, Resolution, Source, Verdict
 from kopsversion.model.bucket import Build, Snapshot
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, Witness
+from kopsversion.model.needs import Undecided
 from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.model.wording import count
 from kopsversion.rules.attribution import by_version
@@ -41,17 +42,6 @@ _UNREACHABLE_HINT = (
 )
 _MOST_UNREADABLE = 3
 """Builds whose files the store would not tell, after which it is the store and not the builds that is at fault."""
-
-
-@frozen
-class Undecided:
-    """The decision needs to know more.
-
-    Attributes:
-        needs: what to fetch, all of it independent of each other.
-    """
-
-    needs: frozenset[Need]
 
 
 class SnapshotIncompleteError(KopsVersionError):
@@ -200,7 +190,7 @@ def _refuse(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Undecided:
         if inquiry.listing_failure is not None:
             raise _unlistable(inquiry, deciding)
         if inquiry.knows_all_channels():
-            raise _no_testable_build(inquiry)
+            raise no_testable_build(inquiry)
     return Undecided(frozenset(inquiry.needs))
 
 
@@ -235,7 +225,7 @@ def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
         return None
     if not refused and not testable and not inquiry.knows_all_channels():
         return UNKNOWN
-    raise _no_testable_build(inquiry, testable=testable, refused=refused)
+    raise no_testable_build(inquiry, testable=testable, refused=refused)
 
 
 def _look_ahead(inquiry: Inquiry, *, passed_over: int) -> Unknown:
@@ -372,9 +362,16 @@ def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Kop
     )
 
 
-def _no_testable_build(
+def no_testable_build(
     inquiry: Inquiry, *, testable: Sequence[Candidate] = (), refused: Sequence[Refusal] = ()
 ) -> NoTestableBuildError:
+    """Make the error that says that a channel has no build to answer with.
+
+    Parameters:
+        inquiry: what was asked and learnt.
+        testable: the testable builds that were found, fewer than were wanted.
+        refused: the builds that were passed over, newest first.
+    """
     channel, store = inquiry.channel, inquiry.snapshot.store
     reasons = [f"{refusal.version}: {refusal.reasons[0]}" for refusal in refused]
     if testable:

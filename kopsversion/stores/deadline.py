@@ -111,14 +111,14 @@ class Deadline:
 
 
 def side_by_side(
-    calls: Sequence[Callable[[], T]], *, deadline: Deadline, url: str = "the store"
+    calls: Sequence[Callable[[], T]], *, deadline: Deadline, urls: Sequence[str]
 ) -> list[T | StoreError]:
     """Run calls that do not depend on each other at the same time, none beyond the deadline.
 
     Parameters:
         calls: each runs in a daemon thread of its own.
         deadline: when to stop waiting.
-        url: what is asked, for the message of a call that is still running then.
+        urls: what each call asks for, for the message of one that is still running then.
 
     Returns:
         For each call, in order, what it returned or the `StoreError` that it raised.
@@ -128,7 +128,7 @@ def side_by_side(
     """
     running = [_Running(call) for call in calls]
     outcomes: list[T | StoreError] = []
-    for each in running:
+    for each, url in zip(running, urls, strict=True):
         if each.wait(deadline.remaining()):
             outcomes.append(each.outcome())
         else:
@@ -151,7 +151,7 @@ def all_side_by_side(calls: Sequence[Callable[[], T]], *, deadline: Deadline, ur
         StoreError: a call raised it, or is still running.
     """
     results: list[T] = []
-    for outcome in side_by_side(calls, deadline=deadline, url=url):
+    for outcome in side_by_side(calls, deadline=deadline, urls=[url] * len(calls)):
         if isinstance(outcome, StoreError):
             raise outcome
         results.append(outcome)

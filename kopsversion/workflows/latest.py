@@ -6,48 +6,41 @@ nothing, and must not know what is asked of a store.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
 
-from kopsversion.errors import (
-    NoTestableBuildError,
-    ResolutionError,
-    StoreError,
-    StoreUnavailableError,
-    UsageError,
-)
+from kopsversion.errors import NoTestableBuildError, StoreError, UsageError
 from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.rules.conditions import worst_first
 from kopsversion.stores.deadline import Deadline
-from kopsversion.workflows.question import (
-    DEFAULT_TIMEOUT,
-    ask,
-    opened,
-    passed_over_condition,
-    shares_of,
-    stores_of,
-    unreachable_error,
-)
+from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
 from kopsversion.workflows.rounds import gather, start
+from kopsversion.workflows.stores import stores_of, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime, timedelta
 
-    from kopsversion.errors import KopsVersionError
     from kopsversion.model.answer import Resolution
     from kopsversion.stores.base import Store
     from kopsversion.workflows.fallback import LastGood
     from kopsversion.workflows.question import Question
+    from kopsversion.workflows.stores import PassedOver
 
 __all__ = ["resolve_latest"]
 
 NextStoreOn = Literal["unreachable", "none"]
 """When the next store is tried: only when one cannot be asked, or also when it has no testable build."""
+
+_PASSES_OVER: Mapping[NextStoreOn, tuple[type[PassedOver], ...]] = {
+    "unreachable": (StoreError,),
+    "none": (StoreError, NoTestableBuildError),
+}
 
 
 def resolve_latest(
@@ -110,63 +103,20 @@ def resolve_latest(
     memory = _last_good(state, allow_cached, question=question, places=places)
     tried: list[Store] = []
     try:
-        resolution = _resolve_in_first(places, question, next_store_on=next_store_on, tried=tried)
+        walked = walk(
+            places,
+            partial(_resolve_in, question=question),
+            deadline=deadline,
+            passes_over=_PASSES_OVER[next_store_on],
+            on_open=tried.append,
+        )
     except StoreError as error:
         if memory is None or allow_cached is None:
             raise
         return memory.stand_in(error, stores=tried, policy=question.policy, now=question.now)
+    conditions = [*walked.conditions, *question.git_conditions, *walked.answer.conditions]
+    resolution = evolve(walked.answer, conditions=worst_first(conditions))
     return resolution if memory is None else memory.keep(resolution)
-
-
-# --------------------------------------------------------------------------------------------------
-# The stores
-
-
-def _resolve_in_first(
-    places: Sequence[str | Store], question: Question, *, next_store_on: NextStoreOn, tried: list[Store]
-) -> Resolution:
-    """Answer from the first store that can be asked; add those that were opened to `tried`."""
-    failures: list[StoreError | NoTestableBuildError] = []
-    for place, share in shares_of(places):
-        try:
-            with question.deadline.stage(share):
-                tried.append(opened(place, deadline=question.deadline))
-                return _resolve_in(tried[-1], question, failures=failures)
-        except NoTestableBuildError as error:
-            if next_store_on == "unreachable":
-                raise _after(failures, error) from error
-            failures.append(error)
-        except ResolutionError as error:
-            raise _after(failures, error) from error
-        except StoreError as error:
-            failures.append(error)
-    raise _no_answer(failures)
-
-
-def _after(failures: Sequence[KopsVersionError], error: ResolutionError) -> ResolutionError:
-    """Add to what a store said why it was not the first one that was asked."""
-    if not failures:
-        return error
-    reasons = (*error.reasons, *(f"passed over before: {failure}" for failure in failures))
-    return type(error)(error.message, channel=error.channel, reasons=reasons, hint=error.hint)
-
-
-def _no_answer(failures: Sequence[StoreError | NoTestableBuildError]) -> KopsVersionError:
-    """Make one error of those of every store: that there is no build is known only if all could be asked."""
-    empty = [failure for failure in failures if isinstance(failure, NoTestableBuildError)]
-    if len(empty) == len(failures):
-        return _after(empty[1:], empty[0])
-    unreachable = [failure for failure in failures if isinstance(failure, StoreError)]
-    found_none = [f"{reason}" for error in empty for reason in (str(error), *error.reasons)]
-    combined = unreachable_error(unreachable)
-    if not found_none:
-        return combined
-    return StoreUnavailableError(
-        combined.message,
-        url=combined.url,
-        reasons=(*combined.reasons, *found_none),
-        hint="see whether they can be reached from here",
-    )
 
 
 def _last_good(
@@ -204,9 +154,7 @@ def _named(place: str | Store) -> str:
     return place.rstrip("/") if "://" in place else Path(place).absolute().as_uri()
 
 
-def _resolve_in(
-    store: Store, question: Question, *, failures: Sequence[StoreError | NoTestableBuildError]
-) -> Resolution:
+def _resolve_in(store: Store, *, question: Question) -> Resolution:
     target = question.selector.version or question.selector.channel
     snapshot = start(store, git=question.git, as_of=question.as_of)
     # Comparing with the build before costs one more listing; in a directory that costs nothing.
@@ -219,6 +167,4 @@ def _resolve_in(
         deadline=question.deadline,
         snapshot=snapshot,
     )
-    passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
-    conditions = [*passed_over, *question.git_conditions, *resolution.conditions]
-    return evolve(resolution, conditions=worst_first(conditions))
+    return resolution

@@ -11,33 +11,28 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from kopsversion.errors import StoreError, StoreUnavailableError, UsageError
+from kopsversion.errors import NoTestableBuildError, StoreUnavailableError, UsageError
 from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.layout import DEFAULT_STORE
-from kopsversion.model.needs import ListMarkers, ListMinors
+from kopsversion.model.needs import ListMarkers, ListMinors, Undecided
 from kopsversion.model.policy import Policy
-from kopsversion.rules.conditions import clone_disagrees
+from kopsversion.rules.conditions import about_gaps, clone_disagrees
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
-from kopsversion.stores.deadline import AT_ONCE, Deadline
-from kopsversion.workflows.question import (
-    DEFAULT_TIMEOUT,
-    ask,
-    opened,
-    passed_over_condition,
-    shares_of,
-    stores_of,
-    unreachable_error,
-)
-from kopsversion.workflows.rounds import in_words, learn, say_nothing, start
+from kopsversion.rules.resolver import no_testable_build
+from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
+from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
+from kopsversion.workflows.stores import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from kopsversion.model.answer import Condition, Refusal
-    from kopsversion.model.bucket import Snapshot
+    from kopsversion.model.bucket import GitLine, Snapshot
     from kopsversion.model.channel import Attribution
+    from kopsversion.model.needs import Need
     from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
     from kopsversion.workflows.question import Question
@@ -120,207 +115,173 @@ def list_channel(
             f"{selector} is a version, and a version has no list of builds",
             hint="ask for a channel such as master or release-1.30",
         )
-    failures: list[StoreError] = []
-    for place, share in shares_of(stores_of(store)):
-        try:
-            with deadline.stage(share):
-                store_here = opened(place, deadline=deadline)
-                return _list_in(
-                    store_here,
-                    question,
-                    limit=limit,
-                    every=selector is None,
-                    failures=failures,
-                    progress=progress or say_nothing,
-                )
-        except StoreError as error:
-            failures.append(error)
-    raise unreachable_error(failures)
+    listing = _Listing(question, limit=limit, every=selector is None, progress=progress or say_nothing)
+    walked = walk(store, listing.of, deadline=deadline)
+    return evolve(walked.answer, conditions=(*walked.conditions, *walked.answer.conditions))
 
 
-def _list_in(
-    store: Store,
-    question: Question,
-    *,
-    limit: int | None,
-    every: bool,
-    failures: Sequence[StoreError],
-    progress: Callable[[str], None],
-) -> ChannelListing:
-    snapshot = start(store, git=question.git, as_of=question.as_of)
-    channels = [question.selector.channel or Channel(MASTER)]
-    if every:
-        channels, snapshot = list_channels(
-            store,
-            question.policy,
-            snapshot=snapshot,
-            now=question.now,
-            deadline=question.deadline,
-            progress=progress,
-        )
+@frozen
+class ListedBuilds:
+    """What one snapshot tells of the channels that are listed.
 
-    def listed(snapshot: Snapshot) -> tuple[tuple[ListedBuild, ...], Snapshot]:
-        return list_builds(
-            store,
-            channels,
-            question.policy,
-            snapshot=snapshot,
-            now=question.now,
-            deadline=question.deadline,
-            limit=limit,
-            progress=progress,
-        )
-
-    rows, snapshot, disagreement = _despite_clone(listed, question, snapshot=snapshot, limit=limit)
-    passed_over = [passed_over_condition(failure, used=store.url) for failure in failures]
-    return ChannelListing(
-        channel=None if every else str(channels[0]),
-        rows=rows,
-        conditions=(*passed_over, *question.git_conditions, *disagreement),
-        skipped=snapshot.skipped,
-        store=store.url,
-        now=question.now,
-    )
-
-
-def _despite_clone(
-    listed: Callable[[Snapshot], tuple[tuple[ListedBuild, ...], Snapshot]],
-    question: Question,
-    *,
-    snapshot: Snapshot,
-    limit: int | None,
-) -> tuple[tuple[ListedBuild, ...], Snapshot, tuple[Condition, ...]]:
-    """List by names where a clone gives every build to other branches, and say so, as `rules.resolver` does.
-
-    All channels are then listed by names, so that no build is listed for two of them.
-
-    Parameters:
-        listed: lists the channels.
-        question: what is asked; the clone was read for its channel.
-        snapshot: what is known already.
-        limit: how many builds of each channel at most; ``None`` for all.
+    Attributes:
+        rows: their builds, newest first, one channel after the other.
+        gaps: what could not be learnt, and might have given a build to another channel.
     """
-    rows, snapshot = listed(snapshot)
-    channel = question.selector.channel or Channel(MASTER)
-    own = [row for row in rows if row.attribution.ref == channel.ref]
-    clone = Inquiry(snapshot, channel, question.policy, question.now).disowning_clone
-    if clone is None or len(own) == limit or any(row.refusal is None for row in own):
-        return rows, snapshot, ()
-    by_names, without_clone = listed(evolve(snapshot, git=None))
-    testable = (row for row in by_names if row.refusal is None and row.attribution.ref == channel.ref)
-    newest = next(testable, None)
-    if newest is None:
-        return rows, snapshot, ()
-    return by_names, without_clone, (clone_disagrees(clone, channel=channel, version=newest.version),)
+
+    rows: tuple[ListedBuild, ...]
+    gaps: tuple[Condition, ...]
+
+
+@frozen
+class _Listing:
+    """A listing that is asked of one store after the other.
+
+    Attributes:
+        question: what is asked; the clone was read for its channel.
+        limit: how many builds of each channel at most; ``None`` for all.
+        every: whether every channel that exists is listed.
+        progress: is told what is asked next, in a few words.
+    """
+
+    question: Question
+    limit: int | None
+    every: bool
+    progress: Callable[[str], None]
+
+    @property
+    def channel(self) -> Channel:
+        """The channel that is asked about; where it is every channel, the one that the clone was read for."""
+        return self.question.selector.channel or Channel(MASTER)
+
+    def of(self, store: Store) -> ChannelListing:
+        """List what one store holds.
+
+        A clone that gives every build to other branches is not believed, as in `rules.resolver`. Then all channels
+        are listed by names, so that no build is listed for two of them.
+
+        Raises:
+            NoTestableBuildError: there is no such channel.
+            StoreUnavailableError: the store would not tell all of it.
+        """
+        start_from = start(store, git=self.question.git, as_of=self.question.as_of)
+        found, snapshot = self._ask(store, start_from)
+        disagreement: tuple[Condition, ...] = ()
+        clone = self._disowning_clone(found, snapshot)
+        if clone is not None:
+            by_names, without_clone = self._ask(store, evolve(snapshot, git=None))
+            newest = next((row for row in self._own(by_names) if row.refusal is None), None)
+            if newest is not None:
+                found, snapshot = by_names, without_clone
+                disagreement = (clone_disagrees(clone, channel=self.channel, version=newest.version),)
+        if not found.rows:
+            raise _nothing_to_list(self, snapshot)
+        return ChannelListing(
+            channel=None if self.every else str(self.channel),
+            rows=found.rows,
+            conditions=(*self.question.git_conditions, *disagreement, *found.gaps),
+            skipped=snapshot.skipped,
+            store=store.url,
+            now=self.question.now,
+        )
+
+    def _ask(self, store: Store, snapshot: Snapshot) -> tuple[ListedBuilds, Snapshot]:
+        return ask_until_known(
+            self.judge,
+            snapshot,
+            store=store,
+            policy=self.question.policy,
+            deadline=self.question.deadline,
+            progress=self.progress if self.every else lambda what: self.progress(f"{self.channel}: {what}"),
+        )
+
+    def judge(self, snapshot: Snapshot) -> ListedBuilds | Undecided:
+        """Describe the builds by one snapshot, so that none is listed twice or not at all.
+
+        What is learnt for one channel may give a build of the shared window to another (DESIGN section 4).
+        """
+        inquiry = self._inquiry(snapshot, self.channel)
+        if self.every and not inquiry.knows_all_channels():
+            return Undecided(frozenset(inquiry.needs))
+        channels = _existing(inquiry) if self.every else (self.channel,)
+        return list_builds(snapshot, channels, self.question.policy, now=self.question.now, limit=self.limit)
+
+    def _inquiry(self, snapshot: Snapshot, channel: Channel) -> Inquiry:
+        return Inquiry(snapshot, channel, self.question.policy, self.question.now)
+
+    def _own(self, found: ListedBuilds) -> list[ListedBuild]:
+        return [row for row in found.rows if row.attribution.ref == self.channel.ref]
+
+    def _disowning_clone(self, found: ListedBuilds, snapshot: Snapshot) -> GitLine | None:
+        """Return the clone, if it gives every build to other branches and nothing testable was listed."""
+        own = self._own(found)
+        if len(own) == self.limit or any(row.refusal is None for row in own):
+            return None
+        return self._inquiry(snapshot, self.channel).disowning_clone
 
 
 def list_builds(
-    store: Store,
-    channels: Iterable[Channel],
-    policy: Policy,
-    *,
-    snapshot: Snapshot,
-    now: datetime,
-    deadline: Deadline,
-    limit: int | None,
-    progress: Callable[[str], None] = say_nothing,
-) -> tuple[tuple[ListedBuild, ...], Snapshot]:
-    """List the newest builds of channels, one channel after the other.
+    snapshot: Snapshot, channels: tuple[Channel, ...], policy: Policy, *, now: datetime, limit: int | None
+) -> ListedBuilds | Undecided:
+    """List the newest builds of channels, one channel after the other, or say what must be known first.
 
     Parameters:
-        store: where to look.
+        snapshot: what is known.
         channels: the channels.
         policy: what counts as testable.
-        snapshot: what is known already.
         now: the moment of the listing, UTC.
-        deadline: nothing waits longer.
         limit: how many builds of each channel at most; ``None`` for all.
-        progress: is told what is asked next, in a few words.
-
-    Returns:
-        The builds, newest first, and the snapshot that supports them.
 
     Raises:
         StoreUnavailableError: the store would not tell all of them.
     """
-    while True:
-        before = snapshot
-        rows: list[ListedBuild] = []
-        for channel in channels:
-            found, snapshot = _newest_of(
-                store,
-                channel,
-                policy,
-                snapshot=snapshot,
-                now=now,
-                deadline=deadline,
-                limit=limit,
-                progress=progress,
-            )
-            rows.extend(found)
-        if snapshot is before:
-            # All rows are from this one snapshot: what is learnt for one channel may give a build of the
-            # shared window to another (DESIGN section 4), and none may be listed twice, or not at all.
-            return tuple(rows), snapshot
-
-
-def _newest_of(
-    store: Store,
-    channel: Channel,
-    policy: Policy,
-    *,
-    snapshot: Snapshot,
-    now: datetime,
-    deadline: Deadline,
-    limit: int | None,
-    progress: Callable[[str], None],
-) -> tuple[tuple[ListedBuild, ...], Snapshot]:
-    """List the newest builds of one channel; the snapshot is the same object where nothing had to be asked."""
-    while True:
+    rows: list[ListedBuild] = []
+    needs: set[Need] = set()
+    gaps: dict[str, Condition] = {}
+    for channel in channels:
         inquiry = Inquiry(snapshot, channel, policy, now)
-        rows = _rows(inquiry, limit=limit)
+        rows.extend(_rows(inquiry, limit=limit))
         if inquiry.listing_failure is not None:
-            raise StoreUnavailableError(
-                f"the builds of {channel} in {store.url} could not all be listed",
-                url=store.url,
-                reasons=(inquiry.listing_failure,),
-                hint="see whether the store can be reached",
-            )
-        if not inquiry.needs:
-            return rows, snapshot
-        # All of them, so that the number falls from round to round.
-        progress(f"{channel}: {in_words(inquiry.needs)}")
-        needs = sorted(inquiry.needs, key=repr)[:AT_ONCE]
-        snapshot = learn(snapshot, needs, store=store, policy=policy, deadline=deadline)
+            raise _unlistable(f"the builds of {channel}", snapshot, inquiry.listing_failure)
+        if not rows and not inquiry.needs:
+            inquiry.knows_all_channels()  # what exists instead belongs into the error
+        needs |= inquiry.needs
+        gaps |= {condition.message: condition for condition in about_gaps(inquiry)}
+    return Undecided(frozenset(needs)) if needs else ListedBuilds(tuple(rows), tuple(gaps.values()))
 
 
-def list_channels(
-    store: Store,
-    policy: Policy,
-    *,
-    snapshot: Snapshot,
-    now: datetime,
-    deadline: Deadline,
-    progress: Callable[[str], None] = say_nothing,
-) -> tuple[list[Channel], Snapshot]:
-    """List the channels that exist: master first, then the newest release branch.
+def _existing(inquiry: Inquiry) -> tuple[Channel, ...]:
+    """Return the channels that exist: master first, then the newest release branch.
 
-    Parameters and errors are those of `list_builds`.
+    Raises:
+        StoreUnavailableError: they could not be listed.
     """
-    inquiry = Inquiry(snapshot, Channel(MASTER), policy, now)
-    if not inquiry.knows_all_channels():
-        progress(in_words(inquiry.needs))
-        snapshot = learn(snapshot, inquiry.needs, store=store, policy=policy, deadline=deadline)
-    failure = snapshot.failures.get(ListMarkers()) or snapshot.failures.get(ListMinors())
+    failure = inquiry.failed(ListMarkers()) or inquiry.failed(ListMinors())
     if failure is not None:
-        raise StoreUnavailableError(
-            f"the channels in {store.url} could not be listed",
-            url=store.url,
-            reasons=(failure.reason,),
-            hint="name a channel, or see whether the store can be reached",
+        raise _unlistable("the channels", inquiry.snapshot, failure)
+    return tuple(map(Channel, inquiry.existing_channels()))
+
+
+def _unlistable(what: str, snapshot: Snapshot, reason: str) -> StoreUnavailableError:
+    return StoreUnavailableError(
+        f"{what} in {snapshot.store} could not all be listed",
+        url=snapshot.store,
+        reasons=(reason,),
+        hint="name a channel, or see whether the store can be reached",
+    )
+
+
+def _nothing_to_list(listing: _Listing, snapshot: Snapshot) -> NoTestableBuildError:
+    """Make the error that `resolve` has for a channel without builds, and one for a store without any."""
+    if not listing.every:
+        return no_testable_build(
+            Inquiry(snapshot, listing.channel, listing.question.policy, listing.question.now)
         )
-    known = Inquiry(snapshot, Channel(MASTER), policy, now)
-    return [Channel(ref) for ref in known.existing_channels()], snapshot
+    return NoTestableBuildError(
+        f"there is no build in {snapshot.store}",
+        channel="every channel",
+        hint="see whether --store is right",
+    )
 
 
 def _rows(inquiry: Inquiry, *, limit: int | None) -> tuple[ListedBuild, ...]:

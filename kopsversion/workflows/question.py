@@ -7,24 +7,20 @@ all, whoever uses it says; this module must not know how an answer is found.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from kopsversion.errors import GitWitnessError, NoTestableBuildError, StoreUnavailableError, UsageError
+from kopsversion.errors import GitWitnessError, UsageError
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.layout import check_marker_name, read_selector
-from kopsversion.stores.opening import check_store_url, open_store
 
 if TYPE_CHECKING:
-    from kopsversion.errors import StoreError
     from kopsversion.model.bucket import GitLine
     from kopsversion.model.layout import Selector
     from kopsversion.model.policy import Policy
-    from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
 
 DEFAULT_TIMEOUT = 60.0
@@ -137,61 +133,3 @@ def _is_in_repository(directory: Path) -> bool:
 def _git_seconds(deadline: Deadline) -> float:
     """Return how long git may take: however it hangs, the stores must have some of the time."""
     return min(_GIT_TIMEOUT, deadline.remaining() / 2)
-
-
-# --------------------------------------------------------------------------------------------------
-# The stores
-
-
-def stores_of(store: str | Store | Sequence[str | Store]) -> Sequence[str | Store]:
-    """Return the stores to try, in their order.
-
-    Raises:
-        UsageError: there is none, or one cannot be meant, though it may be the last and never be needed.
-    """
-    stores = (store,) if isinstance(store, str) or not isinstance(store, Sequence) else store
-    if not stores:
-        raise UsageError("no store is named", hint="leave the argument out for kops' own bucket")
-    for place in stores:
-        if isinstance(place, str):
-            check_store_url(place)
-    return stores
-
-
-def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:
-    """Pair each store with the share of the remaining time that it may take, for `Deadline.stage`.
-
-    A store that hangs must not eat the time of those after it; the last one may take all that is left.
-    """
-    return [(place, 1 / (len(places) - position)) for position, place in enumerate(places)]
-
-
-def opened(place: str | Store, *, deadline: Deadline) -> Store:
-    """Open what is named by a URL or a path."""
-    return open_store(place, deadline=deadline, environ=os.environ) if isinstance(place, str) else place
-
-
-def passed_over_condition(failure: StoreError | NoTestableBuildError, *, used: str) -> Condition:
-    """Say that another store than the first one answered."""
-    if isinstance(failure, NoTestableBuildError):
-        return Condition(
-            "store-without-build", Severity.WARNING, f"{failure}; the answer is from {used}", {"used": used}
-        )
-    return Condition(
-        "store-unreachable",
-        Severity.WARNING,
-        f"{failure}; the answer is from {used}",
-        {"store": failure.url, "used": used},
-    )
-
-
-def unreachable_error(failures: Sequence[StoreError]) -> StoreError:
-    """Make one error of those of every store that was tried."""
-    if len(failures) == 1:
-        return failures[0]
-    return StoreUnavailableError(
-        f"none of {len(failures)} stores could be asked",
-        url=failures[0].url,
-        reasons=[reason for failure in failures for reason in (str(failure), *failure.reasons)],
-        hint="see whether they can be reached from here",
-    )

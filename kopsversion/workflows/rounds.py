@@ -1,9 +1,8 @@
-"""From a store to a snapshot: what to list, in what order, in how few requests (DESIGN section 10).
+"""The loop of every question: ask the rules, fetch what they need, and ask again (DESIGN section 8).
 
-The decision says what it needs; this module fetches all of one round at the same time, adds it to the snapshot and
-asks again. What cannot be fetched is noted with its reason, and the decision goes on without it: the ladder of
-DESIGN section 7 is decided there, not here. It knows which requests answer a need, and must not know how the answer
-is chosen.
+`ask_until_known` stands here once, for every command. The rules are a function of a snapshot: they answer, or say what
+they need. All needs of one round are fetched side by side. What cannot be fetched is noted with its reason, and the
+rules go on without it: the ladder of DESIGN section 7 is decided there, not here.
 """
 
 from __future__ import annotations
@@ -12,12 +11,10 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from attrs import evolve, field, frozen
+from attrs import evolve
 
-from kopsversion.errors import AccessDeniedError, ObjectNotFoundError, StoreError
-from kopsversion.model import layout
-from kopsversion.model.bucket import Artifact, Build, Marker, Missing, Snapshot
-from kopsversion.model.channel import minor_key
+from kopsversion.errors import AccessDeniedError, StoreError
+from kopsversion.model.bucket import Build, Snapshot
 from kopsversion.model.needs import (
     Failure,
     ListArtifacts,
@@ -25,37 +22,33 @@ from kopsversion.model.needs import (
     ListMarkers,
     ListMinors,
     ListUploads,
-    Need,
     ReadChecksums,
     ReadMarker,
+    Undecided,
 )
-from kopsversion.model.version import BuildVersion
-from kopsversion.rules.resolver import Undecided, decide
-from kopsversion.rules.testable import required_paths
-from kopsversion.stores.deadline import all_side_by_side, side_by_side
+from kopsversion.rules.resolver import decide
+from kopsversion.stores.deadline import AT_ONCE, side_by_side
+from kopsversion.workflows.fetching import Fetcher, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from kopsversion.model.answer import Resolution
-    from kopsversion.model.bucket import GitLine, MarkerReading
+    from kopsversion.model.bucket import GitLine
     from kopsversion.model.channel import Channel
+    from kopsversion.model.needs import Need
     from kopsversion.model.policy import Policy
-    from kopsversion.stores.base import Content, Listing, Store
+    from kopsversion.model.version import BuildVersion
+    from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
+    from kopsversion.workflows.fetching import Learnt
 
 T = TypeVar("T")
 
-_EXPECTED_MAJOR = "1"
-"""The major whose minors are asked for beside the majors, so that no round trip waits for a 2.0 that never came."""
-
-_MOST_MAJORS = 4
-"""How many majors are looked into: debris such as ``2024.03/`` must not cost a request each."""
-
-_ROUND = 0.5
-"""The share of the remaining time that one round of questions may take: a listing or a marker that hangs must leave
-time for the next rung of the ladder (DESIGN section 7)."""
+ROUND = 0.5
+"""The share of the remaining time that the requests of one batch may take, in every command: one object that hangs
+must leave time for the next rung of the ladder (DESIGN section 7)."""
 
 _WORDS: Mapping[type[Need], tuple[str, str]] = {
     ListArtifacts: ("build to look into", "builds to look into"),
@@ -69,25 +62,8 @@ _WORDS: Mapping[type[Need], tuple[str, str]] = {
 """What one need and several are called, by kind, in the order in which they are told."""
 
 
-@frozen
-class Learnt:
-    """What one need brought.
-
-    Attributes:
-        builds: builds that exist, with as much as is known of them now.
-        minors: minors that have builds.
-        marker: the marker that was read.
-        marker_names: ref and name of the markers that exist.
-        skipped: names that are no build, as kind and count.
-        round_trips: requests that waited for each other.
-    """
-
-    builds: tuple[Build, ...] = ()
-    minors: frozenset[str] = frozenset()
-    marker: Marker | None = None
-    marker_names: frozenset[tuple[str, str]] | None = None
-    skipped: Mapping[str, int] = field(factory=dict)
-    round_trips: int = 1
+def say_nothing(_what: str) -> None:
+    """Stand in for the function that is told what is asked next, where nobody watches."""
 
 
 def start(store: Store, *, git: GitLine | None = None, as_of: datetime | None = None) -> Snapshot:
@@ -99,6 +75,47 @@ def start(store: Store, *, git: GitLine | None = None, as_of: datetime | None = 
         as_of: the moment to pretend, UTC: what was uploaded or written after it is left out.
     """
     return Snapshot(store=store.url, base_url=store.public_url(""), git=git, as_of=as_of)
+
+
+def ask_until_known(
+    judge: Callable[[Snapshot], T | Undecided],
+    snapshot: Snapshot,
+    *,
+    store: Store,
+    policy: Policy,
+    deadline: Deadline,
+    progress: Callable[[str], None] = say_nothing,
+    prepare: Callable[[Iterable[Need]], None] | None = None,
+) -> tuple[T, Snapshot]:
+    """Ask a store no more than a judgement needs, and judge.
+
+    It ends after a few rounds, because a need that was met or has failed is not asked for again.
+
+    Parameters:
+        judge: answers by a snapshot, or says what it needs to know first.
+        snapshot: what is known already; see `start`.
+        store: where to look.
+        policy: gives the platforms whose checksums prove a build where listing is denied.
+        deadline: nothing waits longer.
+        progress: is told what is asked next, in a few words.
+        prepare: is told the needs of a round before they are fetched, and may fetch many at once.
+
+    Returns:
+        The answer, and the snapshot that supports it.
+
+    Raises:
+        KopsVersionError: whatever `judge` raises.
+    """
+    while True:
+        outcome = judge(snapshot)
+        if not isinstance(outcome, Undecided):
+            return outcome, snapshot
+        if prepare is not None:
+            with deadline.stage(ROUND):
+                prepare(outcome.needs)
+        snapshot = learn(
+            snapshot, outcome.needs, store=store, policy=policy, deadline=deadline, progress=progress
+        )
 
 
 def gather(
@@ -126,19 +143,25 @@ def gather(
     Raises:
         KopsVersionError: as `kopsversion.rules.resolver.resolve`.
     """
-    known = start(store) if snapshot is None else snapshot
-    while True:
-        decision = decide(known, target, policy, now)
-        if not isinstance(decision, Undecided):
-            return decision, known
-        with deadline.stage(_ROUND):
-            known = learn(known, decision.needs, store=store, policy=policy, deadline=deadline)
+    return ask_until_known(
+        lambda known: decide(known, target, policy, now),
+        start(store) if snapshot is None else snapshot,
+        store=store,
+        policy=policy,
+        deadline=deadline,
+    )
 
 
 def learn(
-    snapshot: Snapshot, needs: Iterable[Need], *, store: Store, policy: Policy, deadline: Deadline
+    snapshot: Snapshot,
+    needs: Iterable[Need],
+    *,
+    store: Store,
+    policy: Policy,
+    deadline: Deadline,
+    progress: Callable[[str], None] = say_nothing,
 ) -> Snapshot:
-    """Fetch what is needed, all at the same time, and add it to what is known.
+    """Fetch what is needed, several at the same time, and add it to what is known.
 
     Parameters:
         snapshot: what is known.
@@ -146,6 +169,7 @@ def learn(
         store: where from.
         policy: gives the platforms whose checksums prove a build where listing is denied.
         deadline: nothing waits longer.
+        progress: is told what is still to be fetched, in a few words.
 
     Returns:
         The snapshot with the answers, or with the reasons why there is none.
@@ -153,17 +177,20 @@ def learn(
     fetcher = Fetcher(store, deadline=deadline, as_of=snapshot.as_of, platforms=policy.platforms)
     ordered = sorted(needs, key=repr)
     before = store.requests
-    outcomes = side_by_side(
-        [partial(fetcher.fetch, need) for need in ordered], deadline=deadline, url=store.url
-    )
-    round_trips = 1
-    for need, outcome in zip(ordered, outcomes, strict=True):
-        if isinstance(outcome, StoreError):
-            failure = Failure(str(outcome), denied=isinstance(outcome, AccessDeniedError))
-            snapshot = evolve(snapshot, failures={**snapshot.failures, need: failure})
-        else:
-            snapshot = _add(snapshot, need, outcome)
-            round_trips = max(round_trips, outcome.round_trips)
+    outcomes: list[Learnt | StoreError] = []
+    round_trips = 0
+    for begin in range(0, len(ordered), AT_ONCE):
+        batch = ordered[begin : begin + AT_ONCE]
+        progress(in_words(ordered[begin:]))
+        with deadline.stage(ROUND):
+            found = side_by_side(
+                [partial(fetcher.fetch, need) for need in batch],
+                deadline=deadline,
+                urls=[place_of(need, store) for need in batch],
+            )
+        outcomes += found
+        round_trips += max(1 if isinstance(each, StoreError) else each.round_trips for each in found)
+    snapshot = _add(snapshot, dict(zip(ordered, outcomes, strict=True)))
     return evolve(
         snapshot,
         requests=snapshot.requests + store.requests - before,
@@ -181,31 +208,36 @@ def in_words(needs: Iterable[Need]) -> str:
     )
 
 
-def say_nothing(_what: str) -> None:
-    """Stand in for the function that is told what is asked next, where nobody watches."""
-
-
-def _add(snapshot: Snapshot, need: Need, learnt: Learnt) -> Snapshot:
-    """Add what a need brought."""
+def _add(snapshot: Snapshot, outcomes: Mapping[Need, Learnt | StoreError]) -> Snapshot:
+    """Add to a snapshot what needs brought, or why they brought nothing; once for all, so that it stays linear."""
+    failures = {
+        need: Failure(str(outcome), denied=isinstance(outcome, AccessDeniedError))
+        for need, outcome in outcomes.items()
+        if isinstance(outcome, StoreError)
+    }
+    learnt = {need: outcome for need, outcome in outcomes.items() if not isinstance(outcome, StoreError)}
     skipped = Counter(snapshot.skipped)
-    skipped.update(learnt.skipped)
-    snapshot = evolve(snapshot, builds=_merge(snapshot.builds, learnt.builds), skipped=dict(skipped))
-    match need:
-        case ListMinors():
-            return evolve(snapshot, minors=learnt.minors)
-        case ListBuilds(minor):
-            return evolve(snapshot, listed=snapshot.listed | {minor})
-        case ListUploads(minor):
-            return evolve(snapshot, timed=snapshot.timed | {minor})
-        case ListMarkers():
-            return evolve(snapshot, marker_names=learnt.marker_names)
-        case _:
-            markers = (learnt.marker,) if learnt.marker is not None else ()
-            return evolve(snapshot, markers=snapshot.markers + markers)
+    for each in learnt.values():
+        skipped.update(each.skipped)
+    names = learnt.get(ListMarkers())
+    minors = learnt.get(ListMinors())
+    return evolve(
+        snapshot,
+        builds=_merge(snapshot.builds, [build for each in learnt.values() for build in each.builds]),
+        minors=snapshot.minors if minors is None else minors.minors,
+        listed=snapshot.listed | {need.minor for need in learnt if isinstance(need, ListBuilds)},
+        timed=snapshot.timed | {need.minor for need in learnt if isinstance(need, ListUploads)},
+        markers=snapshot.markers + tuple(each.marker for each in learnt.values() if each.marker is not None),
+        marker_names=snapshot.marker_names if names is None else names.marker_names,
+        skipped=dict(skipped),
+        failures={**snapshot.failures, **failures},
+    )
 
 
-def _merge(known: tuple[Build, ...], found: tuple[Build, ...]) -> tuple[Build, ...]:
+def _merge(known: Sequence[Build], found: Sequence[Build]) -> tuple[Build, ...]:
     """Unite what is known of each build; a later answer adds to an earlier one."""
+    if not found:
+        return tuple(known)
     merged = {build.version: build for build in known}
     for build in found:
         earlier = merged.get(build.version, build)
@@ -216,189 +248,3 @@ def _merge(known: tuple[Build, ...], found: tuple[Build, ...]) -> tuple[Build, .
             checksums=build.checksums if build.checksums is not None else earlier.checksums,
         )
     return tuple(merged.values())
-
-
-@frozen
-class _Read:
-    """What reading an object brought.
-
-    Attributes:
-        content: what it held.
-        written: when it was written, UTC; ``None`` where the store does not say and it does not matter.
-        round_trips: requests that waited for each other.
-    """
-
-    content: Content
-    written: datetime | None
-    round_trips: int = 1
-
-
-class Fetcher:
-    """Answers needs from one store.
-
-    Parameters:
-        store: where from.
-        deadline: nothing waits longer.
-        as_of: what was uploaded or written after it is left out, UTC.
-        platforms: the platforms whose checksums prove a build where listing is denied.
-    """
-
-    def __init__(
-        self, store: Store, *, deadline: Deadline, as_of: datetime | None, platforms: Iterable[str]
-    ) -> None:
-        self._store = store
-        self._deadline = deadline
-        self._as_of = as_of
-        self._platforms = tuple(platforms)
-        self._roots = layout.known_roots(store.url, public_url=store.public_url(""))
-
-    def fetch(self, need: Need) -> Learnt:
-        """Answer one need.
-
-        Raises:
-            StoreError: the store could not tell.
-        """
-        match need:
-            case ListMinors():
-                return self._minors()
-            case ListBuilds(minor):
-                return _read_builds(self._store.list(f"{minor}.", delimiter="/"))
-            case ListUploads(minor):
-                return Learnt(builds=self._uploads(minor))
-            case ListArtifacts(version):
-                return self._artifacts(version)
-            case ReadChecksums(version):
-                return self._checksums(version)
-            case ReadMarker(ref, name):
-                return self._marker(ref, name)
-            case _:  # ListMarkers
-                return self._marker_names()
-
-    def _all(self, calls: Iterable[Callable[[], T]]) -> list[T]:
-        return all_side_by_side(list(calls), deadline=self._deadline, url=self._store.url)
-
-    def _is_later(self, moment: datetime | None) -> bool:
-        return self._as_of is not None and moment is not None and moment > self._as_of
-
-    # ------------------------------------------------------------------------------ what exists
-
-    def _minors(self) -> Learnt:
-        """List the majors and, beside them, the minors of the one that kops has always had."""
-        prefixes = ("", f"{_EXPECTED_MAJOR}.")
-        root, expected = self._all([partial(self._store.list, prefix, delimiter=".") for prefix in prefixes])
-        skipped: Counter[str] = Counter()
-        majors = _numbers(root, parent="", skipped=skipped)
-        minors = _numbers(expected, parent=f"{_EXPECTED_MAJOR}.", skipped=skipped)
-        others = sorted((major for major in majors if major != _EXPECTED_MAJOR), key=int, reverse=True)
-        wanted = others[:_MOST_MAJORS]
-        more = self._all([partial(self._store.list, f"{major}.", delimiter=".") for major in wanted])
-        for major, listing in zip(wanted, more, strict=True):
-            minors += _numbers(listing, parent=f"{major}.", skipped=skipped)
-        return Learnt(
-            minors=frozenset(sorted(minors, key=minor_key)), skipped=skipped, round_trips=2 if more else 1
-        )
-
-    def _uploads(self, minor: str) -> tuple[Build, ...]:
-        """Learn the upload time of every build of a minor from one file that each has."""
-        listing = self._store.list(f"{minor}.", match_glob=f"{minor}.*/{layout.UPLOAD_SAMPLE}")
-        builds = []
-        for stored in listing.objects:
-            directory = stored.name.removesuffix(layout.UPLOAD_SAMPLE)
-            version = layout.read_build_name(directory) if directory != stored.name else None
-            if isinstance(version, BuildVersion):
-                builds.append(Build(version, sampled=stored.uploaded))
-        return tuple(builds)
-
-    def _artifacts(self, version: BuildVersion) -> Learnt:
-        """List the files of one build; none at all means that there is no such build."""
-        listing = self._store.list(layout.build_directory(version))
-        skipped: Counter[str] = Counter()
-        artifacts = []
-        for stored in listing.objects:
-            path = layout.read_artifact_path(stored.name, version=version)
-            if path is None:
-                skipped[layout.Skipped.ODD_FILE] += 1
-            elif not self._is_later(stored.uploaded):
-                artifacts.append(Artifact(path, size=stored.size, uploaded=stored.uploaded))
-        return Learnt(builds=(Build(version, artifacts=tuple(artifacts)),), skipped=skipped)
-
-    def _checksums(self, version: BuildVersion) -> Learnt:
-        """Read the checksums of what a job cannot start without: proof of a build where listing is denied."""
-        paths = [f"{path}.sha256" for path in required_paths(self._platforms)]
-        reads = [partial(self._read, f"{version}/{path}", limit=layout.CHECKSUM_LIMIT) for path in paths]
-        found = self._all(reads)
-        held = tuple(path for path, read in zip(paths, found, strict=True) if self._is_checksum(read))
-        round_trips = max((read.round_trips for read in found if read is not None), default=1)
-        return Learnt(builds=(Build(version, checksums=held),), round_trips=round_trips)
-
-    def _is_checksum(self, read: _Read | None) -> bool:
-        return (
-            read is not None
-            and layout.read_checksum(read.content.data) is not None
-            and not self._is_later(read.written)
-        )
-
-    def _read(self, name: str, *, limit: int) -> _Read | None:
-        """Read an object, if there is one, and learn when it was written where that matters."""
-        try:
-            content = self._store.read(name, limit=limit)
-            if content.written is None and self._as_of is not None:
-                return _Read(content, self._store.stat(name).uploaded, round_trips=2)
-        except ObjectNotFoundError:
-            return None
-        return _Read(content, content.written)
-
-    # ---------------------------------------------------------------------------------- markers
-
-    def _marker(self, ref: str, name: str) -> Learnt:
-        read = self._read(layout.marker_path(ref, name), limit=layout.MARKER_LIMIT)
-        if read is None:
-            return Learnt(marker=Marker(ref, name, Missing("does not exist")))
-        reading: MarkerReading
-        if self._is_later(read.written):
-            reading = Missing("was written later than the moment asked for; what it held then is not known")
-        else:
-            reading = layout.read_marker_body(read.content.data, roots=self._roots)
-        marker = Marker(
-            ref,
-            name,
-            reading,
-            written=read.written,
-            generation=read.content.generation,
-            etag=read.content.etag,
-        )
-        return Learnt(marker=marker, round_trips=read.round_trips)
-
-    def _marker_names(self) -> Learnt:
-        listing = self._store.list(layout.MARKERS)
-        paths = (layout.read_marker_path(s.name) for s in listing.objects if not self._is_later(s.uploaded))
-        return Learnt(marker_names=frozenset(path for path in paths if path is not None))
-
-
-def _numbers(listing: Listing, *, parent: str, skipped: Counter[str]) -> list[str]:
-    """Read the entries of a listing with delimiter ``.``; count those that are no number."""
-    numbers = []
-    for prefix in listing.prefixes:
-        number = layout.read_number_prefix(prefix, parent)
-        if number is not None:
-            numbers.append(number)
-        elif not prefix.startswith(layout.MARKERS):
-            skipped[layout.Skipped.EMPTY_SEGMENT if prefix.startswith("/") else layout.Skipped.FOREIGN] += 1
-    if strays := sum(not stored.name.startswith(layout.MARKERS) for stored in listing.objects):
-        skipped[layout.Skipped.STRAY_FILE] += strays
-    return numbers
-
-
-def _read_builds(listing: Listing) -> Learnt:
-    """Read a listing with delimiter ``/``."""
-    skipped: Counter[str] = Counter()
-    builds = []
-    for prefix in listing.prefixes:
-        version = layout.read_build_name(prefix)
-        if isinstance(version, BuildVersion):
-            builds.append(Build(version))
-        elif version is not None:
-            skipped[version] += 1
-    if listing.objects:
-        skipped[layout.Skipped.STRAY_FILE] += len(listing.objects)
-    return Learnt(builds=tuple(builds), skipped=skipped)

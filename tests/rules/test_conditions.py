@@ -30,15 +30,14 @@ from kopsversion.model.needs import (
     ListMinors,
     ListUploads,
     ReadMarker,
+    Undecided,
 )
 from kopsversion.model.policy import Policy, Strategy
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.conditions import worst_first
 from kopsversion.rules.inquiry import Inquiry
-from kopsversion.rules.resolver import Undecided, decide, resolve
+from kopsversion.rules.resolver import decide, resolve
 from kopsversion.rules.testable import required_paths
-from kopsversion.stores.deadline import Deadline
-from kopsversion.workflows.listing import list_channels
 from tests.builders import (
     DAY,
     DEFAULT,
@@ -55,7 +54,6 @@ from tests.builders import (
     on_master,
     snapshot,
 )
-from tests.fake_store import FakeStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -643,11 +641,11 @@ class TestNeeds:
 
     def test_the_channels_are_not_asked_for_where_they_are_known(self) -> None:
         """A snapshot that has been told everything needs no request."""
-        store = FakeStore()
         held = snapshot(on_master(1), build("1.29.1+v1.29.0-3-g0123456789"))
-        found, same = list_channels(store, DEFAULT, snapshot=held, now=NOW, deadline=Deadline(1))
-        assert [str(channel) for channel in found] == ["master", "release-1.30", "release-1.29"]
-        assert (same, store.calls) == (held, [])
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        assert inquiry.knows_all_channels()
+        assert inquiry.existing_channels() == ("master", "release-1.30", "release-1.29")
+        assert inquiry.needs == set()
 
     def test_a_store_that_lists_no_markers_still_names_its_channels(self) -> None:
         """By its builds; master is a channel wherever there is one."""

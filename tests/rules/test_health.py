@@ -15,7 +15,7 @@ from kopsversion.errors import StoreUnavailableError
 from kopsversion.model.answer import Condition, Severity, Verdict
 from kopsversion.model.bucket import GitCommit, GitLine, Malformed, Snapshot, Unreachable
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Channel
-from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors
+from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors, Undecided
 from kopsversion.model.policy import Policy
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.health import (
@@ -32,7 +32,6 @@ from kopsversion.rules.health import (
     with_remarks,
     worth_examining,
 )
-from kopsversion.rules.resolver import Undecided
 from tests.builders import (
     DAY,
     DEFAULT,

@@ -14,10 +14,10 @@ from kopsversion.errors import MarkerRefusedError, NoTestableBuildError, StoreUn
 from kopsversion.model.answer import Resolution, Rung, Severity, Source, Verdict
 from kopsversion.model.bucket import Build, Foreign, Malformed, Missing, Snapshot, Unreachable
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Channel, Witness
-from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors, ReadMarker
+from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors, ReadMarker, Undecided
 from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.model.version import BuildVersion
-from kopsversion.rules.resolver import SnapshotIncompleteError, Undecided, decide, resolve
+from kopsversion.rules.resolver import SnapshotIncompleteError, decide, resolve
 from tests.builders import DEFAULT, NOW, STORE, alpha, bare_listing, build, marker, on_master, patch, snapshot
 
 if TYPE_CHECKING:

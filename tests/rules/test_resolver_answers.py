@@ -35,9 +35,10 @@ from kopsversion.model.needs import (
     ListUploads,
     Need,
     ReadMarker,
+    Undecided,
 )
 from kopsversion.model.policy import OnStale, Policy, Strategy
-from kopsversion.rules.resolver import SnapshotIncompleteError, Undecided, decide, resolve
+from kopsversion.rules.resolver import SnapshotIncompleteError, decide, resolve
 from tests.builders import (
     DAY,
     DEFAULT,

@@ -196,7 +196,9 @@ class TestRetrying:
         def call(function: Scripted) -> Callable[[], str]:
             return lambda: retry(function)
 
-        answers = side_by_side([call(each) for each in functions], deadline=Deadline(60))
+        answers = side_by_side(
+            [call(each) for each in functions], deadline=Deadline(60), urls=[URL] * len(functions)
+        )
         assert answers == ["answer"] * 12
         assert [each.calls for each in functions] == [n % 4 + 1 for n in range(12)]
 
@@ -324,18 +326,18 @@ class TestSideBySide:
             return "second"
 
         calls: Sequence[Callable[[], str]] = [first, second, Scripted(transient())]
-        outcomes = side_by_side(calls, deadline=Deadline(60))
+        outcomes = side_by_side(calls, deadline=Deadline(60), urls=[URL] * len(calls))
         assert outcomes[:2] == ["first", "second"]
         assert isinstance(outcomes[2], StoreUnavailableError)
 
     def test_raises_what_is_not_a_store_error(self) -> None:
         """A mistake in the program is not taken for a store's failure."""
         with pytest.raises(ZeroDivisionError):
-            side_by_side([lambda: 1 // 0], deadline=Deadline(60))
+            side_by_side([lambda: 1 // 0], deadline=Deadline(60), urls=[URL])
 
     def test_gives_nothing_to_do_no_time(self) -> None:
         """No calls, no outcomes."""
-        assert side_by_side([], deadline=Deadline(0)) == []
+        assert side_by_side([], deadline=Deadline(0), urls=[]) == []
 
     def test_keeps_what_came_in_time(self, stuck: Callable[[], None]) -> None:
         """Where one call hangs, the others' results are kept and the hanging one is an error."""
@@ -348,7 +350,7 @@ class TestSideBySide:
             done.wait(60)
             stuck()
 
-        outcomes = side_by_side([quick, slow, slow], deadline=Deadline(0.2), url=URL)
+        outcomes = side_by_side([quick, slow, slow], deadline=Deadline(0.2), urls=[URL] * 3)
         assert outcomes[0] is None
         assert [str(each) for each in outcomes[1:]] == [
             "'gs://bucket/object' was not answered within the deadline of 0.2 s"
@@ -359,7 +361,7 @@ class TestSideBySide:
         script = (
             "import threading\n"
             "from kopsversion.stores.deadline import Deadline, side_by_side\n"
-            "print(side_by_side([threading.Event().wait], deadline=Deadline(0.05)))\n"
+            "print(side_by_side([threading.Event().wait], deadline=Deadline(0.05), urls=['x']))\n"
         )
         ended = subprocess.run(
             [sys.executable, "-W", "error", "-c", script],

@@ -505,7 +505,7 @@ class TestTraffic:
             return page(items=[item("x")])
 
         store = open_at(serve(script))
-        listings = side_by_side([store.list] * 8, deadline=Deadline(60))
+        listings = side_by_side([store.list] * 8, deadline=Deadline(60), urls=[""] * 8)
         assert all(isinstance(each, Listing) and len(each.objects) == 1 for each in listings)
         assert store.requests == 8
 

@@ -721,7 +721,7 @@ class TestWrite:
             return work
 
         before = set(threading.enumerate())  # other tests may have left some behind their deadlines
-        side_by_side([add(10) for _ in range(8)], deadline=Deadline(60))
+        side_by_side([add(10) for _ in range(8)], deadline=Deadline(60), urls=[""] * 8)
         assert store.read("count", limit=20).data == b"80"
         for thread in set(threading.enumerate()) - before:
             thread.join(timeout=30)

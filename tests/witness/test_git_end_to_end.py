@@ -24,7 +24,7 @@ from kopsversion.rules.resolver import resolve
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.latest import resolve_latest
 from kopsversion.workflows.listing import list_builds, list_channel
-from kopsversion.workflows.rounds import start
+from kopsversion.workflows.rounds import ask_until_known, start
 from tests.builders import DAY, HOUR, NOW, Era, build, marker, snapshot
 from tests.fake_store import FakeStore
 from tests.git_repos import ISOLATED, GitRepository
@@ -406,24 +406,22 @@ class TestLaws:
             store.add_build(str(each.version), at=each.uploaded or NOW, era=TINY)
         for named in world.markers:
             store.add_marker(named.ref, named.name, str(named.version))
-        every = [Channel(MASTER), *(Channel(f"release-1.{minor}") for minor in (31, 30, 29))]
-        rows, _ = list_builds(
-            store,
-            every,
-            Policy(),
-            snapshot=start(store, git=world.line),
-            now=NOW,
+        every = (Channel(MASTER), *(Channel(f"release-1.{minor}") for minor in (31, 30, 29)))
+        found, _ = ask_until_known(
+            lambda known: list_builds(known, every, Policy(), now=NOW, limit=None),
+            start(store, git=world.line),
+            store=store,
+            policy=Policy(),
             deadline=Deadline(30),
-            limit=None,
         )
-        versions = [row.version for row in rows]
+        versions = [row.version for row in found.rows]
         assert len(versions) == len(set(versions))
         lost = {each.version for each in world.builds} - set(versions)
         # Only a clone in which release-1.30 has commits of another minor could take a build from all.
         assert all(isinstance(world.line.locate(each.commit or ""), int) for each in lost)
         assert channel.minor is not None or not lost
         assert all(each.minor != channel.minor for each in lost)
-        for row in rows:
+        for row in found.rows:
             if row.attribution.witness is Witness.GIT:
                 place = world.line.locate(row.version.commit or "")
                 assert isinstance(place, int) is (row.attribution.ref == channel.ref)

@@ -18,7 +18,7 @@ from kopsversion.model.channel import GREEN_MARKER, MASTER
 from kopsversion.model.policy import OnStale, Policy
 from kopsversion.workflows.latest import resolve_latest
 from kopsversion.workflows.listing import list_channel
-from kopsversion.workflows.question import shares_of
+from kopsversion.workflows.stores import shares_of
 from tests.builders import DAY, NOW, alpha
 from tests.gcs_faults import Stall, Status
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer, Kind

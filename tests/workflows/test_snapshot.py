@@ -36,7 +36,8 @@ from kopsversion.model.policy import Policy, Strategy
 from kopsversion.stores.base import Listing
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.local import DirectoryStore
-from kopsversion.workflows.rounds import Fetcher, Learnt, gather, learn, start
+from kopsversion.workflows.fetching import Fetcher, Learnt
+from kopsversion.workflows.rounds import gather, learn, start
 from tests.builders import DAY, ERA_2024, HOUR, NOW, alpha, patch, version
 from tests.fake_store import CHECKSUM, ETAG, URL, FakeStore
 from tests.strategies import any_text, version_texts

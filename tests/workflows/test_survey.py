@@ -20,14 +20,15 @@ from kopsversion.errors import (
 )
 from kopsversion.model.answer import Verdict
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER
-from kopsversion.model.needs import ListMinors
+from kopsversion.model.needs import ListArtifacts
 from kopsversion.model.policy import Policy
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.health import BuildState, ChannelHealth, HealthReport, LeftOut
 from kopsversion.stores.base import Listing
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
-from kopsversion.workflows.survey import _BulkStore, check_health
+from kopsversion.workflows.bulk import BulkStore
+from kopsversion.workflows.survey import check_health
 from tests.builders import DAY, ERA_2026, HOUR, NOW, alpha, patch
 from tests.fake_store import FakeStore
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer, Kind
@@ -187,26 +188,26 @@ class TestRequests:
         """After a pattern that took more requests than single listings would, single ones are made."""
         with GcsServer(page_size=3, honours_match_glob=False) as server:
             PLAIN.put(server)
-            bulk = _BulkStore(store_of(server))
-            bulk.list_builds([version(4), version(5)])
+            bulk = BulkStore(store_of(server))
+            bulk.prepare([ListArtifacts(each) for each in [version(4), version(5)]])
             assert len(server.requests) > 2
             server.forget()
-            bulk.list_builds([version(1), version(2), version(3)])
+            bulk.prepare([ListArtifacts(each) for each in [version(1), version(2), version(3)]])
             assert server.requests == []
 
     def test_long_patterns(self) -> None:
         """What does not fit into one URL is split, and what was learnt is not asked for again."""
         store = FakeStore()
-        bulk = _BulkStore(store)
+        bulk = BulkStore(store)
         for n in range(300):
             store.add(f"{alpha(n)}/linux/amd64/kops", b"x")
-        bulk.list_builds([version(n) for n in range(300)])
+        bulk.prepare([ListArtifacts(each) for each in [version(n) for n in range(300)]])
         assert len(store.calls) == 3
         assert max(map(len, store.calls)) < 6100
         assert [each.name for each in bulk.list(f"{alpha(299)}/").objects] == [
             f"{alpha(299)}/linux/amd64/kops"
         ]
-        bulk.list_builds([version(n) for n in range(300)])
+        bulk.prepare([ListArtifacts(each) for each in [version(n) for n in range(300)]])
         assert len(store.calls) == 3
 
     def test_real_fake_gcs_server(self, dated_fake_gcs: FakeGcs) -> None:
@@ -465,13 +466,13 @@ class TestBulkStore:
     def test_passes_on(self) -> None:
         """What was not listed in bulk is asked of the store, and so is everything that is no listing."""
         store = plain()
-        bulk = _BulkStore(store)
+        bulk = BulkStore(store)
         assert (bulk.url, bulk.is_local, bulk.public_url("x")) == (store.url, False, store.public_url("x"))
         name = f"markers/master/{BRANCH_MARKER}"
         assert bulk.read(name, limit=99) == store.read(name, limit=99)
         assert bulk.stat(name) == store.stat(name)
         assert bulk.list("1.", delimiter=".") == store.list("1.", delimiter=".")
-        assert not bulk.answers(ListMinors())
+
         with pytest.raises(NotImplementedError):
             bulk.write(name, b"", if_generation=None, cache_control="", metadata={})
         with pytest.raises(NotImplementedError):

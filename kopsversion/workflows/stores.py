@@ -1,0 +1,174 @@
+"""The walk from one store to the next: which are tried, for how long, and what is said of those passed over.
+
+`walk` stands here once, for every command (DESIGN section 7).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from attrs import frozen
+
+from kopsversion.errors import (
+    NoTestableBuildError,
+    ResolutionError,
+    StoreError,
+    StoreUnavailableError,
+    UsageError,
+)
+from kopsversion.model.answer import Condition, Severity
+from kopsversion.stores.opening import check_store_url, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kopsversion.errors import KopsVersionError
+    from kopsversion.stores.base import Store
+    from kopsversion.stores.deadline import Deadline
+
+T = TypeVar("T")
+
+PassedOver = StoreError | NoTestableBuildError
+"""Why another store than the first one answered."""
+
+
+@frozen
+class Walked(Generic[T]):
+    """What came of a walk.
+
+    Attributes:
+        answer: what the first store that could answer said.
+        store: that store.
+        passed_over: why each store before it did not answer.
+    """
+
+    answer: T
+    store: Store
+    passed_over: tuple[PassedOver, ...]
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Say of each store that was passed over why that was so."""
+        return tuple(_passed_over_condition(failure, used=self.store.url) for failure in self.passed_over)
+
+
+def walk(
+    places: str | Store | Sequence[str | Store],
+    visit: Callable[[Store], T],
+    *,
+    deadline: Deadline,
+    passes_over: tuple[type[PassedOver], ...] = (StoreError,),
+    on_open: Callable[[Store], None] | None = None,
+) -> Walked[T]:
+    """Ask one store after the other, until one answers.
+
+    Each store may take an equal share of the time that is left, so that one that hangs leaves time for the next.
+
+    Parameters:
+        places: the stores, by URL, path or as objects, in their order.
+        visit: asks one store.
+        deadline: nothing waits longer.
+        passes_over: the errors of `visit` after which the next store is tried.
+        on_open: is told each store that was opened.
+
+    Raises:
+        UsageError: there is no store, or one cannot be meant, though it may be the last and never be needed.
+        ResolutionError: a store answered that there is no answer, with why others were passed over.
+        StoreError: no store could be asked.
+    """
+    stores = stores_of(places)
+    failures: list[PassedOver] = []
+    for place, share in shares_of(stores):
+        try:
+            with deadline.stage(share):
+                store = opened(place, deadline=deadline)
+                if on_open is not None:
+                    on_open(store)
+                return Walked(visit(store), store, tuple(failures))
+        except passes_over as error:
+            failures.append(error)
+        except ResolutionError as error:
+            raise _after(failures, error) from error
+    raise _no_answer(failures)
+
+
+def stores_of(store: str | Store | Sequence[str | Store]) -> Sequence[str | Store]:
+    """Return the stores to try, in their order.
+
+    Raises:
+        UsageError: there is none, or one cannot be meant, though it may be the last and never be needed.
+    """
+    stores = (store,) if isinstance(store, str) or not isinstance(store, Sequence) else store
+    if not stores:
+        raise UsageError("no store is named", hint="leave the argument out for kops' own bucket")
+    for place in stores:
+        if isinstance(place, str):
+            check_store_url(place)
+    return stores
+
+
+def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:
+    """Pair each store with the share of the remaining time that it may take, for `Deadline.stage`.
+
+    The last one may take all that is left.
+    """
+    return [(place, 1 / (len(places) - position)) for position, place in enumerate(places)]
+
+
+def opened(place: str | Store, *, deadline: Deadline) -> Store:
+    """Open what is named by a URL or a path."""
+    return open_store(place, deadline=deadline, environ=os.environ) if isinstance(place, str) else place
+
+
+def _passed_over_condition(failure: PassedOver, *, used: str) -> Condition:
+    """Say that another store than the first one answered."""
+    if isinstance(failure, NoTestableBuildError):
+        return Condition(
+            "store-without-build", Severity.WARNING, f"{failure}; the answer is from {used}", {"used": used}
+        )
+    return Condition(
+        "store-unreachable",
+        Severity.WARNING,
+        f"{failure}; the answer is from {used}",
+        {"store": failure.url, "used": used},
+    )
+
+
+def _after(failures: Sequence[KopsVersionError], error: ResolutionError) -> ResolutionError:
+    """Add to what a store said why it was not the first one that was asked."""
+    if not failures:
+        return error
+    reasons = (*error.reasons, *(f"passed over before: {failure}" for failure in failures))
+    return type(error)(error.message, channel=error.channel, reasons=reasons, hint=error.hint)
+
+
+def _no_answer(failures: Sequence[PassedOver]) -> KopsVersionError:
+    """Make one error of those of every store: that there is no build is known only if all could be asked."""
+    empty = [failure for failure in failures if isinstance(failure, NoTestableBuildError)]
+    if len(empty) == len(failures):
+        return _after(empty[1:], empty[0])
+    unreachable = [failure for failure in failures if isinstance(failure, StoreError)]
+    found_none = [f"{reason}" for error in empty for reason in (str(error), *error.reasons)]
+    combined = _unreachable_error(unreachable)
+    if not found_none:
+        return combined
+    return StoreUnavailableError(
+        combined.message,
+        url=combined.url,
+        reasons=(*combined.reasons, *found_none),
+        hint="see whether they can be reached from here",
+    )
+
+
+def _unreachable_error(failures: Sequence[StoreError]) -> StoreError:
+    """Make one error of those of every store that was tried."""
+    if len(failures) == 1:
+        return failures[0]
+    return StoreUnavailableError(
+        f"none of {len(failures)} stores could be asked",
+        url=failures[0].url,
+        reasons=[reason for failure in failures for reason in (str(failure), *failure.reasons)],
+        hint="see whether they can be reached from here",
+    )
