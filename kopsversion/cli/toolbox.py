@@ -97,7 +97,7 @@ def list_builds(
     from kopsversion.workflows.listing import list_channel
 
     with console.steps() as progress:
-        listing = list_channel(selector, policy=policy, limit=limit or None, progress=progress, **question)
+        listing = list_channel(selector, policy=policy, limit=limit, progress=progress, **question)
     console.conditions(listing.conditions)
     if output == "json":
         from kopsversion.render.json import listing_to_json

@@ -99,7 +99,7 @@ def list_channel(
 
     Parameters:
         selector: a channel, or ``None`` for every channel that exists.
-        limit: how many builds of each channel at most; ``None`` for all. Each costs a request.
+        limit: how many builds of each channel at most; 0 or ``None`` for all. Each costs a request.
         progress: is told what is asked next, in a few words.
 
     The other parameters and the errors are those of `resolve_latest`.
@@ -115,7 +115,9 @@ def list_channel(
             f"{selector} is a version, and a version has no list of builds",
             hint="ask for a channel such as master or release-1.30",
         )
-    listing = _Listing(question, limit=limit, every=selector is None, progress=progress or say_nothing)
+    listing = _Listing(
+        question, limit=limit or None, every=selector is None, progress=progress or say_nothing
+    )
     walked = walk(store, listing.of, deadline=deadline)
     return evolve(walked.answer, conditions=(*walked.conditions, *walked.answer.conditions))
 

@@ -68,17 +68,19 @@ class TestSteps:
         ]
 
     def test_the_channels_are_asked_for_first(self) -> None:
-        """Without a channel it says what for, and then names each."""
+        """Then what all of them need is asked at once."""
         said: list[str] = []
         list_channel(store=store_of(1), now=NOW, progress=said.append)
         assert said[0] == "1 listing of markers, 1 listing of minors"
-        assert [what.partition(":")[0] for what in said[1:]] == ["master", "master", "release-1.29"]
+        assert said[1:] == ["2 listings of builds", "2 builds to look into"]
 
     def test_what_is_known_is_not_announced(self) -> None:
-        """Where nothing has to be asked nothing is said."""
+        """Where nothing more has to be asked nothing more is said."""
         said: list[str] = []
-        list_channel("release-1.29", store=FakeStore(), now=NOW, progress=said.append)
-        assert said == ["release-1.29: 1 listing of builds"]
+        store = FakeStore()
+        store.add_build(patch(1))
+        list_channel("release-1.29", store=store, now=NOW, limit=1, progress=said.append)
+        assert said == ["release-1.29: 1 listing of builds", "release-1.29: 1 build to look into"]
 
     def test_a_check_finds_words_where_listing_is_denied(self) -> None:
         """Row 23 of what goes wrong: checksums are then read, and that too is said."""

@@ -434,13 +434,13 @@ class TestClones:
 
     @pytest.mark.parametrize("limit", [0, 30])
     def test_where_names_do_not_help_either_there_is_no_answer(self, kops: Kops, limit: int) -> None:
-        """The error is the one that git left, and so is the list."""
+        """The error is the one that git left, and the list has the same."""
         store = FakeStore()
         store.add_build(f"1.30.1+v1.30.0-1-g{kops.master[0][:10]}", without=LACKS_NODEUP)
         with pytest.raises(NoTestableBuildError, match=r"no build of release-1\.30"):
             resolve_latest("1.30", store=store, now=NOW, repo=kops.path)
-        listing = list_channel("1.30", store=store, now=NOW, repo=kops.path, limit=limit)
-        assert (listing.rows, listing.conditions) == ((), ())
+        with pytest.raises(NoTestableBuildError, match=r"no build of release-1\.30"):
+            list_channel("1.30", store=store, now=NOW, repo=kops.path, limit=limit)
 
     def test_a_clone_that_knows_a_build_of_the_channel_is_right_about_the_others(
         self, kops: Kops, shared: FakeStore
@@ -497,11 +497,22 @@ class TestList:
         assert versions(listing) == [alpha(1), patch(1)]
 
     def test_an_empty_store_has_nothing_to_list(self) -> None:
-        """Which is no error: there is nothing wrong with the question."""
-        assert list_channel(store=FakeStore(), now=NOW).rows == ()
-        assert list_channel("master", store=FakeStore(), now=NOW).rows == ()
+        """It is an error, as it is for who asks for the latest: an empty table would be taken for an answer."""
+        with pytest.raises(NoTestableBuildError, match=r"there is no build in mem:"):
+            list_channel(store=FakeStore(), now=NOW)
+        with pytest.raises(NoTestableBuildError, match=r"there is no build of master in mem:"):
+            list_channel("master", store=FakeStore(), now=NOW)
 
-    @pytest.mark.parametrize(("limit", "number"), [(0, 0), (1, 1), (2, 2), (3, 3), (99, 3), (None, 3)])
+    def test_a_channel_that_does_not_exist_is_refused_as_by_resolve(self, store: FakeStore) -> None:
+        """The same sentence, and the channels that do exist."""
+        with pytest.raises(NoTestableBuildError) as listed:
+            list_channel("release-9.99", store=store, now=NOW)
+        with pytest.raises(NoTestableBuildError) as resolved:
+            resolve_latest("release-9.99", store=store, now=NOW)
+        assert (str(listed.value), listed.value.hint) == (str(resolved.value), resolved.value.hint)
+        assert "master" in listed.value.hint
+
+    @pytest.mark.parametrize(("limit", "number"), [(0, 3), (1, 1), (2, 2), (3, 3), (99, 3), (None, 3)])
     def test_a_limit_is_for_each_channel_and_saves_requests(
         self, store: FakeStore, limit: int | None, number: int
     ) -> None:
@@ -542,7 +553,9 @@ class TestList:
     def test_without_the_channels_there_is_no_list_of_all(self, store: FakeStore, call: str) -> None:
         """The hint is to name one."""
         store.fail(call)
-        with pytest.raises(StoreUnavailableError, match=r"the channels in .* could not be listed") as caught:
+        with pytest.raises(
+            StoreUnavailableError, match=r"the channels in .* could not all be listed"
+        ) as caught:
             list_channel(store=store)
         assert caught.value.hint.startswith("name a channel")
 

@@ -487,4 +487,5 @@ class TestBulkStore:
             "1 listing of markers, 1 listing of minors, 3 markers to read",
             "2 listings of builds, 2 listings of upload times",
             "10 builds to look into",
+            "2 builds to look into",
         ]
