@@ -19,8 +19,7 @@ import click
 from attrs import evolve, frozen
 
 from kopsversion.cli.console import DEGRADED, OutputError, command, program
-from kopsversion.cli.help_sections import PROGRESS
-from kopsversion.cli.options import DURATION, Parsed, build_options, store_options
+from kopsversion.cli.options import DURATION, PROGRESS, Parsed, build_options, store_options
 from kopsversion.errors import KopsVersionError, ResolutionError, StoreError, UsageError, quoted
 
 if TYPE_CHECKING:

@@ -113,7 +113,6 @@ class Console:
         if sys.stderr is None or sys.stderr.isatty():
             self.tell(line)
             return
-        from kopsversion.cli.klog import klog_line
 
         file, line_number = _origin_of_call()
         moment = datetime.now().astimezone()
@@ -191,6 +190,29 @@ def _origin_of_call() -> tuple[str, int]:
     while frame.f_back is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
     return os.path.basename(frame.f_code.co_filename), frame.f_lineno  # noqa: PTH119 # text to text
+
+
+def klog_line(
+    severity: str, message: str, *, moment: datetime, process: int, file: str, line_number: int
+) -> str:
+    """Put klog's header before a message of one line.
+
+    >>> from datetime import datetime
+    >>> at = datetime(2024, 5, 6, 18, 0, 0, 42)
+    >>> klog_line("warning", "no build", moment=at, process=7, file="cli.py", line_number=120)
+    'W0506 18:00:00.000042       7 cli.py:120] no build'
+
+    Parameters:
+        severity: ``info``, ``warning`` or ``error``.
+        message: what is said.
+        moment: when, in local time, as klog has it.
+        process: who says it.
+        file: which source file.
+        line_number: where in it.
+
+    Source: https://github.com/kubernetes/klog, the comment on ``header``.
+    """
+    return f"{severity[0].upper()}{moment:%m%d %H:%M:%S.%f} {process:>7} {file}:{line_number}] {message}"
 
 
 def is_rich(stream: TextIO | None) -> bool:

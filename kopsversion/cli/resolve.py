@@ -12,8 +12,15 @@ import click
 
 from kopsversion.cli.console import DEGRADED, Console, command
 from kopsversion.cli.effects import effect_options
-from kopsversion.cli.help_sections import CHANNELS, ENVIRONMENT, EXIT_CODES, STORES
-from kopsversion.cli.options import ladder_options, policy_options, store_options
+from kopsversion.cli.options import (
+    CHANNELS,
+    ENVIRONMENT,
+    EXIT_CODES,
+    STORES,
+    ladder_options,
+    policy_options,
+    store_options,
+)
 
 if TYPE_CHECKING:
     from kopsversion.cli.effects import Effects

@@ -23,7 +23,8 @@ from click.testing import CliRunner
 from kopsversion.cli import console
 from kopsversion.cli.console import Console, command, is_rich
 from kopsversion.cli.demo_bucket import AS_OF, lay_out
-from kopsversion.cli.toolbox import resolve, sort_versions, tools
+from kopsversion.cli.sort import sort_versions
+from kopsversion.cli.toolbox import resolve, tools
 from kopsversion.errors import (
     AccessDeniedError,
     IntegrityError,
@@ -605,7 +606,7 @@ def test_builds_are_listed_as_json(listed: dict[str, Any]) -> None:
     assert [build["version"] for build in json.loads(result.stdout)["builds"]] == [
         str(row.version) for row in LISTING.rows
     ]
-    assert (listed["selector"], listed["limit"]) == ("1.29", None)
+    assert (listed["selector"], listed["limit"]) == ("1.29", 0)
     assert listed["policy"] == Policy(settle=timedelta(hours=1))
 
 

@@ -15,9 +15,8 @@ from attrs import evolve
 from click.testing import CliRunner
 
 import kopsversion
-from kopsversion.cli.console import Console
+from kopsversion.cli.console import Console, klog_line
 from kopsversion.cli.effects import ARTIFACT, Effects, append_github_output, obtain
-from kopsversion.cli.klog import klog_line
 from kopsversion.cli.options import StoreQuestion
 from kopsversion.cli.toolbox import resolve
 from kopsversion.errors import KopsVersionError, UsageError
