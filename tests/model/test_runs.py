@@ -32,6 +32,7 @@ from kopsversion.model.runs import (
     read_log,
     read_prowjob,
     read_started,
+    run_link,
 )
 from kopsversion.model.version import BuildVersion
 from tests.strategies import hostile_texts, version_texts
@@ -403,3 +404,10 @@ def test_a_run_of_the_past_has_no_result_before_its_end() -> None:
 def test_every_file_has_a_limit() -> None:
     assert {file: file.limit for file in RunFile}[RunFile.LOG] == LOG_LIMIT
     assert RunFile.FINISHED.limit == JSON_LIMIT
+
+
+def test_a_run_is_looked_at_where_its_results_lie() -> None:
+    """Prow has a page for what lies in a bucket; of a directory there is only the directory."""
+    shown = f"https://prow.k8s.io/view/gs/kubernetes-ci-logs/logs/{JOB}/{ID}"
+    assert run_link("gs://kubernetes-ci-logs/logs/", job=JOB, run=ID) == shown
+    assert run_link("file:///demo/logs/", job=JOB, run=ID) == f"file:///demo/logs/{JOB}/{ID}/"
