@@ -358,7 +358,7 @@ def _published(pod: Mapping[str, Any]) -> Iterator[str]:
         for key in ("command", "args") if isinstance(container, dict) else ():
             words = container.get(key)
             text = (
-                "\n".join(word for word in words if isinstance(word, str)) if isinstance(words, list) else ""
+                " ".join(word for word in words if isinstance(word, str)) if isinstance(words, list) else ""
             )
             yield from (marker_path_in(place) or "" for place in _PUBLISH.findall(text))
 
