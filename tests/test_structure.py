@@ -7,9 +7,11 @@ import importlib
 import pkgutil
 import re
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import grimp
 import pytest
 
 import kopsversion
@@ -103,6 +105,21 @@ def test_contracts_name_modules_that_exist() -> None:
     for contract in _contracts():
         for name in contract.get("source_modules", []):
             importlib.import_module(name)
+
+
+def _imports() -> dict[str, set[str]]:
+    """Return what each module imports of the package, for types only too."""
+    graph = grimp.build_graph("kopsversion", exclude_type_checking_imports=False, cache_dir=None)
+    return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Not even for types: what one module is can be understood without those that use it."""
+    try:
+        order = list(TopologicalSorter(_imports()).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
+    assert order.index("kopsversion.errors") < order.index("kopsversion.cli.process")
 
 
 def test_nothing_is_called_utils() -> None:

@@ -9,27 +9,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from attrs import Factory, frozen
+from attrs import field, frozen
 
 from kopsversion.model.bucket import Marker
 from kopsversion.model.channel import Attribution
 from kopsversion.model.policy import Policy
 from kopsversion.model.tables import Table, plain
+from kopsversion.model.values import FrozenMapping, RankedText, freeze
 from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import count, duration, moment
 
 
-class Severity(StrEnum):
-    """How much a condition matters: ``--strict`` fails from ``warning`` on."""
+class Severity(RankedText):
+    """How much a condition matters, the mildest first: ``--strict`` fails from ``warning`` on."""
 
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-    @property
-    def rank(self) -> int:
-        """0 for the mildest."""
-        return list(Severity).index(self)
 
 
 Datum = str | int | float | tuple[str, ...]
@@ -50,7 +46,7 @@ class Condition:
     code: str
     severity: Severity
     message: str
-    data: Mapping[str, Datum] = Factory(dict)
+    data: Mapping[str, Datum] = field(factory=FrozenMapping, converter=freeze)
 
 
 class Verdict(StrEnum):
@@ -163,20 +159,20 @@ class Resolution:
     conditions: tuple[Condition, ...]
     markers: tuple[MarkerReport, ...]
     refused: tuple[Refusal, ...]
-    skipped: Mapping[str, int]
+    skipped: Mapping[str, int] = field(converter=freeze)
     newest: BuildVersion | None
     store: str
     policy: Policy
     now: datetime
     requests: int = 0
     round_trips: int = 0
-    generations: Mapping[str, str] = Factory(dict)
-    etags: Mapping[str, str] = Factory(dict)
+    generations: Mapping[str, str] = field(factory=FrozenMapping, converter=freeze)
+    etags: Mapping[str, str] = field(factory=FrozenMapping, converter=freeze)
 
     @property
     def is_degraded(self) -> bool:
         """Whether any condition is a warning or worse; what ``--strict`` fails on."""
-        return any(condition.severity is not Severity.INFO for condition in self.conditions)
+        return any(condition.severity >= Severity.WARNING for condition in self.conditions)
 
     def explain(self) -> str:
         """Say why this is the answer: everything above, as plain text for a person."""

@@ -14,6 +14,7 @@ from enum import Enum
 from attrs import Factory, field, frozen
 
 from kopsversion.model.needs import Failure, Need
+from kopsversion.model.values import FrozenMapping, freeze
 from kopsversion.model.version import BuildVersion
 
 
@@ -224,8 +225,8 @@ class Snapshot:
     timed: frozenset[str] = frozenset()
     markers: tuple[Marker, ...] = ()
     marker_names: frozenset[tuple[str, str]] | None = None
-    skipped: Mapping[str, int] = Factory(dict)
-    failures: Mapping[Need, Failure] = Factory(dict)
+    skipped: Mapping[str, int] = field(factory=FrozenMapping, converter=freeze)
+    failures: Mapping[Need, Failure] = field(factory=FrozenMapping, converter=freeze)
     whole: bool = False
     git: GitLine | None = None
     as_of: datetime | None = None

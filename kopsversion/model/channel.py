@@ -11,6 +11,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from kopsversion.errors import UsageError, quoted
+from kopsversion.model.values import RankedText
 
 
 def minor_key(minor: str) -> tuple[int, int]:
@@ -89,12 +90,12 @@ class Witness(StrEnum):
     """The version was asked for by name, so no attribution was needed."""
 
 
-class Certainty(StrEnum):
-    """How sure the witness is."""
+class Certainty(RankedText):
+    """How sure the witness is, the least sure first."""
 
-    EXACT = "exact"
-    LIKELY = "likely"
     DOUBTFUL = "doubtful"
+    LIKELY = "likely"
+    EXACT = "exact"
 
 
 @frozen

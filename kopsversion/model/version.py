@@ -77,10 +77,10 @@ class BuildVersion:
     """
 
     text: str
-    release: Version
-    describe: Describe | None
-    precedence: Precedence
-    _identity: tuple[Precedence, str] = field(alias="identity")
+    release: Version = field(init=False)
+    describe: Describe | None = field(init=False)
+    precedence: Precedence = field(init=False)
+    _identity: tuple[Precedence, str] = field(init=False)
 
     @classmethod
     def parse(cls, text: str) -> BuildVersion:
@@ -95,11 +95,17 @@ class BuildVersion:
         Raises:
             InvalidVersionError: `text` is anything else, with the place where it goes wrong.
         """
-        match = _VERSION.fullmatch(text)
+        return cls(text)
+
+    def __attrs_post_init__(self) -> None:
+        # Everything follows from the text, so that no value can print one version and equal another.
+        match = _VERSION.fullmatch(self.text)
         if match is None:
-            raise _fault(text)
+            raise _fault(self.text)
         release_text, tag_text, distance_text, commit, bare = match.groups()
         release, release_key = _release(release_text)
+        describe: Describe | None = None
+        precedence: Precedence = (release_key, True, release_key, 0)
         if bare is not None:
             describe = Describe(None, None, bare)
             precedence = (release_key, False, _NO_TAG, -1)
@@ -108,11 +114,11 @@ class BuildVersion:
             distance = int(distance_text) if distance_text is not None else 0
             describe = Describe(tag, distance, commit)
             precedence = (release_key, False, tag_key, distance)
-        else:
-            describe = None
-            precedence = (release_key, True, release_key, 0)
-        commit_or_none = describe.commit if describe else None
-        return cls(text, release, describe, precedence, identity=(precedence, commit_or_none or ""))
+        put = object.__setattr__
+        put(self, "release", release)
+        put(self, "describe", describe)
+        put(self, "precedence", precedence)
+        put(self, "_identity", (precedence, (describe.commit if describe else None) or ""))
 
     @property
     def tag(self) -> Version | None:

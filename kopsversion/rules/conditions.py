@@ -103,7 +103,7 @@ def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, 
 
 def worst_first(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     """Order conditions by severity; those of the same keep their order."""
-    return tuple(sorted(conditions, key=lambda condition: -condition.severity.rank))
+    return tuple(sorted(conditions, key=lambda condition: condition.severity, reverse=True))
 
 
 def clone_disagrees(clone: GitLine, *, channel: Channel, version: BuildVersion) -> Condition:

@@ -144,7 +144,7 @@ class Finding:
     @property
     def is_serious(self) -> bool:
         """Whether it makes its channel unhealthy."""
-        return self.condition.severity is not Severity.INFO
+        return self.condition.severity >= Severity.WARNING
 
 
 @frozen(kw_only=True)
@@ -278,7 +278,7 @@ class HealthReport:
         found = [("", self.failure)] if self.failure is not None else []
         found += [("", Finding(condition, "")) for condition in self.conditions]
         found += [(channel.channel, finding) for channel in self.channels for finding in channel.findings]
-        return tuple(sorted(found, key=lambda pair: -pair[1].condition.severity.rank))
+        return tuple(sorted(found, key=lambda pair: pair[1].condition.severity, reverse=True))
 
     @property
     def refused(self) -> tuple[tuple[ChannelHealth, SeenBuild], ...]:

@@ -359,7 +359,7 @@ class TestChecks:
         emitted = set(re.findall(r'Condition\(\s*"([a-z-]+)"', text))
         emitted |= {f"marker-{verdict}" for verdict in Verdict if verdict is not Verdict.CURRENT}
         emitted |= {"clone-ambiguous", "clone-behind"}
-        elsewhere = {"names-skipped", "store-unreachable", "store-without-build"}
+        elsewhere = {"check-failed", "names-skipped", "store-unreachable", "store-without-build"}
         assert emitted - elsewhere <= set(_CHECK_OF)
         assert sum(map(len, _CHECKS.values())) == len(_CHECK_OF)
 

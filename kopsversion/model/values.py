@@ -1,0 +1,72 @@
+"""Two kinds of value that the model needs and Python lacks: texts with an order of their own, and frozen mappings.
+
+Knows nothing of what the values stand for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+__all__ = ["FrozenMapping", "RankedText", "freeze"]
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class RankedText(StrEnum):
+    """Texts that compare by the order in which they are declared, the least first, and not by their letters.
+
+    A member still equals its text. Compared with anything but a member of its own kind it has no order.
+    """
+
+    @property
+    def rank(self) -> int:
+        """0 for the least."""
+        return list(type(self)).index(self)
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < other.rank if isinstance(other, type(self)) else NotImplemented
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= other.rank if isinstance(other, type(self)) else NotImplemented
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > other.rank if isinstance(other, type(self)) else NotImplemented
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= other.rank if isinstance(other, type(self)) else NotImplemented
+
+
+class FrozenMapping(Mapping[K, V]):
+    """A mapping that nobody can change; it equals a dict of the same items, and can be hashed, pickled and copied.
+
+    Parameters:
+        items: what it holds; a copy is kept.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[K, V] | None = None) -> None:
+        self._items: dict[K, V] = dict(items or {})
+
+    def __getitem__(self, key: K) -> V:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+def freeze(items: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Convert an attribute to a mapping that nobody can change; attrs asks for a function with plain types."""
+    return items if isinstance(items, FrozenMapping) else FrozenMapping(items)
