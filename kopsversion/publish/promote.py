@@ -286,6 +286,7 @@ def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: In
         raise PromotionRefusedError(
             f"whether {version} is a build of {channel} is doubtful",
             channel=str(channel),
+            reasons=[gap.message for gap in about_gaps(inquiry)],
             hint="name a clone of kops with --repo, which tells branches apart exactly",
         )
     return own
