@@ -61,6 +61,7 @@ bench: $(VENV)/.installed-dev  ## Print the figures of docs/performance.md; BENC
 	$(BIN)/python -m tests.benchmarks.resolve $(BENCH)
 	$(BIN)/python -m tests.benchmarks.startup $(BENCH)
 	$(BIN)/python -m tests.benchmarks.versions $(BENCH)
+	$(BIN)/python -m tests.benchmarks.listing $(BENCH)
 	$(BIN)/python -m tests.benchmarks.fleet $(BENCH)
 
 fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws; MINUTES=60 for an hour

@@ -15,7 +15,7 @@ from attrs import evolve
 
 from kopsversion.model.version import BuildVersion
 from kopsversion.workflows.latest import resolve_latest
-from tests.benchmarks import fleet, resolve, serving, startup, versions
+from tests.benchmarks import fleet, listing, resolve, serving, startup, versions
 from tests.benchmarks.bucket import BUCKET, STORE, plan
 from tests.benchmarks.fleet import Answer, Report
 from tests.benchmarks.measuring import RunError, clean_environment, run, table
@@ -167,6 +167,13 @@ class TestStartup:
         rows = rows_of(capsys.readouterr().out)
         assert {"python -c pass", "kopsversion --help", "resolve-latest --help"} <= set(rows)
         assert rows["python -c pass"][2] == "0"
+
+
+class TestListing:
+    def test_each_size_gets_a_row(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """All builds of each are listed."""
+        listing.main(["--quick"])
+        assert {"250", "500"} <= set(rows_of(capsys.readouterr().out))
 
 
 class TestVersions:
