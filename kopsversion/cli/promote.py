@@ -216,7 +216,7 @@ def _line_of(
     from kopsversion.workflows.question import read_clone
 
     line, conditions = read_clone(
-        Selector(channel=channel),
+        Selector(channel),
         repo=question["repo"],
         nearby=question["nearby"],
         ref=question["ref"],

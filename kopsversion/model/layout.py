@@ -278,17 +278,20 @@ class Selector:
     """What is asked for: the newest build of a channel, or one version.
 
     Attributes:
-        channel: the channel; ``None`` when a version is asked for.
-        version: the version; ``None`` when a channel is asked for.
+        target: the channel, or the version.
         marker: the marker to cross-check, where the question was a marker's URL.
     """
 
-    channel: Channel | None = None
-    version: BuildVersion | None = None
+    target: Channel | BuildVersion
     marker: str | None = None
 
+    @property
+    def channel(self) -> Channel | None:
+        """The channel; ``None`` when a version is asked for."""
+        return self.target if isinstance(self.target, Channel) else None
+
     def __str__(self) -> str:
-        return str(self.version or self.channel)
+        return str(self.target)
 
 
 def read_selector(text: str) -> Selector:
@@ -304,9 +307,9 @@ def read_selector(text: str) -> Selector:
     if "://" in text:
         return _read_marker_url(text)
     with suppress(UsageError):  # channels first: what is no version costs more to refuse
-        return Selector(channel=Channel.parse(text))
+        return Selector(Channel.parse(text))
     try:
-        return Selector(version=_without_v(text))
+        return Selector(_without_v(text))
     except InvalidVersionError as error:
         raise UsageError(
             f"{quoted(text)} is neither a channel nor a version",
@@ -325,4 +328,4 @@ def _read_marker_url(text: str) -> Selector:
             f"{OFFICIAL_ROOT}markers/master/latest-ci.txt",
         )
     ref, name = parts
-    return Selector(channel=Channel.parse(ref), marker=name)
+    return Selector(Channel.parse(ref), marker=name)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Literal
 from attrs import evolve
 
 from kopsversion.errors import NoTestableBuildError, StoreError, UsageError
-from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.rules.conditions import worst_first
@@ -155,13 +154,12 @@ def _named(place: str | Store) -> str:
 
 
 def _resolve_in(store: Store, *, question: Question) -> Resolution:
-    target = question.selector.version or question.selector.channel
     snapshot = start(store, git=question.git, as_of=question.as_of)
     # Comparing with the build before costs one more listing; in a directory that costs nothing.
     compare = question.policy.compare_artifacts or store.is_local
     resolution, _ = gather(
         store,
-        target or Channel(MASTER),
+        question.selector.target,
         evolve(question.policy, compare_artifacts=compare),
         now=question.now,
         deadline=question.deadline,

@@ -195,7 +195,7 @@ class _Survey:
     def _read_clone(
         self, channels: Sequence[Channel]
     ) -> Mapping[Channel, tuple[GitLine | None, tuple[Condition, ...]]]:
-        calls = [partial(self.clone, Selector(channel=channel)) for channel in channels]
+        calls = [partial(self.clone, Selector(channel)) for channel in channels]
         lines: dict[Channel, tuple[GitLine | None, tuple[Condition, ...]]] = {}
         for begin in range(0, len(channels), AT_ONCE):
             some = channels[begin : begin + AT_ONCE]

@@ -548,7 +548,7 @@ class TestSelectors:
     def test_channels(self, text: str, ref: str) -> None:
         """A channel is asked for by its ref or its alias."""
         selector = read_selector(text)
-        assert selector == Selector(channel=Channel(ref))
+        assert selector == Selector(Channel(ref))
         assert str(selector) == ref
 
     @pytest.mark.parametrize("text", ["1.30.0", "1.30.0-beta.2", VERSION, "1.14.0-alpha.2+2178721764"])
@@ -556,7 +556,7 @@ class TestSelectors:
     def test_versions(self, v: str, text: str) -> None:
         """A version is asked for with or without ``v``, and named as its directory is."""
         selector = read_selector(f"{v}{text}")
-        assert selector == Selector(version=BuildVersion.parse(text))
+        assert selector == Selector(BuildVersion.parse(text))
         assert str(selector) == text
 
     @pytest.mark.parametrize(
@@ -575,7 +575,7 @@ class TestSelectors:
     )
     def test_urls_of_markers(self, text: str, ref: str, marker: str) -> None:
         """The URL of a marker names the channel, and the marker to cross-check."""
-        assert read_selector(text) == Selector(channel=Channel(ref), marker=marker)
+        assert read_selector(text) == Selector(Channel(ref), marker=marker)
 
     @pytest.mark.parametrize(
         "text",
@@ -651,7 +651,7 @@ class TestSelectors:
             selector = read_selector(text)
         except UsageError:
             return
-        assert (selector.channel is None) is not (selector.version is None)
+        assert (selector.channel is None) is isinstance(selector.target, BuildVersion)
 
 
 # --------------------------------------------------------------------------------------------------
