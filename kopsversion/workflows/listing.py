@@ -110,13 +110,18 @@ def list_channel(
     )
     if limit is not None and limit < 0:
         raise UsageError(f"limit is {limit}", hint="give a number of builds, or None for all of them")
-    if question.selector.channel is None:
+    channel = question.selector.channel
+    if channel is None:
         raise UsageError(
             f"{selector} is a version, and a version has no list of builds",
             hint="ask for a channel such as master or release-1.30",
         )
     listing = _Listing(
-        question, limit=limit or None, every=selector is None, progress=progress or say_nothing
+        question=question,
+        channel=channel,
+        limit=limit or None,
+        every=selector is None,
+        progress=progress or say_nothing,
     )
     walked = walk(store, listing.of, deadline=deadline)
     return evolve(walked.answer, conditions=(*walked.conditions, *walked.answer.conditions))
@@ -135,26 +140,23 @@ class ListedBuilds:
     gaps: tuple[Condition, ...]
 
 
-@frozen
+@frozen(kw_only=True)
 class _Listing:
     """A listing that is asked of one store after the other.
 
     Attributes:
         question: what is asked; the clone was read for its channel.
+        channel: the channel that is asked about; where it is every channel, the one that the clone was read for.
         limit: how many builds of each channel at most; ``None`` for all.
         every: whether every channel that exists is listed.
         progress: is told what is asked next, in a few words.
     """
 
     question: Question
+    channel: Channel
     limit: int | None
     every: bool
     progress: Callable[[str], None]
-
-    @property
-    def channel(self) -> Channel:
-        """The channel that is asked about; where it is every channel, the one that the clone was read for."""
-        return self.question.selector.channel or Channel(MASTER)
 
     def of(self, store: Store) -> ChannelListing:
         """List what one store holds.
