@@ -154,6 +154,11 @@ class GitLine:
         elsewhere: full ids of commits on other channels' lines; where one is also in `commits`, that counts.
         shallow: whether the clone's history is cut off, so that older commits are unknown.
         channel: whose line it is; ``None`` for the channel that is asked about.
+        cut: full id of the commit of master that a release branch begins at; ``None`` for master, or not known.
+        knows_cut: whether it is known which commits are master's from before the cut. Without master's branch,
+            `commits` may hold some of them.
+        named: whether the user named the clone, and so expects it to help.
+        alternatives: the same branch as other remotes have it, where none of these is ahead of the others.
     """
 
     ref: str
@@ -161,6 +166,10 @@ class GitLine:
     elsewhere: frozenset[str] = field(default=frozenset(), repr=False)
     shallow: bool = False
     channel: str | None = field(default=None, repr=False)
+    cut: str | None = field(default=None, repr=False)
+    knows_cut: bool = field(default=True, repr=False)
+    named: bool = field(default=False, repr=False)
+    alternatives: tuple[GitLine, ...] = field(default=(), repr=False)
     _index: Sequence[tuple[str, int]] = field(
         init=False,
         repr=False,

@@ -93,7 +93,9 @@ def by_git(version: BuildVersion, line: GitLine, *, ref: str | None = None) -> A
     ref = ref or line.ref.rpartition("/")[2]
     place = line.locate(version.commit) if version.commit else CommitPlace.UNKNOWN
     if isinstance(place, int):
-        return Attribution(ref, Witness.GIT, Certainty.EXACT)
+        # Without master, a line that reaches back beyond the cut holds builds of master too.
+        is_told_apart = line.knows_cut or not is_shared(version)
+        return Attribution(ref, Witness.GIT, Certainty.EXACT) if is_told_apart else None
     if place is not CommitPlace.ELSEWHERE:
         return None
     # A minor is built on two branches only, so what is not on the one is on the other.

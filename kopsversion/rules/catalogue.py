@@ -82,14 +82,19 @@ CATALOGUE: Mapping[str, Entry] = {
         "Give a clone of kops with --repo, which tells branches apart.",
     ),
     "clone-ambiguous": Entry(
-        _INFO,
+        _EITHER,
         "The newest build's abbreviated commit fits several commits of the clone.",
         "Nothing to do: the build's name attributes it as well.",
     ),
     "clone-behind": Entry(
-        _INFO,
-        "The newest build's commit is not in the clone, so its name attributes it.",
-        "Fetch the branch in the clone, and run again.",
+        _EITHER,
+        "The newest build's commit is not on the branch as the clone has it; a warning where --repo names the clone.",
+        "Fetch the branch in the clone, with the command in the message, and run again.",
+    ),
+    "clone-without-master": Entry(
+        _EITHER,
+        "The clone has no master, so it cannot tell the release branch's builds from those before the cut.",
+        "Fetch master too, with the command in the message, and run again.",
     ),
     "clone-disagrees": Entry(
         _WARNING,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from kopsversion.model.advice import fetch_command
 from kopsversion.model.answer import (
     USABLE,
     Condition,
@@ -22,10 +23,11 @@ from kopsversion.model.answer import (
     Verdict,
 )
 from kopsversion.model.bucket import CommitPlace, Foreign, Malformed, Marker
-from kopsversion.model.channel import Certainty
+from kopsversion.model.channel import MASTER, Certainty
 from kopsversion.model.needs import ListUploads
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count
+from kopsversion.rules.attribution import is_shared
 from kopsversion.rules.freshness import judge_freshness
 from kopsversion.rules.testable import documents_of, lacking
 
@@ -261,21 +263,28 @@ def _is_newest(evidence: Evidence) -> bool:
 
 def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
     git = inquiry.snapshot.git
-    if git is None:
-        return
     top = next(inquiry.known_candidates(), None)
-    if top is None or not top.version.commit or isinstance(git.locate(top.version.commit), int):
+    if git is None or top is None or not top.version.commit:
         return
     place = git.locate(top.version.commit)
-    ambiguous = place is CommitPlace.AMBIGUOUS
-    why = "abbreviates several commits of the clone" if ambiguous else "is not in the clone"
-    why += ", whose history is cut off" if git.shallow else ""
-    remedy = "git fetch --unshallow, and fetch" if git.shallow else "fetch"
+    told_apart = git.knows_cut or not is_shared(top.version)
+    if isinstance(place, int) and told_apart:
+        return
+    remedy = fetch_command(inquiry.channel.ref, into=git.ref)
+    if isinstance(place, int):
+        code, remedy = "clone-without-master", fetch_command(MASTER)
+        why = f"may be from before {inquiry.channel} left master, which {git.ref} in the clone does not tell"
+    elif place is CommitPlace.AMBIGUOUS:
+        code, why = "clone-ambiguous", "abbreviates several commits of the clone"
+    else:
+        code, why = "clone-behind", f"is not on {git.ref} as the clone has it"
+    if git.shallow:
+        why, remedy = f"{why}, and its history is cut off", f"git fetch --unshallow, and {remedy}"
     yield Condition(
-        "clone-ambiguous" if ambiguous else "clone-behind",
-        Severity.INFO,
-        f"the commit of {top.version} {why}, so its name and not git attributes it to {inquiry.channel}; "
-        f"{remedy} {git.ref} to be sure",
+        code,
+        Severity.WARNING if git.named else Severity.INFO,
+        f"the commit of {top.version} {why}, so {top.attribution.witness} and not git attributes it to "
+        f"{inquiry.channel}; {remedy} to be sure",
         {"version": str(top.version), "ref": git.ref},
     )
 

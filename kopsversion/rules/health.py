@@ -351,7 +351,14 @@ _CHECKS: Mapping[Check, frozenset[str]] = {
     Check.FRESH: frozenset({"builds-stalled", "builds-old"}),
     Check.COMPLETE: frozenset({"builds-refused", "builds-unsettled", "artifacts-differ", "files-unpaired"}),
     Check.CERTAIN: frozenset(
-        {"channel-ambiguous", "clone-ambiguous", "clone-behind", "clone-disagrees", "git-unavailable"}
+        {
+            "channel-ambiguous",
+            "clone-ambiguous",
+            "clone-behind",
+            "clone-disagrees",
+            "clone-without-master",
+            "git-unavailable",
+        }
     ),
     Check.MARKER: frozenset(code for code in CATALOGUE if code.startswith("marker-")),
 }

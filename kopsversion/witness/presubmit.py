@@ -1,0 +1,106 @@
+"""Tells the merges that a CI job makes in its own clone from those that were merged on GitHub.
+
+Prow's clonerefs merges a pull request onto the local branch that it tests, and gives the merge the time of the commit
+below, plus one second. Nobody will ever build that commit, so it must not count as a merge that waits for its build
+(FAILURES row 49). A `git merge` by hand, and the merge that GitHub offers as ``refs/pull/N/merge``, are like it.
+
+It must not know what a build is.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from kopsversion.witness.running import Git
+
+__all__ = ["count_local_merges"]
+
+_LOOKED_AT = 40
+"""Commits at the end of a line that are read: the local merges of a batch, and some of those below."""
+
+_BY_GITHUB = re.compile(r"Merge pull request #[0-9]+ from ")
+"""How the subject of every merge on kops' branches begins (history)."""
+
+_BY_HAND = re.compile(
+    r"merge$|Merge (?:[0-9a-f]{40} into [0-9a-f]{40}$|(?:remote-tracking )?(?:branch|commit|tag)(?:es|s)? ')",
+    re.IGNORECASE,
+)
+"""What clonerefs, GitHub's ``refs/pull/N/merge`` and git itself call a merge."""
+
+_COMMITTER = re.compile(r"committer .* ([0-9]+) [-+][0-9]{4}")
+
+
+@frozen
+class _Seen:
+    """What tells a merge's origin: its subject, its time in seconds since the epoch, and whether it is a merge."""
+
+    subject: str
+    time: int | None
+    is_merge: bool
+
+
+def count_local_merges(git: Git, newest_first: Sequence[str], *, environ: Mapping[str, str]) -> int:
+    """Count the merges at the end of a line that were made in this clone.
+
+    Parameters:
+        git: the clone.
+        newest_first: full ids of the line's commits.
+        environ: the process environment: in a presubmit, Prow says there what was merged onto.
+
+    Returns:
+        How many commits to leave out.
+
+    Raises:
+        GitWitnessError: git failed, or its time is up.
+    """
+    base = environ.get("PULL_BASE_SHA", "")
+    if base in newest_first[:_LOOKED_AT]:
+        return newest_first.index(base)
+    seen = _read(git, newest_first[:_LOOKED_AT])
+    unlike = list(takewhile(lambda commit: commit.is_merge and not _BY_GITHUB.match(commit.subject), seen))
+    below = seen[len(unlike) :]
+    if unlike and below and _differ(unlike, below):
+        return len(unlike)
+    return len(list(takewhile(lambda commit: _BY_HAND.match(commit.subject), unlike)))
+
+
+def _differ(merges: Sequence[_Seen], below: Sequence[_Seen]) -> bool:
+    """Tell whether merges are of another origin than the commits below them."""
+    base = below[0].time
+    timed = [(base or 0) + number for number in range(len(merges), 0, -1)]
+    if base is not None and [merge.time for merge in merges] == timed:
+        return True  # as clonerefs dates them
+    if any(commit.is_merge for commit in below):
+        return all(_BY_GITHUB.match(commit.subject) for commit in below if commit.is_merge)
+    return len(merges) == 1 and len(below) > 1
+
+
+def _read(git: Git, commits: Sequence[str]) -> list[_Seen]:
+    """Read commits, as far as git has them."""
+    data = git.ask("cat-file", "--batch", lines=commits).output
+    seen = []
+    while data:
+        header, _, rest = data.partition(b"\n")
+        words = header.split()
+        if len(words) != 3 or not words[2].isdigit():
+            break
+        size = int(words[2])
+        text = rest[:size].decode("utf-8", "replace")
+        data = rest[size + 1 :]
+        headers, _, message = text.partition("\n\n")
+        time = _COMMITTER.search(headers)
+        seen.append(
+            _Seen(
+                subject=message.partition("\n")[0],
+                time=int(time[1]) if time else None,
+                is_merge=headers.count("\nparent ") > 1,
+            )
+        )
+    return seen
