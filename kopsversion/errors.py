@@ -129,6 +129,10 @@ class GitFault(Enum):
     """Git does not trust the repository's owner (``safe.directory``)."""
     TIMEOUT = "timeout"
     FAILED = "failed"
+    NOT_FETCHED = "not-fetched"
+    """It is a URL, and nothing could be fetched from there, or kept."""
+    TOO_LARGE = "too-large"
+    """The server sends trees and files too, and was stopped."""
 
 
 class GitWitnessError(KopsVersionError):

@@ -23,7 +23,7 @@ from kopsversion.model.answer import (
     Verdict,
 )
 from kopsversion.model.bucket import CommitPlace, Foreign, Malformed, Marker
-from kopsversion.model.channel import MASTER, Certainty
+from kopsversion.model.channel import MASTER, Certainty, Witness
 from kopsversion.model.needs import ListUploads
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count
@@ -270,21 +270,20 @@ def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
     told_apart = git.knows_cut or not is_shared(top.version)
     if isinstance(place, int) and told_apart:
         return
-    remedy = fetch_command(inquiry.channel.ref, into=git.ref)
+    code, missing = "clone-behind", inquiry.channel.ref
+    why = f"is not on {git.ref} in the clone"
     if isinstance(place, int):
-        code, remedy = "clone-without-master", fetch_command(MASTER)
-        why = f"may be from before {inquiry.channel} left master, which {git.ref} in the clone does not tell"
+        code, missing = "clone-without-master", MASTER
+        why = f"may be from before {inquiry.channel} left master, which is not to be seen in the clone"
     elif place is CommitPlace.AMBIGUOUS:
         code, why = "clone-ambiguous", "abbreviates several commits of the clone"
-    else:
-        code, why = "clone-behind", f"is not on {git.ref} as the clone has it"
-    if git.shallow:
-        why, remedy = f"{why}, and its history is cut off", f"git fetch --unshallow, and {remedy}"
+    why += ", whose history is cut off" if git.shallow else ""
+    by = "its name" if top.attribution.witness is Witness.VERSION else "its place among the builds"
     yield Condition(
         code,
         Severity.WARNING if git.named else Severity.INFO,
-        f"the commit of {top.version} {why}, so {top.attribution.witness} and not git attributes it to "
-        f"{inquiry.channel}; {remedy} to be sure",
+        f"the commit of {top.version} {why}, so {by} and not git attributes it to {inquiry.channel}; "
+        f"{fetch_command(missing, into=git.ref, unshallow=git.shallow)} to be sure",
         {"version": str(top.version), "ref": git.ref},
     )
 

@@ -81,8 +81,8 @@ def _looks_like_kops(start: Path) -> bool:
     )
 
 
-def _open(repo: Path, *, environ: Mapping[str, str], timeout: float) -> Git:
-    git = Git.find(repo, environ=environ, timeout=timeout)
+def _open(repo: Path, *, environ: Mapping[str, str], timeout: float, is_exact: bool = False) -> Git:
+    git = Git.find(repo, environ=environ, timeout=timeout, is_exact=is_exact)
     if not repo.is_dir():
         message = f"{quoted(str(repo))} is not a directory"
         raise git.fault(GitFault.NOT_A_REPOSITORY, message, hint=NAME_A_CLONE)
@@ -223,7 +223,7 @@ def read_cached(
     Returns:
         The line; ``None`` where the repository does not have the branch.
     """
-    git = _open(repo, environ=environ, timeout=timeout)
+    git = _open(repo, environ=environ, timeout=timeout, is_exact=True)
     branches = _read_branches(git)
     copies = branches.copies(channel_ref)
     return _read_copies(git, branches, copies, channel_ref=channel_ref) if copies else None

@@ -100,6 +100,7 @@ class Git:
         environ: what it is started with.
         deadline: when its time is up, on the monotonic clock, in seconds.
         timeout: how long that was, in seconds, for messages.
+        is_exact: whether `repo` is the repository itself, and not any directory in one.
     """
 
     binary: str
@@ -107,15 +108,16 @@ class Git:
     environ: Mapping[str, str]
     deadline: float
     timeout: float
+    is_exact: bool = False
 
     @classmethod
-    def find(cls, repo: Path, *, environ: Mapping[str, str], timeout: float) -> Git:
+    def find(cls, repo: Path, *, environ: Mapping[str, str], timeout: float, is_exact: bool = False) -> Git:
         """Find git on the ``PATH`` of `environ`; relative entries would find one inside a hostile clone."""
         directories = [
             directory for directory in environ.get("PATH", "").split(os.pathsep) if directory.startswith("/")
         ]
         binary = shutil.which("git", path=os.pathsep.join(directories))
-        git = cls(binary or "git", repo, _clean(environ), time.monotonic() + timeout, timeout)
+        git = cls(binary or "git", repo, _clean(environ), time.monotonic() + timeout, timeout, is_exact)
         if binary is None:
             raise git.fault(
                 GitFault.NO_GIT,
@@ -134,9 +136,16 @@ class Git:
         Raises:
             GitWitnessError: git cannot be started, or its time is up.
         """
-        settings = [word for setting in SETTINGS for word in ("-c", setting)]
-        command = [self.binary, "-C", str(self.repo), "--no-pager", *settings, *arguments]
-        return self.run(command, given=os.fsencode("".join(f"{line}\n" for line in lines)))
+        return self.run(
+            self.command(SETTINGS, arguments), given=os.fsencode("".join(f"{line}\n" for line in lines))
+        )
+
+    def command(self, settings: Iterable[str], arguments: Iterable[str]) -> list[str]:
+        """Return the command that runs git here."""
+        # A repository of our own is not looked for: that could find the one that its directory is in.
+        place = [f"--git-dir={self.repo}"] if self.is_exact else ["-C", str(self.repo)]
+        told = [word for setting in settings for word in ("-c", setting)]
+        return [self.binary, *place, "--no-pager", *told, *arguments]
 
     def run(
         self, command: list[str], *, given: bytes = b"", watch: Callable[[], None] | None = None
@@ -212,11 +221,12 @@ class Git:
     def failure(self, answer: Answer) -> GitWitnessError:
         """Say why git failed, as far as its complaint tells."""
         repo = quoted(str(self.repo))
-        if "safe.directory" in answer.complaint:
+        advice = advice_in(answer)
+        if advice is not None:
             return self.fault(
                 GitFault.REFUSED,
                 f"git refuses to read {repo}, because it belongs to somebody else",
-                hint=f"if you trust it: {_trusting(answer.complaint)}",
+                hint=f"if you trust it: {advice}",
             )
         if "not a git repository" in answer.complaint:
             return self.fault(GitFault.NOT_A_REPOSITORY, f"{repo} is not a git repository", hint=NAME_A_CLONE)
@@ -239,9 +249,11 @@ def first_complaint(answer: Answer) -> str:
     return [*telling, *lines, f"exit status {answer.status}"][0]
 
 
-def _trusting(complaint: str) -> str:
-    """Return the command by which git says that a directory of somebody else can be trusted."""
-    advice = re.search(r"^\s*(git config .*safe\.directory.*)$", complaint, re.MULTILINE)
+def advice_in(answer: Answer) -> str | None:
+    """Return the command by which git would trust a directory of somebody else, if that is why it failed."""
+    if "safe.directory" not in answer.complaint:
+        return None
+    advice = re.search(r"^\s*(git config .*safe\.directory.*)$", answer.complaint, re.MULTILINE)
     return advice[1] if advice and advice[1].isprintable() else "add it to safe.directory"
 
 
