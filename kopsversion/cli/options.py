@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from kopsversion.model.policy import Policy
     from kopsversion.model.version import BuildVersion
+    from kopsversion.witness.address import Repo
 
 
 # --------------------------------------------------------------------------------------------------
@@ -151,6 +152,13 @@ def parse_version(text: str) -> BuildVersion:
     return BuildVersion.parse(text.strip())
 
 
+def parse_repo(text: str) -> Repo:
+    """Read ``--repo``: a directory, or the URL of a repository."""
+    from kopsversion.witness import address
+
+    return address.parse_repo(text)
+
+
 # --------------------------------------------------------------------------------------------------
 # Parameter types
 
@@ -210,6 +218,7 @@ TIME = Parsed("time", parse_time)
 PLATFORM = Parsed("os/arch", parse_platform)
 MARKER_NAME = Parsed("name", parse_marker_name)
 VERSION = Parsed("version", parse_version)
+REPO = Parsed("dir|url", parse_repo)
 SUFFIX = Parsed("suffix", parse_suffix)
 STORE = StoreText()
 
@@ -223,7 +232,7 @@ class StoreQuestion(TypedDict):
     store: tuple[str, ...]
     as_of: datetime | None
     timeout: float
-    repo: Path | None
+    repo: Repo | None
     nearby: Path
     ref: str | None
 
@@ -270,9 +279,10 @@ _STORE_OPTIONS = (
     ),
     click.option(
         "--repo",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="A clone of kops, to tell branches apart exactly. "
+        type=REPO,
+        metavar="DIR|URL",
+        help="A clone of kops, to tell branches apart exactly. From a URL, as in "
+        "https://github.com/kubernetes/kops, some of its history is fetched, and only in doubt. "
         "[default: the current directory, if it is in one]",
     ),
     click.option(
@@ -280,11 +290,18 @@ _STORE_OPTIONS = (
         metavar="REF",
         help="The branch in that clone, where it is not the channel's own name.",
     ),
+    click.option(
+        "--git-cache",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Where history that is fetched from a URL is kept for the next time. "
+        "[default: ~/.cache/kopsversion/git, by XDG_CACHE_HOME]",
+    ),
 )
 
 
 def store_options(function: Callback) -> Callback:
-    """Add ``--store``, ``--as-of``, ``--timeout``, ``--repo``, ``--ref``; the command gets ``question``."""
+    """Add ``--store``, ``--as-of``, ``--timeout`` and what a clone needs; the command gets ``question``."""
 
     @wraps(function)
     def command(
@@ -292,8 +309,9 @@ def store_options(function: Callback) -> Callback:
         store: tuple[str, ...],
         as_of: datetime | None,
         timeout: timedelta,
-        repo: Path | None,
+        repo: Repo | None,
         ref: str | None,
+        git_cache: Path | None,
         **others: Any,
     ) -> Any:
         from kopsversion.model.layout import DEFAULT_STORE
@@ -302,13 +320,22 @@ def store_options(function: Callback) -> Callback:
             store=store or (DEFAULT_STORE,),
             as_of=as_of,
             timeout=timeout.total_seconds(),
-            repo=repo,
+            repo=_kept_in(git_cache, repo),
             nearby=Path(),  # kops' CI jobs run in a clone
             ref=ref,
         )
         return function(*arguments, question=question, **others)
 
     return add_options(command, _STORE_OPTIONS)
+
+
+def _kept_in(cache: Path | None, repo: Repo | None) -> Repo | None:
+    """Say where history from a URL is kept."""
+    if cache is None or repo is None or isinstance(repo, str | Path):
+        return repo
+    from attrs import evolve
+
+    return evolve(repo, cache=cache)
 
 
 _LADDER_OPTIONS = (

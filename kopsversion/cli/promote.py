@@ -17,7 +17,6 @@ from kopsversion.errors import UsageError
 if TYPE_CHECKING:
     from kopsversion.cli.console import Console
     from kopsversion.cli.options import StoreQuestion
-    from kopsversion.model.bucket import GitLine
     from kopsversion.model.channel import Channel
     from kopsversion.model.policy import Policy
     from kopsversion.model.version import BuildVersion
@@ -145,12 +144,15 @@ def promote(
     from kopsversion.model.layout import BodyFormat
     from kopsversion.publish import promote as publishing
     from kopsversion.stores.deadline import Deadline
+    from kopsversion.workflows.clones import CloneSource
 
     deadline = Deadline(question["timeout"])
     store = _open(question, deadline=deadline, writes=not dry_run)
     now = datetime.now(UTC)
     version = _tested(build, from_lock, store=store, now=now, deadline=deadline)
-    git = _line_of(channel, question, deadline=deadline, console=console)
+    clone = CloneSource.of(
+        repo=question["repo"], nearby=question["nearby"], ref=question["ref"], deadline=deadline
+    ).open(channel)
     if body_format == "version":
         console.log(
             "warning",
@@ -164,12 +166,12 @@ def promote(
         policy=policy,
         now=now,
         deadline=deadline,
-        git=git,
+        clone=clone,
         body_format=BodyFormat(body_format),
         rollback_reason=allow_rollback,
         dry_run=dry_run,
     )
-    console.conditions(promotion.conditions)
+    console.conditions((*clone.conditions, *promotion.conditions))
     console.answer(_said(promotion, dry_run=dry_run))
 
 
@@ -206,24 +208,6 @@ def _tested(
     lock = read_lock(from_lock)
     verify_lock(store, lock, **moment)
     return lock.resolution.version
-
-
-def _line_of(
-    channel: Channel, question: StoreQuestion, *, deadline: Deadline, console: Console
-) -> GitLine | None:
-    """Read the channel's branch from a clone of kops, where there is one, and tell what is wrong with that."""
-    from kopsversion.model.layout import Selector
-    from kopsversion.workflows.question import read_clone
-
-    line, conditions = read_clone(
-        Selector(channel),
-        repo=question["repo"],
-        nearby=question["nearby"],
-        ref=question["ref"],
-        deadline=deadline,
-    )
-    console.conditions(conditions)
-    return line
 
 
 def _said(promotion: Promotion, *, dry_run: bool) -> str:

@@ -19,6 +19,7 @@ from attrs import evolve, frozen
 from kopsversion.errors import (
     PreconditionFailedError,
     PromotionRefusedError,
+    ResolutionError,
     StoreUnavailableError,
     UsageError,
 )
@@ -28,6 +29,7 @@ from kopsversion.model.channel import Certainty, minor_key
 from kopsversion.model.layout import BodyFormat, check_marker_name, marker_body
 from kopsversion.model.needs import Undecided
 from kopsversion.rules.conditions import about_gaps
+from kopsversion.rules.doubt import doubtful_builds
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.rules.verdicts import other_channel
 from kopsversion.workflows.rounds import ask_until_known, start
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
+    from kopsversion.workflows.clones import Clone
 
 CACHE_CONTROL = "private, max-age=0, no-transform"
 """What kops sets on its markers, so that no cache keeps an old one (FAILURES row 14)."""
@@ -99,7 +102,7 @@ def promote(
     policy: Policy,
     now: datetime,
     deadline: Deadline,
-    git: GitLine | None = None,
+    clone: Clone | None = None,
     body_format: BodyFormat = BodyFormat.URL,
     rollback_reason: str | None = None,
     dry_run: bool = False,
@@ -114,7 +117,7 @@ def promote(
         policy: what counts as testable.
         now: the moment of the decision, UTC.
         deadline: nothing waits longer.
-        git: the channel's branch in a clone of kops, where there is one.
+        clone: what git says of the channel, where it can be asked.
         body_format: how the marker is written.
         rollback_reason: allows the marker to go back, and is kept with the object.
         dry_run: decide, and write nothing.
@@ -133,7 +136,7 @@ def promote(
     reason = _checked_reason(rollback_reason)
     for _ in range(_MOST_TRIES):
         promotion = _decide(
-            _Request(store, version, channel, marker, policy, now, reason), git=git, deadline=deadline
+            _Request(store, version, channel, marker, policy, now, reason), clone=clone, deadline=deadline
         )
         if dry_run or promotion.move is Move.NONE:
             return promotion
@@ -188,14 +191,22 @@ class _Request:
     reason: str | None
 
 
-def _decide(request: _Request, *, git: GitLine | None, deadline: Deadline) -> Promotion:
+def _decide(request: _Request, *, clone: Clone | None, deadline: Deadline) -> Promotion:
     """Ask the store, from the beginning, what the decision needs, and decide."""
+
+    def settle(snapshot: Snapshot, outcome: Promotion | ResolutionError) -> Snapshot | None:
+        if clone is None:
+            return None
+        inquiry = Inquiry(snapshot, request.channel, request.policy, request.now)
+        return clone.settle(inquiry, doubtful_builds(inquiry) if isinstance(outcome, ResolutionError) else ())
+
     promotion, _ = ask_until_known(
         partial(_judge, request),
-        start(request.store, git=git),
+        start(request.store, git=clone.line if clone is not None else None),
         store=request.store,
         policy=request.policy,
         deadline=deadline,
+        settle=settle,
     )
     return promotion
 

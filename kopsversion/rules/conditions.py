@@ -262,27 +262,27 @@ def _is_newest(evidence: Evidence) -> bool:
 
 
 def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
-    git = inquiry.snapshot.git
+    git, channel = inquiry.snapshot.git, inquiry.channel
     top = next(inquiry.known_candidates(), None)
     if git is None or top is None or not top.version.commit:
         return
     place = git.locate(top.version.commit)
-    told_apart = git.knows_cut or not is_shared(top.version)
-    if isinstance(place, int) and told_apart:
+    is_located = isinstance(place, int)
+    if is_located and (git.knows_cut or not is_shared(top.version)):
         return
-    code, missing = "clone-behind", inquiry.channel.ref
+    ambiguous = place is CommitPlace.AMBIGUOUS
     why = f"is not on {git.ref} in the clone"
-    if isinstance(place, int):
-        code, missing = "clone-without-master", MASTER
-        why = f"may be from before {inquiry.channel} left master, which is not to be seen in the clone"
-    elif place is CommitPlace.AMBIGUOUS:
-        code, why = "clone-ambiguous", "abbreviates several commits of the clone"
+    if is_located:
+        why = f"may be from before {channel} left master, which is not to be seen in the clone"
+    elif ambiguous:
+        why = "abbreviates several commits of the clone"
     why += ", whose history is cut off" if git.shallow else ""
     by = "its name" if top.attribution.witness is Witness.VERSION else "its place among the builds"
+    missing = MASTER if is_located else channel.ref
     yield Condition(
-        code,
+        "clone-without-master" if is_located else "clone-ambiguous" if ambiguous else "clone-behind",
         Severity.WARNING if git.named else Severity.INFO,
-        f"the commit of {top.version} {why}, so {by} and not git attributes it to {inquiry.channel}; "
+        f"the commit of {top.version} {why}, so {by} and not git attributes it to {channel}; "
         f"{fetch_command(missing, into=git.ref, unshallow=git.shallow)} to be sure",
         {"version": str(top.version), "ref": git.ref},
     )

@@ -426,14 +426,13 @@ def unreadable(channel: Channel, policy: Policy, error: KopsVersionError) -> Cha
 
 
 def with_remarks(health: ChannelHealth, remarks: Iterable[Condition]) -> ChannelHealth:
-    """Add what was noticed about the means, such as that a clone could not be read: no fault of the channel.
+    """Add what was noticed about the means, such as that a clone could not be read.
 
     Parameters:
         health: how the channel is.
-        remarks: what was noticed; each is worth an ``info`` here, whatever its severity was.
+        remarks: what was noticed: a warning where the user named the means, as in every command.
     """
-    mild = [evolve(remark, severity=Severity.INFO) for remark in remarks]
-    return evolve(health, findings=findings_of([*(each.condition for each in health.findings), *mild]))
+    return evolve(health, findings=findings_of([*(each.condition for each in health.findings), *remarks]))
 
 
 def _marker_names(snapshot: Snapshot, channel: Channel) -> tuple[str, ...]:

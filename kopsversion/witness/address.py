@@ -14,7 +14,7 @@ from attrs import frozen
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.advice import REPO_OPTION
 
-__all__ = ["CloneUrl", "parse_repo"]
+__all__ = ["CloneUrl", "Repo", "parse_repo"]
 
 _PROTOCOLS = ("https", "http", "ssh", "git", "file")
 
@@ -41,12 +41,22 @@ _LONGEST = 1000  # characters
 
 @frozen
 class CloneUrl:
-    """The URL of a repository that git can fetch from, checked; made by `parse_repo`."""
+    """The URL of a repository that git can fetch from; made by `parse_repo`, which checks it.
+
+    Attributes:
+        text: the URL.
+        cache: where what is fetched is kept; ``None`` for the user's cache directory.
+    """
 
     text: str
+    cache: Path | None = None
 
     def __str__(self) -> str:
         return self.text
+
+
+Repo = Path | str | CloneUrl
+"""A clone of kops, as a user names it; a text is a directory or a URL."""
 
 
 def parse_repo(text: str) -> Path | CloneUrl:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Literal
 
 from attrs import evolve
 
-from kopsversion.errors import NoTestableBuildError, StoreError, UsageError
+from kopsversion.errors import NoTestableBuildError, ResolutionError, StoreError, UsageError
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.rules.conditions import worst_first
+from kopsversion.rules.doubt import doubts_told
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
 from kopsversion.workflows.rounds import gather, start
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from kopsversion.model.answer import Resolution
     from kopsversion.stores.base import Store
+    from kopsversion.witness.address import Repo
     from kopsversion.workflows.fallback import LastGood
     from kopsversion.workflows.question import Question
     from kopsversion.workflows.stores import PassedOver
@@ -49,7 +51,7 @@ def resolve_latest(
     policy: Policy = Policy(),  # noqa: B008 # frozen, and the defaults are what the help shows
     now: datetime | None = None,
     as_of: datetime | None = None,
-    repo: Path | None = None,
+    repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
@@ -75,7 +77,8 @@ def resolve_latest(
         policy: what counts as an answer; adjust the default with `attrs.evolve`.
         now: the moment of the decision; a datetime with a time zone. Default: the clock, or `as_of`.
         as_of: answer as of that moment: what was uploaded or written later is left out, and `now` is set to it.
-        repo: a directory in a clone of kops, which tells branches apart exactly.
+        repo: a directory in a clone of kops, which tells branches apart exactly; or the URL of one, from which
+            is fetched what is needed, and only where something is in doubt.
         nearby: a directory that is used like `repo` if it turns out to be in a clone of kops.
         ref: the branch in that clone, where it is not the channel's own name.
         timeout: seconds that all of this may take.
@@ -164,5 +167,8 @@ def _resolve_in(store: Store, *, question: Question) -> Resolution:
         now=question.now,
         deadline=question.deadline,
         snapshot=snapshot,
+        settle=lambda known, told: question.settle(
+            known, None if isinstance(told, ResolutionError) else doubts_told(told.conditions)
+        ),
     )
     return resolution

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kopsversion.model.needs import Need
     from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
+    from kopsversion.witness.address import Repo
     from kopsversion.workflows.question import Question
 
 
@@ -88,7 +89,7 @@ def list_channel(
     policy: Policy = Policy(),  # noqa: B008 # frozen
     now: datetime | None = None,
     as_of: datetime | None = None,
-    repo: Path | None = None,
+    repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
@@ -197,6 +198,7 @@ class _Listing:
             policy=self.question.policy,
             deadline=self.question.deadline,
             progress=self.progress if self.every else lambda what: self.progress(f"{self.channel}: {what}"),
+            settle=lambda known, _: self.question.settle(known),
         )
 
     def judge(self, snapshot: Snapshot) -> ListedBuilds | Undecided:

@@ -6,28 +6,32 @@ all, whoever uses it says; this module must not know how an answer is found.
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from kopsversion.errors import GitWitnessError, UsageError
-from kopsversion.model.answer import Condition, Severity
+from kopsversion.errors import UsageError
 from kopsversion.model.layout import check_marker_name, read_selector
+from kopsversion.rules.doubt import doubtful_builds
+from kopsversion.rules.inquiry import Inquiry
+from kopsversion.workflows.clones import CloneSource
 
 if TYPE_CHECKING:
-    from kopsversion.model.bucket import GitLine
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from kopsversion.model.answer import Condition
+    from kopsversion.model.bucket import GitLine, Snapshot
     from kopsversion.model.layout import Selector
     from kopsversion.model.policy import Policy
+    from kopsversion.model.version import BuildVersion
     from kopsversion.stores.deadline import Deadline
+    from kopsversion.witness.address import Repo
+    from kopsversion.workflows.clones import Clone
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds that a question may take altogether (issue 4, item 2)."""
-
-_GIT_TIMEOUT = 10.0
-"""Seconds that the clone may take of it: it is a witness, not the question."""
 
 
 @frozen(kw_only=True)
@@ -38,10 +42,32 @@ class Question:
     policy: Policy
     now: datetime
     as_of: datetime | None
-    git: GitLine | None
-    git_conditions: tuple[Condition, ...]
+    clone: Clone
     ref: str | None
     deadline: Deadline
+
+    @property
+    def git(self) -> GitLine | None:
+        """The channel's branch in a clone of kops, as far as that was read by now."""
+        return self.clone.line
+
+    @property
+    def git_conditions(self) -> tuple[Condition, ...]:
+        """Why git could not tell, by now."""
+        return self.clone.conditions
+
+    def settle(self, snapshot: Snapshot, doubts: Iterable[BuildVersion] | None = None) -> Snapshot | None:
+        """Ask git about what is in doubt; see `kopsversion.workflows.clones.Clone.settle`.
+
+        Parameters:
+            snapshot: what is known of the store.
+            doubts: the builds in doubt; left out for all that are known and are.
+        """
+        channel = self.selector.channel
+        if channel is None:
+            return None
+        inquiry = Inquiry(snapshot, channel, self.policy, self.now)
+        return self.clone.settle(inquiry, doubtful_builds(inquiry) if doubts is None else doubts)
 
 
 def ask(
@@ -50,7 +76,7 @@ def ask(
     *,
     now: datetime | None,
     as_of: datetime | None,
-    repo: Path | None,
+    repo: Repo | None,
     nearby: Path | None,
     ref: str | None,
     deadline: Deadline,
@@ -68,18 +94,14 @@ def ask(
         check_marker_name(name)
     if wanted.marker is not None and not policy.markers:
         policy = evolve(policy, markers=(wanted.marker,))
-    git, conditions = read_clone(wanted, repo=repo, nearby=nearby, ref=ref, deadline=deadline)
-    if repo is not None:
-        # Who names a clone is told that it did not help; who merely stands in one is not bothered.
-        conditions = tuple(evolve(condition, severity=Severity.WARNING) for condition in conditions)
+    source = CloneSource.of(repo=repo, nearby=nearby, ref=ref, deadline=deadline)
     moment = in_utc("as_of", as_of) or in_utc("now", now) or datetime.now(UTC)
     return Question(
         selector=wanted,
         policy=policy,
         now=moment,
         as_of=in_utc("as_of", as_of),
-        git=git,
-        git_conditions=conditions,
+        clone=source.open(wanted.channel),
         ref=ref,
         deadline=deadline,
     )
@@ -94,42 +116,3 @@ def in_utc(name: str, moment: datetime | None) -> datetime | None:
             f"{name} is {moment}, which has no time zone", hint="give a datetime with tzinfo=UTC"
         )
     return moment.astimezone(UTC)
-
-
-def read_clone(
-    selector: Selector, *, repo: Path | None, nearby: Path | None, ref: str | None, deadline: Deadline
-) -> tuple[GitLine | None, tuple[Condition, ...]]:
-    """Read the channel's branch from a clone; where it has none, say so, and go on without."""
-    if selector.channel is None or (repo is None and (nearby is None or not _is_in_repository(nearby))):
-        return None, ()
-    from kopsversion.witness.git import find_clone, read_line
-
-    where = repo
-    try:
-        if where is None and nearby is not None:
-            where = find_clone(nearby, environ=os.environ, timeout=_git_seconds(deadline))
-        if where is None:
-            return None, ()
-        channel, seconds = selector.channel.ref, _git_seconds(deadline)
-        return read_line(where, channel_ref=channel, ref=ref, environ=os.environ, timeout=seconds), ()
-    except GitWitnessError as error:
-        if repo is not None and (error.is_wrong_repo or ref is not None):
-            raise
-        message = f"git cannot tell which builds are of {selector.channel}: {error}"
-        return None, (Condition("git-unavailable", Severity.INFO, message),)
-
-
-def _is_in_repository(directory: Path) -> bool:
-    """Tell whether git could see a repository from there: starting it, only to hear of none, costs each resolve."""
-    if os.environ.get("GIT_DIR"):
-        return True
-    try:
-        place = Path(os.path.realpath(directory))
-        return any((each / name).exists() for each in (place, *place.parents) for name in (".git", "HEAD"))
-    except OSError:
-        return True  # gone, or closed to us: git has a word for that
-
-
-def _git_seconds(deadline: Deadline) -> float:
-    """Return how long git may take: however it hangs, the stores must have some of the time."""
-    return min(_GIT_TIMEOUT, deadline.remaining() / 2)

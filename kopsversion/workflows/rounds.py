@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import evolve
 
-from kopsversion.errors import AccessDeniedError, StoreError
+from kopsversion.errors import AccessDeniedError, ResolutionError, StoreError
 from kopsversion.model.bucket import Build, Snapshot
 from kopsversion.model.needs import (
     Failure,
@@ -86,6 +86,7 @@ def ask_until_known(
     deadline: Deadline,
     progress: Callable[[str], None] = say_nothing,
     prepare: Callable[[Iterable[Need]], None] | None = None,
+    settle: Callable[[Snapshot, T | ResolutionError], Snapshot | None] | None = None,
 ) -> tuple[T, Snapshot]:
     """Ask a store no more than a judgement needs, and judge.
 
@@ -99,6 +100,7 @@ def ask_until_known(
         deadline: nothing waits longer.
         progress: is told what is asked next, in a few words.
         prepare: is told the needs of a round before they are fetched, and may fetch many at once.
+        settle: is told the answer, or why there is none, and may know better what to judge by; see `clones.Clone`.
 
     Returns:
         The answer, and the snapshot that supports it.
@@ -107,8 +109,18 @@ def ask_until_known(
         KopsVersionError: whatever `judge` raises.
     """
     while True:
-        outcome = judge(snapshot)
+        outcome: T | Undecided | ResolutionError
+        try:
+            outcome = judge(snapshot)
+        except ResolutionError as error:
+            outcome = error
         if not isinstance(outcome, Undecided):
+            better = settle(snapshot, outcome) if settle is not None else None
+            if better is not None:
+                snapshot = better
+                continue
+            if isinstance(outcome, ResolutionError):
+                raise outcome
             return outcome, snapshot
         if prepare is not None:
             with deadline.stage(ROUND):
@@ -126,6 +138,7 @@ def gather(
     now: datetime,
     deadline: Deadline,
     snapshot: Snapshot | None = None,
+    settle: Callable[[Snapshot, Resolution | ResolutionError], Snapshot | None] | None = None,
 ) -> tuple[Resolution, Snapshot]:
     """Ask a store no more than the decision needs, and decide.
 
@@ -136,6 +149,7 @@ def gather(
         now: the moment of the decision, UTC.
         deadline: nothing waits longer.
         snapshot: what is known already; from `start` where not given.
+        settle: as in `ask_until_known`.
 
     Returns:
         The answer, and the snapshot that supports it.
@@ -149,6 +163,7 @@ def gather(
         store=store,
         policy=policy,
         deadline=deadline,
+        settle=settle,
     )
 
 

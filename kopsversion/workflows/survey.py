@@ -20,7 +20,7 @@ from kopsversion.errors import ResolutionError, StoreError, StoreUnavailableErro
 from kopsversion.model import layout
 from kopsversion.model.bucket import Missing
 from kopsversion.model.channel import MASTER, Channel, minor_key
-from kopsversion.model.layout import DEFAULT_STORE, Selector
+from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.needs import (
     ListBuilds,
     ListMarkers,
@@ -31,10 +31,13 @@ from kopsversion.model.needs import (
 )
 from kopsversion.model.policy import Policy
 from kopsversion.model.wording import duration
+from kopsversion.rules.doubt import doubts_told
 from kopsversion.rules.health import HealthReport, LeftOut, judge_channel, with_remarks, worth_examining
+from kopsversion.rules.inquiry import Inquiry
 from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
 from kopsversion.workflows.bulk import BulkStore
-from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc, read_clone
+from kopsversion.workflows.clones import Clone, CloneSource
+from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc
 from kopsversion.workflows.rounds import ROUND, ask_until_known, learn, say_nothing, start
 from kopsversion.workflows.stores import walk
 
@@ -42,11 +45,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from kopsversion.model.answer import Condition
-    from kopsversion.model.bucket import GitLine, Snapshot
+    from kopsversion.model.bucket import Snapshot
     from kopsversion.model.needs import Need
     from kopsversion.rules.health import ChannelHealth
     from kopsversion.stores.base import Store
+    from kopsversion.witness.address import Repo
 
 __all__ = ["IGNORE_OLDER", "check_health"]
 
@@ -70,7 +73,7 @@ def check_health(
     ignore_older: timedelta = IGNORE_OLDER,
     now: datetime | None = None,
     as_of: datetime | None = None,
-    repo: Path | None = None,
+    repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
@@ -100,6 +103,7 @@ def check_health(
         )
     deadline = Deadline(timeout)
     moment = in_utc("as_of", as_of) or in_utc("now", now) or datetime.now(UTC)
+    source = CloneSource.of(repo=repo, nearby=nearby, ref=ref, deadline=deadline)
     unread: list[HealthReport] = []
 
     def visit(here: Store) -> HealthReport:
@@ -108,7 +112,7 @@ def check_health(
             policy_of=policy_of,
             now=moment,
             as_of=in_utc("as_of", as_of),
-            clone=partial(read_clone, repo=repo, nearby=nearby, ref=ref, deadline=deadline),
+            clones=source,
             deadline=deadline,
             progress=progress,
         )
@@ -136,7 +140,7 @@ class _Survey:
         policy_of: gives the limits of a channel.
         now: the moment of the judgement, UTC.
         as_of: what was uploaded or written after it is left out, UTC.
-        clone: reads a channel's branch from a clone of kops, where there is one.
+        clones: where git can be asked which builds are a channel's.
         deadline: nothing waits longer.
         progress: is told what happens next.
     """
@@ -145,7 +149,7 @@ class _Survey:
     policy_of: Callable[[Channel], Policy]
     now: datetime
     as_of: datetime | None
-    clone: Callable[[Selector], tuple[GitLine | None, tuple[Condition, ...]]]
+    clones: CloneSource
     deadline: Deadline
     progress: Callable[[str], None]
 
@@ -159,12 +163,12 @@ class _Survey:
             channels, left_out = _by_age(written, now=self.now, ignore_older=ignore_older)
         if not channels:
             raise _no_channel(self.store.url, left_out=left_out, ignore_older=ignore_older)
-        lines = self._read_clone(channels)
+        clones = self._open_clones(channels)
         if len(channels) > _MANY_CHANNELS:
             self.progress("listing the builds of the whole store")
             with self.deadline.stage(ROUND):
                 self.store.list_all_builds()
-        judged, snapshot = self._judge(channels, written=written, lines=lines)
+        judged, snapshot = self._judge(channels, written=written, clones=clones)
         existing = tuple(health for health in judged if named or self._existed(health))
         if not existing:
             raise _no_channel(self.store.url, left_out=left_out, ignore_older=ignore_older)
@@ -192,25 +196,24 @@ class _Survey:
         paths = ((layout.read_marker_path(stored.name), stored.uploaded) for stored in listing.objects)
         return {path: uploaded for path, uploaded in paths if path is not None}
 
-    def _read_clone(
-        self, channels: Sequence[Channel]
-    ) -> Mapping[Channel, tuple[GitLine | None, tuple[Condition, ...]]]:
-        calls = [partial(self.clone, Selector(channel)) for channel in channels]
-        lines: dict[Channel, tuple[GitLine | None, tuple[Condition, ...]]] = {}
+    def _open_clones(self, channels: Sequence[Channel]) -> Mapping[Channel, Clone]:
+        """Read each channel's branch from a clone of kops, where there is one that is at hand."""
+        calls = [partial(self.clones.open, channel) for channel in channels]
+        clones: dict[Channel, Clone] = {}
         for begin in range(0, len(channels), AT_ONCE):
             some = channels[begin : begin + AT_ONCE]
             refs = [channel.ref for channel in some]
             outcomes = side_by_side(calls[begin : begin + AT_ONCE], deadline=self.deadline, urls=refs)
             for channel, outcome in zip(some, outcomes, strict=True):
-                lines[channel] = (None, ()) if isinstance(outcome, StoreError) else outcome
-        return lines
+                clones[channel] = Clone(self.clones, channel) if isinstance(outcome, StoreError) else outcome
+        return clones
 
     def _judge(
         self,
         channels: Sequence[Channel],
         *,
         written: Mapping[tuple[str, str], datetime],
-        lines: Mapping[Channel, tuple[GitLine | None, tuple[Condition, ...]]],
+        clones: Mapping[Channel, Clone],
     ) -> tuple[list[ChannelHealth], Snapshot]:
         """Fetch and judge until nothing is missing, for all channels at once."""
         refs = {channel.ref for channel in channels}
@@ -232,12 +235,11 @@ class _Survey:
             needs: set[Need] = set()
             for channel in channels:
                 if channel not in judged:
-                    git, remarks = lines[channel]
-                    outcome = self._judge_one(evolve(snapshot, git=git), channel, depth=depth)
+                    outcome = self._judge_one(snapshot, channel, depth=depth, clone=clones[channel])
                     if isinstance(outcome, Undecided):
                         needs |= outcome.needs
                     else:
-                        judged[channel] = with_remarks(outcome, remarks)
+                        judged[channel] = with_remarks(outcome, clones[channel].conditions)
             # The timeline wants upload times of every build, also where no verdict does.
             needs |= {ListUploads(need.minor) for need in needs if isinstance(need, ListBuilds)}
             return Undecided(frozenset(needs)) if needs else [judged[channel] for channel in channels]
@@ -254,12 +256,18 @@ class _Survey:
         )
 
     def _judge_one(
-        self, snapshot: Snapshot, channel: Channel, *, depth: int | None
+        self, snapshot: Snapshot, channel: Channel, *, depth: int | None, clone: Clone
     ) -> ChannelHealth | Undecided:
         """Judge a channel, and look into some more of its builds than that needs."""
         policy = self.policy_of(channel)
-        outcome = judge_channel(snapshot, channel, policy, self.now)
-        more = worth_examining(snapshot, channel, policy, self.now, limit=depth)
+        known = evolve(snapshot, git=clone.line)
+        outcome = judge_channel(known, channel, policy, self.now)
+        if not isinstance(outcome, Undecided):
+            doubts = doubts_told(finding.condition for finding in outcome.findings)
+            better = clone.settle(Inquiry(known, channel, policy, self.now), doubts)
+            if better is not None:
+                return self._judge_one(better, channel, depth=depth, clone=clone)
+        more = worth_examining(known, channel, policy, self.now, limit=depth)
         if isinstance(outcome, Undecided):
             return Undecided(outcome.needs | more)
         return Undecided(frozenset(more)) if more else outcome

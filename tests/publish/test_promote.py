@@ -31,6 +31,7 @@ from kopsversion.publish.promote import CACHE_CONTROL, REASON_KEY, Move, Promoti
 from kopsversion.stores.base import AttemptPolicy
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
+from kopsversion.workflows.clones import Clone, CloneSource
 from tests.builders import HOUR, NOW
 from tests.gcs_faults import Status
 from tests.gcs_server import KOPS_ROOT, LISTINGS, GcsServer, Kind
@@ -97,6 +98,12 @@ def promoted(store: Store, version: str, **changes: Any) -> Promotion:
         **changes,
     }
     return promote(store, BuildVersion.parse(version), **settings)
+
+
+def read(line: GitLine) -> Clone:
+    """A clone whose line is known."""
+    source = CloneSource.of(repo=None, nearby=None, ref=None, deadline=Deadline(60))
+    return Clone(source, MASTER, line)
 
 
 def body(store: Store) -> str | None:
@@ -221,9 +228,9 @@ def test_names_decide_nothing_that_git_knows(directory: DirectoryPlace) -> None:
     line = [GitCommit(shas[name].ljust(40, "0"), NOW) for name in (GONE_NEWER, OLD, MIDDLE, NEW)]
     git = GitLine("master", tuple(line))
     directory.add(GREEN, GONE_NEWER.encode())
-    assert promoted(opened(directory), MIDDLE, git=git).move is Move.FORWARD
+    assert promoted(opened(directory), MIDDLE, clone=read(git)).move is Move.FORWARD
     directory.add(GREEN, GONE_OLDER.encode())  # git does not know it, so its name decides
-    assert promoted(opened(directory), MIDDLE, git=git).move is Move.FORWARD
+    assert promoted(opened(directory), MIDDLE, clone=read(git)).move is Move.FORWARD
 
 
 def test_a_rollback_by_git_needs_a_reason(directory: DirectoryPlace) -> None:
@@ -234,7 +241,7 @@ def test_a_rollback_by_git_needs_a_reason(directory: DirectoryPlace) -> None:
     )
     directory.add(GREEN, GONE_OLDER.encode())
     with pytest.raises(PromotionRefusedError, match="is not newer"):
-        promoted(opened(directory), MIDDLE, git=git)
+        promoted(opened(directory), MIDDLE, clone=read(git))
 
 
 # --------------------------------------------------------------------------------------------------

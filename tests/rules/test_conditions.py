@@ -332,10 +332,11 @@ class TestAttribution:
         assert behind.severity is Severity.INFO
         assert behind.data == {"version": alpha(7), "ref": "origin/master"}
         cut_off = ", whose history is cut off" if shallow else ""
-        remedy = "git fetch --unshallow, and fetch" if shallow else "fetch"
+        fetch = "git fetch --unshallow" if shallow else "git fetch"
         assert behind.message == (
-            f"the commit of {alpha(7)} is not in the clone{cut_off}, so its name and not git attributes it to "
-            f"master; {remedy} origin/master to be sure"
+            f"the commit of {alpha(7)} is not on origin/master in the clone{cut_off}, so its name and not git "
+            f"attributes it to master; {fetch} https://github.com/kubernetes/kops "
+            "+master:refs/remotes/origin/master to be sure"
         )
 
     def test_a_commit_id_that_is_too_short_for_the_clone_is_told(self) -> None:
@@ -346,7 +347,7 @@ class TestAttribution:
             "clone-ambiguous",
             Severity.INFO,
             f"the commit of {alpha(7)} abbreviates several commits of the clone, so its name and not git attributes "
-            "it to master; fetch origin/master to be sure",
+            "it to master; git fetch https://github.com/kubernetes/kops +master:refs/remotes/origin/master to be sure",
             {"version": alpha(7), "ref": "origin/master"},
         )
 

@@ -290,11 +290,12 @@ class TestWhatIsNotKnown:
         assert health.testable is not None
 
     def test_remarks(self) -> None:
-        """What is wrong with a clone is mentioned with the channel, and is no fault of it."""
-        remark = Condition("git-unavailable", Severity.WARNING, "the clone has no 'release-1.29'")
-        health = with_remarks(judged(HEALTHY), [remark])
-        assert health.is_healthy
-        assert codes(health) == {"git-unavailable": Severity.INFO}
+        """What is wrong with a clone is said with the channel, and counts as it does in every command."""
+        for severity in (Severity.INFO, Severity.WARNING):
+            remark = Condition("git-unavailable", severity, "the clone has no 'release-1.29'")
+            health = with_remarks(judged(HEALTHY), [remark])
+            assert health.is_healthy is (severity is Severity.INFO)
+            assert codes(health) == {"git-unavailable": severity}
 
 
 class TestWorthExamining:

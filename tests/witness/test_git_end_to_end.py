@@ -163,10 +163,10 @@ class TestClonesThatKnowLess:
         found = ask(bucket, repo.path)
         assert (str(found.version), found.attribution.witness) == (LAST, Witness.VERSION)
         behind = conditions(found)["clone-behind"]
-        assert behind.severity is Severity.INFO
+        assert behind.severity is Severity.WARNING
         assert behind.message == (
-            f"the commit of {LAST} is not in the clone, so its name and not git attributes it to master; "
-            "fetch origin/master to be sure"
+            f"the commit of {LAST} is not on origin/master in the clone, so its name and not git attributes it to "
+            "master; git fetch https://github.com/kubernetes/kops +master:refs/remotes/origin/master to be sure"
         )
         assert "builds-old" in conditions(found)
 

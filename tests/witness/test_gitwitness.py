@@ -276,7 +276,8 @@ class TestWhichRef:
         error = failure(lambda: read(kops.repo, "release-1.31"))
         assert error.kind is GitFault.NO_REF
         assert str(error) == f"the clone '{kops.repo.path}' has no 'release-1.31'"
-        assert "git fetch origin release-1.31" in error.hint
+        fetch = "fetch https://github.com/kubernetes/kops +release-1.31:refs/remotes/origin/release-1.31"
+        assert error.hint == f"git -C {kops.repo.path} {fetch}, or name another with --ref"
 
     def test_a_branch_name_that_is_no_channel_is_passed_over(self, kops: Kops) -> None:
         """release-1.30-backport is nobody's channel, and a blob is no branch."""

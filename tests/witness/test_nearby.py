@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kopsversion.model.layout import read_selector
+from kopsversion.model.channel import MASTER, Channel
 from kopsversion.stores.deadline import Deadline
 from kopsversion.witness import git as gitwitness
-from kopsversion.workflows.question import read_clone
+from kopsversion.workflows.clones import CloneSource
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +29,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 
 def look(nearby: Path) -> None:
-    found = read_clone(read_selector("master"), repo=None, nearby=nearby, ref=None, deadline=Deadline(60))
-    assert found == (None, ())
+    source = CloneSource.of(repo=None, nearby=nearby, ref=None, deadline=Deadline(60))
+    clone = source.open(Channel(MASTER))
+    assert (clone.line, clone.conditions) == (None, ())
 
 
 def test_git_is_not_started_where_there_is_no_repository(tmp_path: Path, asked: list[Path]) -> None:

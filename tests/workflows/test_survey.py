@@ -437,7 +437,7 @@ class TestClone:
         assert [finding.condition.code for finding in master.findings] == ["builds-stalled"]
         assert release.commits_behind is None
         assert [finding.condition.code for finding in release.findings] == ["git-unavailable"]
-        assert release.is_healthy
+        assert not release.is_healthy
 
     def test_wrong_clone(self, tmp_path: Path) -> None:
         """A directory that is no clone of kops was named by mistake."""
@@ -458,7 +458,7 @@ class TestClone:
         def stuck(*_arguments: object, **_question: object) -> None:
             raise StoreUnavailableError("not answered within the deadline", url="the store")
 
-        monkeypatch.setattr("kopsversion.workflows.survey.read_clone", stuck)
+        monkeypatch.setattr("kopsversion.workflows.clones.CloneSource.open", stuck)
         assert check(plain(), repo=clone.path).is_healthy
 
 

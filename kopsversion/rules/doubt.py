@@ -1,0 +1,48 @@
+"""Which builds are in doubt, so that it is worth asking git (DESIGN section 4, witness 1).
+
+*In doubt* are attribution, a disputed order, and builds that are old without anybody knowing whether anything was
+merged since. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kopsversion.errors import InvalidVersionError
+from kopsversion.model.channel import Certainty
+from kopsversion.model.version import BuildVersion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from kopsversion.model.answer import Condition
+    from kopsversion.rules.inquiry import Inquiry
+
+DOUBTS = frozenset({"channel-ambiguous", "order-disputed", "builds-old", "marker-doubtful"})
+"""Codes of the conditions that a clone of kops would settle."""
+
+
+def doubts_told(conditions: Iterable[Condition]) -> tuple[BuildVersion, ...]:
+    """Return the builds that the conditions of an answer are in doubt about."""
+    told = [condition for condition in conditions if condition.code in DOUBTS]
+    return tuple(dict.fromkeys(version for condition in told for version in _versions_in(condition)))
+
+
+def doubtful_builds(inquiry: Inquiry) -> tuple[BuildVersion, ...]:
+    """Return every build that is known and may be of another channel than it is given to."""
+    own = [
+        each.version
+        for each in inquiry.known_candidates()
+        if each.attribution.certainty is Certainty.DOUBTFUL
+    ]
+    return (*own, *inquiry.doubtful())
+
+
+def _versions_in(condition: Condition) -> Iterator[BuildVersion]:
+    for value in condition.data.values():
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str):
+                try:
+                    yield BuildVersion.parse(text)
+                except InvalidVersionError:
+                    continue  # it is another part of what the sentence is about

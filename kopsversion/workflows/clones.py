@@ -1,0 +1,210 @@
+"""Asks git which builds are a channel's: a directory at once, a URL only where something is in doubt.
+
+`Clone.settle` is the one place where a decision that was made without git is made again with it, for every command
+(DESIGN section 4, witness 1). `rounds.ask_until_known` calls it when an answer is there, or when there is none.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import define, evolve, frozen
+
+from kopsversion.errors import GitWitnessError
+from kopsversion.model.answer import Condition, Severity
+from kopsversion.rules.attribution import is_shared
+from kopsversion.rules.inquiry import Candidate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from kopsversion.model.bucket import GitLine, Snapshot
+    from kopsversion.model.channel import Channel
+    from kopsversion.model.version import BuildVersion
+    from kopsversion.rules.inquiry import Inquiry
+    from kopsversion.stores.deadline import Deadline
+    from kopsversion.witness.address import CloneUrl, Repo
+
+__all__ = ["Clone", "CloneSource"]
+
+_GIT_TIMEOUT = 10.0
+"""Seconds that a directory may take: it is a witness, not the question."""
+
+_FETCH_TIMEOUT = 30.0
+"""Seconds that fetching from a URL may take."""
+
+
+@frozen(kw_only=True)
+class CloneSource:
+    """Where git can be asked.
+
+    Attributes:
+        repo: the directory or URL that the user names; ``None`` where none is named.
+        nearby: a directory that is used where it turns out to be in a clone of kops.
+        ref: the branch in it, where that is not the channel's own name.
+        deadline: nothing waits longer.
+    """
+
+    repo: Path | CloneUrl | None
+    nearby: Path | None
+    ref: str | None
+    deadline: Deadline
+
+    @classmethod
+    def of(
+        cls, *, repo: Repo | None, nearby: Path | None, ref: str | None, deadline: Deadline
+    ) -> CloneSource:
+        """Read what the user names.
+
+        Raises:
+            UsageError: `repo` is neither a directory nor the URL of a repository.
+        """
+        if isinstance(repo, str):
+            from kopsversion.witness.address import parse_repo
+
+            repo = parse_repo(repo)
+        return cls(repo=repo, nearby=nearby, ref=ref, deadline=deadline)
+
+    def open(self, channel: Channel | None) -> Clone:
+        """Read a channel's branch where that costs next to nothing; say where it cannot be read, and go on without.
+
+        Parameters:
+            channel: the channel; ``None`` for a single version, of which git is not asked.
+
+        Raises:
+            UsageError: `ref` cannot be the name of a commit.
+            GitWitnessError: the directory that the user names is no clone of kops, or has no branch `ref`.
+        """
+        clone = Clone(self, channel)
+        if channel is not None:
+            try:
+                clone.line = self._read(channel)
+            except GitWitnessError as error:
+                if self.repo is not None and (error.is_wrong_repo or self.ref is not None):
+                    raise
+                clone.note(error)
+        return clone
+
+    def _read(self, channel: Channel) -> GitLine | None:
+        repo, nearby = self.repo, self.nearby
+        if repo is not None and not isinstance(repo, Path):
+            return None  # fetched where something is in doubt
+        if repo is None and (nearby is None or not _is_in_repository(nearby)):
+            return None
+        from kopsversion.witness.git import find_clone, read_line
+
+        if repo is None and nearby is not None:
+            repo = find_clone(nearby, environ=os.environ, timeout=self._seconds(_GIT_TIMEOUT))
+        if repo is None:
+            return None
+        seconds = self._seconds(_GIT_TIMEOUT)
+        line = read_line(repo, channel_ref=channel.ref, ref=self.ref, environ=os.environ, timeout=seconds)
+        return evolve(line, named=self.repo is not None)
+
+    def fetch(self, channel: Channel, builds: Iterable[BuildVersion]) -> GitLine | None:
+        """Fetch what settles which of some builds are the channel's; ``None`` where no URL is named.
+
+        Raises:
+            UsageError: `ref` cannot be the name of a branch.
+            GitWitnessError: it cannot be fetched.
+        """
+        if self.repo is None or isinstance(self.repo, Path):
+            return None
+        from kopsversion.witness.fetching import Cache, Wanted, cache_directory
+
+        sought = [build for build in builds if build.commit]
+        shared = [build for build in sought if is_shared(build)]
+        wanted = Wanted(
+            channel_ref=channel.ref,
+            minors=frozenset(build.minor for build in shared),
+            commits=tuple(dict.fromkeys(build.commit for build in sought if build.commit)),
+            needs_cut=bool(shared) and not channel.is_master,
+        )
+        cache = Cache(
+            url=self.repo,
+            directory=self.repo.cache or cache_directory(os.environ),
+            environ=os.environ,
+            ref=self.ref,
+        )
+        line = cache.read_line(wanted, timeout=self._seconds(_FETCH_TIMEOUT))
+        return evolve(line, named=True)
+
+    def _seconds(self, most: float) -> float:
+        """Return how long git may take: however it hangs, the stores must have some of the time."""
+        return min(most, self.deadline.remaining() / 2)
+
+
+@define
+class Clone:
+    """What git says of one channel, and what is in its way; it learns, as a decision goes on.
+
+    Attributes:
+        source: where git is asked.
+        channel: whose branch is read.
+        line: the branch, where it was read.
+        conditions: why it could not be read, for the reader.
+    """
+
+    source: CloneSource
+    channel: Channel | None
+    line: GitLine | None = None
+    conditions: tuple[Condition, ...] = ()
+    _is_fetched: bool = False
+
+    def note(self, error: GitWitnessError) -> None:
+        """Keep for the reader why git cannot tell. Who names a clone is warned; who stands in one is not bothered."""
+        advice = f"; {error.hint}" if error.hint else ""
+        severity = Severity.INFO if self.source.repo is None else Severity.WARNING
+        message = f"git cannot tell which builds are of {self.channel}: {error}{advice}"
+        self.conditions = (*self.conditions, Condition("git-unavailable", severity, message))
+
+    def settle(self, inquiry: Inquiry, doubts: Iterable[BuildVersion]) -> Snapshot | None:
+        """Look for a better word of git's, once what the store holds is known.
+
+        Parameters:
+            inquiry: the channel and what is known of the store.
+            doubts: the builds that are in doubt.
+
+        Returns:
+            The snapshot with that word, to decide again by; ``None`` where there is none.
+        """
+        better = self._alternative(inquiry) or self._fetched(tuple(doubts))
+        if better is None:
+            return None
+        self.line = better
+        return evolve(inquiry.snapshot, git=better)
+
+    def _alternative(self, inquiry: Inquiry) -> GitLine | None:
+        """Return the copy of the branch that holds the newest build, where the one that was read does not."""
+        if self.line is None or not self.line.alternatives:
+            return None
+        newest = next(inquiry.known_candidates(), None)
+        commit = newest.version.commit if isinstance(newest, Candidate) else None
+        if commit is None or isinstance(self.line.locate(commit), int):
+            return None
+        holding = (each for each in self.line.alternatives if isinstance(each.locate(commit), int))
+        better = next(holding, None)
+        return better and evolve(better, named=self.line.named)
+
+    def _fetched(self, doubts: tuple[BuildVersion, ...]) -> GitLine | None:
+        if self.channel is None or not doubts or self._is_fetched:
+            return None
+        self._is_fetched = True  # once: what a first try does not settle, a second would not
+        try:
+            return self.source.fetch(self.channel, doubts)
+        except GitWitnessError as error:
+            self.note(error)
+            return None
+
+
+def _is_in_repository(directory: Path) -> bool:
+    """Tell whether git could see a repository from there: starting it, only to hear of none, costs each resolve."""
+    if os.environ.get("GIT_DIR"):
+        return True
+    try:
+        place = Path(os.path.realpath(directory))
+        return any((each / name).exists() for each in (place, *place.parents) for name in (".git", "HEAD"))
+    except OSError:
+        return True  # gone, or closed to us: git has a word for that
