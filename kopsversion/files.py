@@ -1,4 +1,4 @@
-"""Local files, written whole or not at all.
+"""Local files, written whole or not at all, and locks between processes.
 
 A file is written under a private temporary name beside its place, and put there in one step when everything
 about it is right. What was there before, a symlink too, is replaced and never written through. This module
@@ -7,6 +7,7 @@ knows nothing of what the files hold.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat as modes
@@ -17,7 +18,7 @@ from typing import IO, TYPE_CHECKING
 from kopsversion.errors import UsageError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 TEMPORARY = ".kopsversion-"
 """How the names of files that are being written begin."""
@@ -61,33 +62,82 @@ def check_target(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
-    """Open a file that takes the place of `path` when the block has ended without an error.
-
-    Until then nobody else can read it; whatever ends the block, Ctrl-C too, leaves nothing behind.
+    """Open a file that takes the place of `path` when the block has ended without an error; see `in_place`.
 
     Parameters:
-        path: where it goes.
+        path: where it goes; see `check_target`.
         mode: its permissions when it is there.
 
     Raises:
         UsageError: it cannot be written there.
     """
     check_target(path)
+    with _translated(path), in_place(path, mode=mode) as file:
+        yield file
+
+
+@contextmanager
+def in_place(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
+    """Open a file that takes the place of `path` when the block has ended without an error.
+
+    Until then nobody else can read it; whatever ends the block, Ctrl-C too, leaves nothing behind.
+
+    Parameters:
+        path: where it goes; what is there, a symlink too, is replaced.
+        mode: its permissions when it is there.
+
+    Raises:
+        OSError: it cannot be written there.
+    """
     # The name is known before there is a file: a signal right after it was made must not leave it behind.
     temporary = path.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
-    with _translated(path):
-        try:
-            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "w+b") as file:
-                yield file
-                file.flush()
-                os.fchmod(descriptor, mode)
-                os.fsync(descriptor)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _keep_entry(path.parent)
+    try:
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
+            file.flush()
+            os.fchmod(descriptor, mode)
+            os.fsync(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _keep_entry(path.parent)
+
+
+@contextmanager
+def locked(path: Path, *, wait: Callable[[], None]) -> Iterator[int]:
+    """Keep other processes, and other threads, out while the block runs.
+
+    The lock is the operating system's: it ends with the process that holds it, however that ends.
+
+    Parameters:
+        path: a directory, or a file for the purpose, which is made where there is none. A file that is replaced
+            cannot be its own lock.
+        wait: is called while somebody else holds the lock; it pauses, or raises to give up.
+
+    Returns:
+        The file descriptor of what is locked, while the block runs.
+
+    Raises:
+        OSError: it cannot be opened or locked; some file systems have no locks.
+    """
+    kind = os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+    descriptor = os.open(path, kind | os.O_CLOEXEC, 0o600)
+    try:
+        while not _is_locked_now(descriptor):
+            wait()
+        yield descriptor
+    finally:
+        os.close(descriptor)  # which also ends the lock
+
+
+def _is_locked_now(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = READABLE) -> None:

@@ -15,14 +15,12 @@ lies within, and does not exist otherwise. This module knows nothing of versions
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import re
 import stat as modes
-import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +36,7 @@ from kopsversion.errors import (
     StoreUnavailableError,
     quoted,
 )
+from kopsversion.files import READABLE, TEMPORARY, in_place, locked
 from kopsversion.stores.base import (
     PIECE,
     Content,
@@ -54,7 +53,7 @@ if TYPE_CHECKING:
 
     from kopsversion.stores.deadline import Deadline
 
-HIDDEN = ".kopsversion-"
+HIDDEN = TEMPORARY
 """How the names of our own files begin: those being written, and those of metadata."""
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
@@ -242,21 +241,15 @@ class DirectoryStore(Store):
         except ObjectNotFoundError:
             return None
 
-    @contextmanager
-    def _locked(self, directory: Path, *, url: str) -> Iterator[int]:
+    def _locked(self, directory: Path, *, url: str) -> AbstractContextManager[int]:
         """Hold the lock of `directory`, as far as the deadline lets us wait for it."""
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            while True:
-                self._deadline.check(url)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    self._sleep(_LOCK_PAUSE)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+
+        def wait() -> None:
+            self._deadline.check(url)
+            self._sleep(_LOCK_PAUSE)
+
+        self._deadline.check(url)
+        return locked(directory, wait=wait)
 
     def _absent(self, url: str) -> ObjectNotFoundError:
         hint = f"look into {quoted(self._given)}"
@@ -385,21 +378,12 @@ def _read_exactly(descriptor: int, size: int) -> bytes:
 
 def _replace(path: Path, data: bytes, *, mtime_ns: int | None = None) -> str:
     """Put a new file in the place of `path` in one step, and return its generation."""
-    descriptor, name = tempfile.mkstemp(prefix=HIDDEN, dir=path.parent)  # readable to nobody else
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(descriptor, 0o644)
-            if mtime_ns is not None:
-                os.utime(descriptor, ns=(mtime_ns, mtime_ns))
-            os.fsync(descriptor)
-            status = os.fstat(descriptor)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink()
-        raise
+    with in_place(path, mode=READABLE) as file:
+        file.write(data)
+        file.flush()
+        if mtime_ns is not None:
+            os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
+        status = os.fstat(file.fileno())
     return _generation(status)
 
 

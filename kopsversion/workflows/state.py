@@ -10,7 +10,6 @@ This module must not know when an answer may be taken from the file; `kopsversio
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import stat as modes
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from kopsversion.errors import KopsVersionError, UsageError, quoted
-from kopsversion.files import write_whole
+from kopsversion.files import locked, write_whole
 from kopsversion.model.answer import Rung
 from kopsversion.model.codec import from_json, to_json
 
@@ -213,28 +212,19 @@ class StateFile:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other writers out. The lock is a file of its own, because the state file is replaced."""
+        pauses = iter(range(round(_PATIENCE / _PAUSE)))
+
+        def wait() -> None:
+            if next(pauses, None) is None:
+                raise self._unusable(f"another job has kept it locked for {_PATIENCE:g} s")
+            self._sleep(_PAUSE)
+
         lock = self.path.with_name(f".{self.path.name}.lock")
         try:
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, _PRIVATE)
+            with locked(lock, wait=wait):
+                yield
         except OSError as error:
-            raise self._unusable(_why(error)) from error
-        try:
-            self._wait_for(descriptor)
-            yield
-        finally:
-            os.close(descriptor)  # which also ends the lock
-
-    def _wait_for(self, descriptor: int) -> None:
-        for _ in range(round(_PATIENCE / _PAUSE)):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._sleep(_PAUSE)
-            except OSError as error:  # some file systems have no locks
-                raise self._unusable(f"it cannot be locked: {_why(error)}") from error
-            else:
-                return
-        raise self._unusable(f"another job has kept it locked for {_PATIENCE:g} s")
+            raise self._unusable(f"it cannot be locked: {_why(error)}") from error
 
     def _unusable(self, reason: str) -> StateError:
         return StateError(
