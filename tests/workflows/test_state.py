@@ -359,7 +359,7 @@ class TestPlace:
         """Nothing is read, and nothing can be written."""
         file = StateFile(tmp_path / "missing" / "state.json")
         assert file.recall(question()) is None
-        with pytest.raises(StateError, match="cannot be used: No such file or directory"):
+        with pytest.raises(StateError, match="cannot be used: it cannot be locked: No such file"):
             file.remember(question(), answer())
 
     def test_an_impossible_name(self) -> None:
