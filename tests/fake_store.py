@@ -105,7 +105,12 @@ class FakeStore(Store):
     def public_url(self, name: str) -> str:
         return f"{self._url}{name}"
 
-    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
+    ) -> Listing:
         self._count(" ".join(filter(None, ("list", prefix, delimiter, match_glob))))
         matches = glob_matcher(match_glob if self._honours_glob else "")
         objects, prefixes = [], set()

@@ -29,6 +29,7 @@ PIECE = 1 << 20
 """Bytes of the largest piece that `Store.download` yields."""
 
 _LONGEST_NAME = 1024  # bytes; GCS allows no more
+_SHORTEST_ATTEMPT = 1.0  # seconds; below this, halving what is left would leave no attempt a chance
 
 
 @frozen
@@ -104,13 +105,17 @@ class Store(Protocol):
         """
         ...
 
-    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
+    ) -> Listing:
         """List every object whose name begins with `prefix`.
 
         Parameters:
             prefix: where names must begin; may end in the middle of a name.
             delimiter: names that hold it after the prefix are folded into `Listing.prefixes`.
             match_glob: a pattern in GCS's glob language; a server may ignore it, so filter again.
+            start: names below it are left out; what lies below them costs no page.
+            end: names from it on are left out; empty for none.
 
         Raises:
             StoreError: any page could not be read.
@@ -178,6 +183,10 @@ class Store(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Close the connections that are kept. The store can be asked again, and then opens new ones."""
+        ...
+
 
 class Attempts(Protocol):
     """Calls a function, again where that may help. ``retrying.py`` holds the one that does."""
@@ -209,6 +218,23 @@ class AttemptPolicy:
     connect: float = 5.0
     read: float = 10.0
     whole: float = 20.0
+
+    def attempt_seconds(self, left: float) -> float:
+        """Return how long one attempt may take, such that the deadline leaves time for another one.
+
+        Parameters:
+            left: seconds until the deadline.
+        """
+        return min(self.whole, max(_SHORTEST_ATTEMPT, left / 2), left)
+
+    def socket_seconds(self, left: float) -> tuple[float, float]:
+        """Return how long one attempt may take to connect, and may wait for the next byte.
+
+        Parameters:
+            left: seconds until the deadline.
+        """
+        limit = self.attempt_seconds(left)
+        return min(self.connect, limit), min(self.read, limit)
 
     @max_attempts.validator
     def _at_least_one(self, _attribute: object, value: int) -> None:
@@ -244,6 +270,22 @@ def check_name(name: str, *, url: str) -> None:
             url=url,
             hint="names have segments joined by '/', none of them empty, '.' or '..'",
         )
+
+
+def lies_within(name: str, *, start: str, end: str, is_prefix: bool = False) -> bool:
+    """Tell whether a listing of the names from `start` to before `end` shows `name`.
+
+    Parameters:
+        name: an object's name, or a common prefix.
+        start: as in `Store.list`.
+        end: as in `Store.list`.
+        is_prefix: `name` is a common prefix, which is shown for each name below it.
+
+    >>> lies_within("1.", start="1.30", end=":", is_prefix=True)
+    True
+    """
+    begins = name >= start or (is_prefix and start.startswith(name))
+    return begins and (not end or name < end)
 
 
 def fold(name: str, *, prefix: str, delimiter: str) -> str | None:

@@ -26,6 +26,10 @@ AT_ONCE = 8
 """How many calls are worth running side by side where there are many: a connection pool serves them all."""
 
 
+SLOWEST = 1000
+"""Bytes that a download must bring in each second to be slow but steady; below that it stalls."""
+
+
 class Deadline:
     """A moment after which no answer is waited for any more.
 
@@ -85,13 +89,22 @@ class Deadline:
             hint="allow more time with --timeout, or look at the network between here and the store",
         )
 
-    def run(self, call: Callable[[], T], *, url: str, limit: float | None = None) -> T:
+    def run(
+        self,
+        call: Callable[[], T],
+        *,
+        url: str,
+        limit: float | None = None,
+        progress: Callable[[], int] | None = None,
+    ) -> T:
         """Return what `call` returns, but wait for it no longer than the deadline.
 
         Parameters:
             call: runs in a daemon thread, which is left behind if it takes too long.
             url: what is asked for, for the message.
             limit: seconds after which this attempt is given up although the deadline is further off.
+            progress: the bytes that have come so far. As long as `SLOWEST` of them come in each second of
+                `limit`, the attempt goes on: what is slow but steady is not given up (issue 13, item 8).
 
         Raises:
             StoreUnavailableError: the deadline has passed, or, as a transient one, `limit` has.
@@ -99,14 +112,21 @@ class Deadline:
         """
         self.check(url)
         running = _Running(call)
-        left = self.remaining()
-        if limit is None or limit >= left:
-            if not running.wait(left):
-                raise self.error(url)
-        elif not running.wait(limit):
-            raise StoreUnavailableError(
-                f"{quoted(url)} gave no whole answer within {limit:g} s", url=url, transient=True
-            )
+        known = 0
+        while True:
+            left = self.remaining()
+            if limit is None or limit >= left:
+                if not running.wait(left):
+                    raise self.error(url)
+                break
+            if running.wait(limit):
+                break
+            come = progress() if progress else 0
+            if come < known + limit * SLOWEST:
+                raise StoreUnavailableError(
+                    f"{quoted(url)} gave no whole answer within {limit:g} s", url=url, transient=True
+                )
+            known = come
         return running.result()
 
 
@@ -166,7 +186,14 @@ class _Running(Generic[T]):
         self._done = threading.Event()
         self._values: list[T] = []
         self._error: BaseException | None = None
-        threading.Thread(target=self._work, name="kopsversion-store", daemon=True).start()
+        try:
+            threading.Thread(target=self._work, name="kopsversion-store", daemon=True).start()
+        except RuntimeError as error:  # the machine has no more of them
+            self._error = StoreUnavailableError(
+                "the store cannot be asked: no thread can be started", url="", transient=True
+            )
+            self._error.__cause__ = error
+            self._done.set()
 
     def _work(self) -> None:
         try:

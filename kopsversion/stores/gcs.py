@@ -1,152 +1,88 @@
-"""A bucket of Google Cloud Storage as a store, through google-cloud-storage (DESIGN section 11).
+"""A public bucket as a store: read anonymously over the JSON API (DESIGN sections 10 and 11).
 
-Public buckets are asked anonymously. Nothing is sent that was not asked for: no project is looked up on the
-metadata server, and the client's background request for the bucket's metadata is switched off.
-
-What a server sends is hostile until checked. A listing is whole or it is an error: every page is read, and
-a page that is malformed, a token that comes twice, or a chain of pages without end fails the whole. An entry
-that comes twice counts once if both are the same, because pages may overlap without anything being
-lost; if they differ, nobody can say which one holds, and the listing is malformed.
-
-This module knows nothing of versions, markers or channels.
+Nothing is sent that was not asked for. What is written goes through google-cloud-storage, which `cloud` holds
+and which is loaded only then. This module knows which requests a question takes. It knows nothing of versions,
+markers or channels.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import re
-from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
-import google.auth
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
-
-from kopsversion.errors import ObjectNotFoundError, PreconditionFailedError, StoreError, quoted
-from kopsversion.stores.base import Content, Listing, Store, StoredObject, check_name, fold
+from kopsversion.errors import StoreError
+from kopsversion.stores.base import Content, Listing, Store, StoredObject, check_name
+from kopsversion.stores.bucket import (
+    LISTED_FIELDS,
+    Gathering,
+    decimal,
+    etag_or_none,
+    number_or_none,
+    overwritten,
+    stored_object,
+)
+from kopsversion.stores.failures import AnswerError, CutShortError, NetworkError, translating
 from kopsversion.stores.globs import glob_matcher, is_literal
 from kopsversion.stores.retrying import Retrying
-from kopsversion.stores.transport import (
-    AnswerError,
-    CutShortError,
-    Transport,
-    body_of,
-    http_date,
-    translating,
-)
+from kopsversion.stores.transport import PAGE_LIMIT, Transport, http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from requests import Response
-
-    from kopsversion.stores.base import AttemptPolicy, Attempts, Credentials
+    from kopsversion.stores.base import AttemptPolicy
+    from kopsversion.stores.bucket import Place
     from kopsversion.stores.deadline import Deadline
+    from kopsversion.stores.route import Route
+    from kopsversion.stores.transport import Answer
 
-ENDPOINT = "https://storage.googleapis.com"
-
-LISTED_FIELDS = "items(name,size,timeCreated),prefixes,nextPageToken"
-"""All that a listing uses; more would only be bytes (DESIGN section 10)."""
-
-MOST_PAGES = 10_000
-"""Pages of the longest listing, a thousand names each: a bucket has some hundred thousand objects."""
-
-MOST_IDLE_PAGES = 200
-"""Pages in a row that bring nothing new. With ``matchGlob`` some can rightly be empty, but not so many."""
-
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
-_NO_BACKGROUND_REQUEST = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
-_KIND = "storage#objects"
-_PAGE_KEYS = {"kind", "items", "prefixes", "nextPageToken"}
-_PLAIN = {"Accept-Encoding": "identity"}  # a compressed object is then decompressed by the server
-_READ = 1 << 18  # bytes of one piece of a download; each has the time of an attempt
-_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
-_NUMBER = re.compile(r"[0-9]{1,19}")
-_ETAG = re.compile(r"[!-~]{1,200}")
-_RANGE = re.compile(r"bytes ([0-9]{1,19})-[0-9]{1,19}/(?:[0-9]{1,19}|\*)")
-
-
-def open_gcs_store(
-    *,
-    bucket: str,
-    prefix: str,
-    emulator: str | None,
-    credentials: Credentials,
-    policy: AttemptPolicy,
-    deadline: Deadline,
-    environ: Mapping[str, str],
-) -> GcsStore:
-    """Open a bucket. Nothing is asked of it yet.
-
-    Parameters:
-        bucket: its name.
-        prefix: what the names of all objects of the store begin with; empty, or with a trailing slash.
-        emulator: the origin of an emulator; it is never shown credentials.
-        credentials: whom to ask as.
-        policy: how often and how long a request is tried.
-        deadline: nothing waits longer.
-        environ: the environment, for proxies and certificates.
-
-    Raises:
-        AccessDeniedError: there are no Application Default Credentials.
-    """
-    os.environ[_NO_BACKGROUND_REQUEST] = "true"  # the client looks there, and has no other switch
-    endpoint = emulator or ENDPOINT
-    url = f"gs://{bucket}/{prefix}"
-    if credentials == "default" and emulator is None:
-        with translating(url):
-            # It may ask the metadata server, so it can hang.
-            identity, _ = deadline.run(partial(google.auth.default, scopes=[_SCOPE]), url=url)
-    else:
-        identity = AnonymousCredentials()  # type: ignore[no-untyped-call]  # google-auth is not annotated
-    transport = Transport(identity, endpoint=endpoint, policy=policy, deadline=deadline, environ=environ)
-    client: Any = storage.Client(  # type: ignore[no-untyped-call]  # nor is google-cloud-storage
-        project=None,  # without it the client asks the metadata server for one
-        credentials=identity,
-        _http=transport,
-        client_options={"api_endpoint": endpoint},
-    )
-    return GcsStore(
-        client.bucket(bucket),
-        prefix=prefix,
-        emulator=emulator,
-        transport=transport,
-        attempts=Retrying(policy, deadline=deadline),
-    )
+_JSON = {"Accept": "application/json", "Accept-Encoding": "gzip"}
+_MEDIA = {"Accept-Encoding": "identity"}  # a compressed object is then decompressed by the server
+_STAT_FIELDS = "name,size,timeCreated,generation"
+_PIECE = 1 << 20  # bytes of the largest piece of a download
+_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+_WHOLE = frozenset({200, 203, 206})  # 203: a proxy touched it; 206: a server may call the whole a part
+_PART = frozenset({200, 203, 206, 416})  # 416: the offset is at the end, or past it
 
 
 class GcsStore(Store):
-    """A store in a bucket; made by `open_gcs_store`."""
+    """A store in a bucket that anybody may read.
+
+    Parameters:
+        place: where it is.
+        route: how its server is reached.
+        policy: how often and how long a request is tried.
+        deadline: nothing waits longer.
+        writer: opens the store that writes, when something is to be written.
+    """
 
     def __init__(
         self,
-        bucket: Any,  # a google.cloud.storage.Bucket, which is not annotated
+        place: Place,
         *,
-        prefix: str,
-        emulator: str | None,
-        transport: Transport,
-        attempts: Attempts,
+        route: Route,
+        policy: AttemptPolicy,
+        deadline: Deadline,
+        writer: Callable[[], Store],
     ) -> None:
-        self._bucket = bucket
-        self._prefix = prefix
-        self._emulator = emulator
-        self._transport = transport
-        self._attempts = attempts
-        self._url = f"gs://{bucket.name}/{prefix}"
+        self._place = place
+        self._route = route
+        self._transport = Transport(route, policy=policy, deadline=deadline)
+        self._attempts = Retrying(policy, deadline=deadline)
+        self._open_writer = writer
+        self._writer: Store | None = None
 
     @property
     def url(self) -> str:
         """The store as a ``gs://`` URL, with a trailing slash."""
-        return self._url
+        return self._place.url
 
     @property
     def requests(self) -> int:
         """How many requests have been sent, repeated ones included."""
-        return self._transport.requests
+        return self._transport.requests + (self._writer.requests if self._writer else 0)
 
     @property
     def is_local(self) -> bool:
@@ -155,71 +91,80 @@ class GcsStore(Store):
 
     def public_url(self, name: str) -> str:
         """Return the URL of a plain download, with a literal ``+``."""
-        place = quote(f"{self._bucket.name}/{self._prefix}{name}", safe="/+~")
-        return f"{self._emulator or ENDPOINT}/{place}"
+        return self._place.public_url(name)
 
-    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
+    ) -> Listing:
         """List objects; see `Store.list`. Each page is asked for again by itself where that may help."""
-        url = self._url + prefix
-        gathered = _Gathering(self._prefix, prefix=prefix, delimiter=delimiter)
-        sent_glob = self._prefix + match_glob if match_glob and is_literal(self._prefix) else None
-        with translating(url):
-            pages = self._bucket.client.list_blobs(
-                self._bucket,
-                prefix=(self._prefix + prefix) or None,
-                delimiter=delimiter or None,
-                match_glob=sent_glob,
-                fields=LISTED_FIELDS,
-                retry=partial(self._page_attempts, url),
-            ).pages
-            while gathered.add(next(pages).raw_page):
-                pass
-        return gathered.listing(glob_matcher(match_glob))
-
-    def _page_attempts(self, url: str, fetch: Callable[[], object]) -> Callable[[], object]:
-        """Wrap the fetch of one page, the way google-cloud-storage wants its `retry` to."""
-
-        def attempt() -> object:
-            with translating(url):
-                page = fetch()
-                if not isinstance(page, dict):
-                    raise AnswerError("something that is not a page of a listing")
-                return page
-
-        return partial(self._attempts, attempt)
+        root = self._place.prefix
+        gathered = Gathering(root, prefix=prefix, delimiter=delimiter, start=start, end=end)
+        wanted = {
+            "prefix": root + prefix,
+            "delimiter": delimiter,
+            "matchGlob": root + match_glob if match_glob and is_literal(root) else "",
+            "startOffset": root + start if start else "",
+            "endOffset": root + end if end else "",
+            "fields": LISTED_FIELDS,
+            "prettyPrint": "false",
+        }
+        query = {key: value for key, value in wanted.items() if value}
+        token = ""
+        while True:
+            page = self._attempts(
+                partial(self._json, self._place.listing_url, query, url=self.url + prefix, token=token)
+            )
+            with translating(self.url + prefix, self._route):
+                token = gathered.add(page)
+            if not token:
+                return gathered.listing(glob_matcher(match_glob))
 
     def read(self, name: str, *, limit: int) -> Content:
         """Read an object; see `Store.read`."""
-        check_name(name, url=self._url)
+        check_name(name, url=self.url)
         return self._attempts(partial(self._read_once, name, limit=limit))
 
     def _read_once(self, name: str, *, limit: int) -> Content:
-        with translating(self._url + name):
-            return self._transport.exchange(
-                "GET", self._media_url(name), headers=_PLAIN, consume=partial(_content, limit=limit)
+        with translating(self.url + name, self._route):
+            content, is_sure = self._transport.exchange(
+                self._place.media_url(name),
+                headers=_MEDIA,
+                consume=partial(_content, limit=limit),
+                accepted=_WHOLE,
             )
+        if not is_sure and self._stat_once(name).size != len(content.data):
+            with translating(self.url + name, self._route):
+                raise CutShortError
+        return content
 
     def stat(self, name: str) -> StoredObject:
         """Return an object's metadata; see `Store.stat`."""
-        check_name(name, url=self._url)
-        path = self._bucket.blob(self._prefix + name).path
-        query = urlencode({"fields": "name,size,timeCreated,generation"})
-        api_url = f"{self._emulator or ENDPOINT}/storage/v1{path}?{query}"
+        check_name(name, url=self.url)
+        return self._attempts(partial(self._stat_once, name))
 
-        def attempt() -> StoredObject:
-            with translating(self._url + name):
-                resource = self._transport.request("GET", api_url, headers={"Accept-Encoding": "gzip"}).json()
-                if not isinstance(resource, dict) or resource.get("name") != self._prefix + name:
-                    raise AnswerError("something that is not this object's metadata")
-                return _stored(resource, name=name, generation=_decimal(resource.get("generation")))
+    def _stat_once(self, name: str) -> StoredObject:
+        resource = self._json(self._place.object_url(name), {"fields": _STAT_FIELDS}, url=self.url + name)
+        with translating(self.url + name, self._route):
+            if not isinstance(resource, dict) or resource.get("name") != self._place.prefix + name:
+                raise AnswerError("something that is not this object's metadata")
+            found = stored_object(resource, name=name)
+            generation = resource.get("generation")
+            return StoredObject(
+                name, found.size, found.uploaded, None if generation is None else decimal(generation)
+            )
 
-        return self._attempts(attempt)
+    def _json(self, resource: str, query: Mapping[str, str], *, url: str, token: str = "") -> object:
+        paged = {**query, "pageToken": token} if token else query
+        with translating(url, self._route):
+            return self._transport.exchange(
+                f"{resource}?{urlencode(paged)}", headers=_JSON, consume=_parsed, accepted=_WHOLE
+            )
 
     def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
         """Stream an object; see `Store.download`. After a broken connection it goes on where it was."""
-        check_name(name, url=self._url)
+        check_name(name, url=self.url)
         stream = _Stream(
-            self._transport, url=self._url + name, media_url=self._media_url(name), offset=offset
+            self._transport, url=self.url + name, media_url=self._place.media_url(name), offset=offset
         )
         try:
             while piece := self._attempts(stream.piece):
@@ -236,193 +181,61 @@ class GcsStore(Store):
         cache_control: str,
         metadata: Mapping[str, str],
     ) -> str:
-        """Write an object; see `Store.write`."""
-        check_name(name, url=self._url)
-        expected = "0" if if_generation is None else if_generation  # 0 is that of an object that is not there
-        if not _NUMBER.fullmatch(expected):
-            raise PreconditionFailedError(
-                f"{quoted(expected)} cannot be the generation of {quoted(self._url + name)}",
-                url=self._url + name,
-                hint="read the object again, from this store",
-            )
-        uncertain = False
+        """Write an object through google-cloud-storage; see `Store.write`."""
+        check_name(name, url=self.url)
+        if self._writer is None:
+            self._writer = self._open_writer()
+        return self._writer.write(
+            name, data, if_generation=if_generation, cache_control=cache_control, metadata=metadata
+        )
 
-        def attempt() -> str:
-            nonlocal uncertain
-            try:
-                with translating(self._url + name):
-                    blob = self._bucket.blob(self._prefix + name)
-                    blob.cache_control = cache_control or None
-                    blob.metadata = dict(metadata) or None
-                    blob.upload_from_string(
-                        data, content_type="text/plain", if_generation_match=int(expected), retry=None
-                    )
-                    return _decimal(blob.generation)
-            except PreconditionFailedError:
-                # An answer that got lost on the way looks like a failure; the object tells.
-                ours = self._written_already(name, data) if uncertain else None
-                if ours is None or ours == expected:
-                    raise
-                return ours
-            except StoreError as error:
-                uncertain = uncertain or error.transient
-                raise
-
-        return self._attempts(attempt)
-
-    def _written_already(self, name: str, data: bytes) -> str | None:
-        """Return the object's generation if it holds `data`."""
-        try:
-            content = self._read_once(name, limit=len(data))
-        except ObjectNotFoundError:
-            return None
-        return content.generation if content.data == data else None
-
-    def _media_url(self, name: str) -> str:
-        path = self._bucket.blob(self._prefix + name).path
-        return f"{self._emulator or ENDPOINT}/download/storage/v1{path}?alt=media"
+    def close(self) -> None:
+        """Close the connections; see `Store.close`."""
+        self._transport.close()
+        if self._writer is not None:
+            self._writer.close()
 
 
 # --------------------------------------------------------------------------------------------------
 # What comes back, checked
 
 
-class _Gathering:
-    """Gathers the pages of one listing, and refuses those that cannot belong to it.
-
-    Parameters:
-        root: what the store's objects begin with in the bucket; it is taken off.
-        prefix: where names must begin, after `root`.
-        delimiter: where names are folded; also names that the server should have folded.
-    """
-
-    def __init__(self, root: str, *, prefix: str, delimiter: str) -> None:
-        self._root = root
-        self._prefix = prefix
-        self._delimiter = delimiter
-        self._objects: dict[str, StoredObject] = {}
-        self._prefixes: set[str] = set()
-        self._tokens: set[str] = set()
-        self._idle = 0
-
-    def add(self, page: dict[str, Any]) -> bool:
-        """Take a page in, and return whether there is another one.
-
-        Raises:
-            AnswerError: the page is malformed, or there would be no end.
-        """
-        if not _is_page(page):
-            raise AnswerError("something that is not a page of a listing")
-        known = len(self._objects) + len(self._prefixes)
-        for item in _list_of(page, "items", dict):
-            self._add_item(item)
-        for folded in _list_of(page, "prefixes", str):
-            self._add_prefix(folded)
-        self._idle = 0 if len(self._objects) + len(self._prefixes) > known else self._idle + 1
-        token = page.get("nextPageToken")
-        token = "" if token is None else token
-        if not isinstance(token, str):
-            raise AnswerError("a page token that is not text")
-        if token in self._tokens:
-            raise AnswerError("a page token that it had given before")
-        if token and (len(self._tokens) >= MOST_PAGES or self._idle >= MOST_IDLE_PAGES):
-            raise AnswerError("a listing that does not end")
-        self._tokens.add(token)
-        return bool(token)
-
-    def listing(self, matches: Callable[[str], bool]) -> Listing:
-        """Return what was gathered, as far as its names match."""
-        objects = sorted(self._objects.values(), key=lambda each: each.name)
-        return Listing(
-            objects=tuple(each for each in objects if matches(each.name)),
-            prefixes=tuple(each for each in sorted(self._prefixes) if matches(each)),
-        )
-
-    def _add_item(self, item: dict[str, Any]) -> None:
-        name = self._relative(item.get("name"))
-        found = _stored(item, name=name)
-        if not name:  # some tools make an object that stands for the directory itself
-            return
-        folded = fold(name, prefix=self._prefix, delimiter=self._delimiter)
-        if folded is not None:
-            self._prefixes.add(folded)
-        elif self._objects.setdefault(name, found) != found:
-            raise AnswerError("two different objects of the same name")
-
-    def _add_prefix(self, text: str) -> None:
-        name = self._relative(text)
-        if fold(name, prefix=self._prefix, delimiter=self._delimiter) != name:
-            raise AnswerError("a common prefix that does not end at the delimiter")
-        self._prefixes.add(name)
-
-    def _relative(self, name: object) -> str:
-        if not isinstance(name, str) or not name.startswith(self._root + self._prefix):
-            raise AnswerError("a name that does not begin as asked for")
-        return name.removeprefix(self._root)
-
-
-def _is_page(page: dict[str, Any]) -> bool:
-    """Tell a page from any other JSON object; an empty one is what `LISTED_FIELDS` leaves of an empty page."""
-    kind = page.get("kind", _KIND)
-    return kind == _KIND and "error" not in page and (not page or not _PAGE_KEYS.isdisjoint(page))
-
-
-def _list_of(page: dict[str, Any], key: str, kind: type) -> list[Any]:
-    """Return the list `page` has under `key`; a missing one is an empty one, as in every JSON API."""
-    entries = page.get(key, [])
-    if not isinstance(entries, list) or not all(isinstance(each, kind) for each in entries):
-        raise AnswerError(f"{key} of the wrong shape")
-    return entries
-
-
-def _stored(resource: dict[str, Any], *, name: str, generation: str | None = None) -> StoredObject:
-    return StoredObject(
-        name=name,
-        size=int(_decimal(resource.get("size"))),
-        uploaded=_time(resource.get("timeCreated")),
-        generation=generation,
-    )
-
-
-def _decimal(value: object) -> str:
-    """Read a number as GCS writes it, which is as text; plain JSON numbers are taken as well."""
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
-        raise AnswerError("a size or generation that is not a number")
-    return text
-
-
-def _time(value: object) -> datetime:
-    if not isinstance(value, str) or not _TIME.fullmatch(value):
-        raise AnswerError("a time that is not one")
-    return datetime.fromisoformat(value).astimezone(UTC)
-
-
-def _content(response: Response, *, limit: int) -> Content:
-    data = body_of(response, limit=limit)
-    stored = _stored_length(response)
-    if stored is not None and len(data) < min(stored, limit):
+def _parsed(answer: Answer) -> object:
+    _check_whole(answer)
+    body = answer.body(limit=PAGE_LIMIT)
+    if len(body) > PAGE_LIMIT:
+        raise AnswerError(f"more than {PAGE_LIMIT} bytes")
+    if not answer.is_delimited and not body.rstrip().endswith(b"}"):
         raise CutShortError
-    headers = response.headers
-    etag = headers.get("ETag", "")
-    return Content(
+    parsed: object = json.loads(body)
+    return parsed
+
+
+def _content(answer: Answer, *, limit: int) -> tuple[Content, bool]:
+    """Read an object's content, and tell whether it surely is all of it.
+
+    It is not sure where nothing but the end of the connection says where it ends, and where it is empty and
+    the server has sent neither its length nor a hash: so looks an answer that somebody else has cut.
+    """
+    _check_whole(answer)
+    data = answer.body(limit=limit)
+    is_sure = len(data) > limit or answer.is_proven(data) or (answer.is_delimited and data != b"")
+    headers = answer.headers
+    content = Content(
         data=data,
-        generation=_generation(response),
+        generation=number_or_none(headers.get("x-goog-generation", "")),
         written=http_date(headers.get("Last-Modified")),
-        etag=etag if _ETAG.fullmatch(etag) else None,
+        etag=etag_or_none(headers.get("ETag", "")),
     )
+    return content, is_sure
 
 
-def _generation(response: Response) -> str | None:
-    text = response.headers.get("x-goog-generation", "")
-    return text if _NUMBER.fullmatch(text) else None
-
-
-def _stored_length(response: Response) -> int | None:
-    """Return the object's length, where the answer is the object as it is stored."""
-    text = response.headers.get("x-goog-stored-content-length", "")
-    encoding = response.headers.get("x-goog-stored-content-encoding", "identity")
-    return int(text) if encoding == "identity" and _NUMBER.fullmatch(text) else None
+def _check_whole(answer: Answer) -> None:
+    """Take an answer that calls itself a part only if the part is the whole."""
+    if answer.status == 206:
+        found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+        if found is None or int(found[1]) != 0 or found[3] != str(int(found[2]) + 1):
+            raise AnswerError("a part of what was asked for")
 
 
 class _Stream:
@@ -441,71 +254,80 @@ class _Stream:
         self._media_url = media_url
         self._offset = offset
         self._skip = 0
-        self._response: Response | None = None
+        self._size: int | None = None
+        self._answer: Answer | None = None
         self._generation: str | None = None
         self._etag: str | None = None
 
     def piece(self) -> bytes:
         """Return the next bytes; none at the end."""
-        response, self._response = self._response, None  # it stays away if anything fails
-        with translating(self._url):
-            response = response or self._opened()
-            data = b"" if response.status_code == 416 else self._read(response)
-            stored = _stored_length(response)
-            if not data and stored is not None and self._offset < stored:
+        answer, self._answer = self._answer, None  # it stays away if anything fails
+        with translating(self._url, self._transport.route):
+            answer = answer or self._opened()
+            while answer.status != 416:
+                data, fault = self._arrived(answer)
+                wanted = data[self._skip :]
+                self._skip -= len(data) - len(wanted)
+                self._offset += len(wanted)
+                if wanted:
+                    self._answer = answer if fault is None else None
+                    return wanted
+                if fault is not None:
+                    raise fault
+                if not data:
+                    break
+            if self._size is not None and self._offset < self._size:
                 raise CutShortError
-        self._response = response
-        self._offset += len(data)
-        return data
+        return b""
 
     def close(self) -> None:
         """Give up what has not been read."""
-        if self._response is not None:
-            self._response.close()
+        if self._answer is not None:
+            self._answer.close()
 
-    def _read(self, response: Response) -> bytes:
-        """Read a piece, after the bytes that were to be skipped."""
-        while True:
-            data: bytes = self._transport.bounded(
-                partial(response.raw.read, _READ, decode_content=False), url=self._media_url
-            )
-            wanted = data[self._skip :]
-            self._skip -= len(data) - len(wanted)
-            if wanted or not data:
-                return wanted
+    def _arrived(self, answer: Answer) -> tuple[bytes, Exception | None]:
+        """Read a piece: what came of it, and what broke it off."""
+        arrived = bytearray()
+        take = partial(answer.take, arrived, most=_PIECE, is_enough=self._transport.patience())
+        try:
+            self._transport.bounded(take, url=self._media_url, progress=lambda: len(arrived))
+        except (StoreError, NetworkError) as error:
+            answer.close()
+            return bytes(arrived), error
+        return bytes(arrived), None
 
-    def _opened(self) -> Response:
-        headers = _PLAIN | ({"Range": f"bytes={self._offset}-"} if self._offset else {})
+    def _opened(self) -> Answer:
+        headers = _MEDIA | ({"Range": f"bytes={self._offset}-"} if self._offset else {})
         query = f"&ifGenerationMatch={self._generation}" if self._generation else ""
-        response: Response = self._transport.exchange(
-            "GET",
+        answer: Answer = self._transport.exchange(
             self._media_url + query,
             headers=headers,
             consume=lambda answer: answer,
-            # 416: the offset is at the end, or past it.
-            accepted=frozenset({200, 206, 416} if self._offset else {200}),
+            accepted=_PART if self._offset else _WHOLE,
         )
         try:
-            self._check(response)
+            self._check(answer)
         except BaseException:
-            response.close()
+            answer.close()
             raise
-        self._skip = self._offset if response.status_code == 200 else 0  # a server may ignore the range
-        return response
+        self._skip = self._offset if answer.status in {200, 203} else 0  # a server may ignore the range
+        return answer
 
-    def _check(self, response: Response) -> None:
+    def _check(self, answer: Answer) -> None:
         """See to it that the answer is the bytes that were asked for, and of the generation begun with."""
-        if response.headers.get("Content-Encoding", "identity") != "identity":
+        if answer.encoding != "identity":
             raise AnswerError("a body in an encoding that was not asked for")
-        if response.status_code == 206:
-            found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        size = answer.stored_length
+        if answer.status == 206:
+            found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
             if found is None or int(found[1]) != self._offset:
                 raise AnswerError("another range of bytes than the one asked for")
-        generation, etag = _generation(response), response.headers.get("ETag")
+            size = int(found[3]) if found[3] != "*" else size
+        generation = number_or_none(answer.headers.get("x-goog-generation", ""))
+        etag = answer.headers.get("ETag")
         if (self._generation and generation and generation != self._generation) or (
             self._etag and etag and etag != self._etag
         ):
-            raise PreconditionFailedError(
-                f"{quoted(self._url)} was overwritten while it was read", url=self._url, hint="read it again"
-            )
+            raise overwritten(self._url)
         self._generation, self._etag = generation or self._generation, etag or self._etag
+        self._size = size if size is not None else self._size

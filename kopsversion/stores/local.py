@@ -45,6 +45,7 @@ from kopsversion.stores.base import (
     StoredObject,
     check_name,
     fold,
+    lies_within,
 )
 from kopsversion.stores.globs import glob_matcher
 
@@ -105,7 +106,9 @@ class DirectoryStore(Store):
         """Return where that really is, as a ``file://`` URL: a symlink may lead elsewhere tomorrow."""
         return _file_url(self._root) + quote(name, safe="/+~")
 
-    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
+    ) -> Listing:
         """List files as a bucket lists objects; see `Store.list`."""
         matches = glob_matcher(match_glob)
         objects: list[StoredObject] = []
@@ -128,8 +131,16 @@ class DirectoryStore(Store):
                     elif matches(name) and (found := _stored(name, entry.path)):
                         objects.append(found)
         return Listing(
-            objects=tuple(sorted(objects, key=lambda each: each.name)),
-            prefixes=tuple(sorted(each for each in prefixes if matches(each))),
+            objects=tuple(
+                each
+                for each in sorted(objects, key=lambda each: each.name)
+                if lies_within(each.name, start=start, end=end)
+            ),
+            prefixes=tuple(
+                each
+                for each in sorted(prefixes)
+                if matches(each) and lies_within(each, start=start, end=end, is_prefix=True)
+            ),
         )
 
     def read(self, name: str, *, limit: int) -> Content:
@@ -151,6 +162,9 @@ class DirectoryStore(Store):
             os.lseek(descriptor, offset, os.SEEK_SET)
             while piece := os.read(descriptor, PIECE):
                 yield piece
+
+    def close(self) -> None:
+        """Nothing is kept open."""
 
     def write(
         self,

@@ -1,12 +1,14 @@
 """A store's URL, read once: which kind of store, and where (DESIGN section 9, ``--store``).
 
-A store's module is imported only when the URL turns out to be of its kind: a bucket's `google.cloud`, `requests`
-and `tenacity` take longer to import than a directory takes to list. This module must not know what is in a store.
+A store's module is imported only when the URL turns out to be of its kind: a bucket's urllib3 takes longer to
+import than a directory takes to list, and google-cloud-storage, which is loaded where credentials are asked for or
+something is written, longer than a whole answer (DESIGN section 10). This module must not know what is in a store.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kopsversion.stores.base import Credentials, Store
+    from kopsversion.stores.bucket import Place
     from kopsversion.stores.deadline import Deadline
 
 EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
@@ -57,16 +60,38 @@ def open_store(
 
         return DirectoryStore(place, deadline=deadline)
     bucket, prefix = place
-    from kopsversion.stores.gcs import open_gcs_store
+    from kopsversion.stores.bucket import Place
 
-    return open_gcs_store(
-        bucket=bucket,
-        prefix=f"{prefix}/" if prefix else "",
-        emulator=_emulator(environ),
-        credentials=credentials,
-        policy=attempts or AttemptPolicy(),
-        deadline=deadline,
-        environ=environ,
+    found = Place(bucket, prefix=f"{prefix}/" if prefix else "", emulator=_emulator(environ))
+    return _open_bucket(
+        found, deadline=deadline, policy=attempts or AttemptPolicy(), environ=environ, credentials=credentials
+    )
+
+
+def _open_bucket(
+    place: Place,
+    *,
+    deadline: Deadline,
+    policy: AttemptPolicy,
+    environ: Mapping[str, str],
+    credentials: Credentials,
+) -> Store:
+    """Open the reader that the credentials ask for; an emulator never sees any."""
+    from kopsversion.stores.route import route_to
+
+    route = route_to(place.endpoint, environ)
+
+    def with_client(credentials: Credentials) -> Store:
+        from kopsversion.stores.cloud import open_cloud_store
+
+        return open_cloud_store(place, route=route, credentials=credentials, policy=policy, deadline=deadline)
+
+    if credentials == "default" and place.emulator is None:
+        return with_client("default")
+    from kopsversion.stores.gcs import GcsStore
+
+    return GcsStore(
+        place, route=route, policy=policy, deadline=deadline, writer=partial(with_client, "anonymous")
     )
 
 

@@ -1,60 +1,50 @@
-"""HTTP as `gcs` needs it: one session, counted, bounded in bytes and seconds, its failures translated.
+"""HTTP as the public reader needs it: one transport over urllib3, counted, bounded in bytes and seconds.
 
-google-cloud-storage sends everything through an object with a method `request`. Ours adds what neither it
-nor requests has (DESIGN section 11): a body is never larger in memory than allowed, also when it is
-compressed; no attempt outlives its time; redirects are not followed; ``~/.netrc`` adds no credentials; a
-proxy is used as the environment says, but never for this machine itself; each request sent is counted.
+It adds what urllib3 has not: a body is never larger in memory than allowed, also when it is compressed; no
+attempt outlives its time; an answer whose headers break off is a broken connection and no empty answer; a
+body is what its length and its hashes promise. Redirects are not followed, and nothing but `Route` says where
+requests go.
 
-This module knows HTTP and its libraries. It must not know which requests a store makes, or what their bodies hold.
+This module knows HTTP and urllib3. It must not know which requests a store makes, or what their bodies hold.
 """
 
 from __future__ import annotations
 
-import io
-import ipaddress
+import http.client
+import logging
 import ssl
 import threading
+import time
 import zlib
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
-import urllib3.exceptions
-from google.auth.credentials import AnonymousCredentials
-from google.auth.exceptions import GoogleAuthError, TransportError
-from google.auth.transport.requests import AuthorizedSession
-from requests.adapters import HTTPAdapter
-from requests.exceptions import (
-    ChunkedEncodingError,
-    JSONDecodeError,
-    ProxyError,
-    RequestException,
-    Timeout,
-)
-from requests.exceptions import (
-    ConnectionError as RequestsConnectionError,
-)
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from kopsversion.errors import (
-    AccessDeniedError,
-    MalformedResponseError,
-    ObjectNotFoundError,
-    PreconditionFailedError,
-    StoreError,
-    StoreUnavailableError,
-    quoted,
+from kopsversion.stores.checksums import is_what_was_promised
+from kopsversion.stores.failures import (
+    REASON_LIMIT,
+    AnswerError,
+    CutShortError,
+    NetworkError,
+    ProxyFaultError,
+    SocksError,
+    StatusError,
+    TrustError,
+    reason_in,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from google.auth.credentials import Credentials
-    from requests import Response, Session
-
     from kopsversion.stores.base import AttemptPolicy
     from kopsversion.stores.deadline import Deadline
+    from kopsversion.stores.route import Route
 
 T = TypeVar("T")
 
@@ -63,216 +53,359 @@ PAGE_LIMIT = 32 << 20
 
 _CHUNK = 1 << 16  # bytes asked of the socket at once
 _CONNECTIONS = 16  # kept open; the most that any caller uses side by side is `AT_ONCE`, eight
-_SHORTEST_ATTEMPT = 1.0  # seconds; below this, halving what is left would leave no attempt a chance
-_TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
-_OPEN_HINT = "look at the network, the proxy and the status of the store"
-_MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What google-cloud-storage and the JSON parser trip over when a body is not of the promised shape."""
+_PATIENCE = 0.5  # seconds after which a piece of a download is handed on, however small it is
+_AGENT = "kopsversion (gzip)"  # Google's servers compress only for agents that say so here, too
+
+_log = logging.getLogger("kopsversion.stores")
 
 
-class StatusError(Exception):
-    """An HTTP status that was not hoped for.
+class _WholeHead(http.client.HTTPResponse):
+    """A response whose headers end with an empty line; `http.client` takes the end of the connection as well."""
 
-    Parameters:
-        status: the status.
-        retry_after: seconds after which the server wants to be asked again, where it said so.
-    """
+    def begin(self) -> None:
+        """Read the status line and the headers.
 
-    def __init__(self, status: int, *, retry_after: float | None = None) -> None:
-        super().__init__(status)
-        self.status = status
-        self.retry_after = retry_after
+        Raises:
+            IncompleteRead: the connection ended inside of them.
+        """
+        reading: Any = self.fp
+        lines: Any = _Lines(reading)
+        self.fp = lines
+        try:
+            super().begin()
+        finally:
+            if self.fp is lines:
+                self.fp = reading
+        if lines.last not in {b"\r\n", b"\n"}:
+            self.close()
+            raise http.client.IncompleteRead(lines.last)
 
 
-class AnswerError(Exception):
-    """An answer that is not what the protocol promises. `reason` completes "answered with …"."""
+class _Lines:
+    """Passes lines on, and remembers the last one."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.last = b""
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self._file.readline(limit)
+        return self.last
+
+    def close(self) -> None:
+        self._file.close()
 
 
-class CutShortError(Exception):
-    """A body that ended too early, as a broken connection leaves it."""
+class _Connection(HTTPConnection):
+    response_class = _WholeHead
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _WholeHead
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
 
 
 class Transport:
     """Sends requests to one server, from any number of threads.
 
     Parameters:
-        credentials: whom to ask as.
-        endpoint: the server, as in ``https://storage.googleapis.com``.
+        route: how the server is reached.
         policy: how long one attempt may take.
         deadline: when all attempts end.
-        environ: the environment, for proxies and certificates.
     """
 
-    def __init__(
-        self,
-        credentials: Credentials,
-        *,
-        endpoint: str,
-        policy: AttemptPolicy,
-        deadline: Deadline,
-        environ: Mapping[str, str],
-    ) -> None:
+    def __init__(self, route: Route, *, policy: AttemptPolicy, deadline: Deadline) -> None:
+        self.route = route
         self._policy = policy
         self._deadline = deadline
         self._count = 0
         self._lock = threading.Lock()
-        # There is nothing to refresh when nobody asks: a 401 is then an answer like any other.
-        refreshing = {"refresh_status_codes": ()} if isinstance(credentials, AnonymousCredentials) else {}
-        self._session: Session = AuthorizedSession(credentials, **refreshing)  # type: ignore[no-untyped-call]  # google-auth is not annotated
-        # Reading the environment is done here, once: requests would add ~/.netrc to it.
-        self._session.trust_env = False
-        self._session.proxies = proxies_for(endpoint, environ)
-        self._session.verify = environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE") or True
-        adapter = _CountingAdapter(self._counted)
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._pools: urllib3.PoolManager | None = None
 
     @property
     def requests(self) -> int:
         """How many requests have been sent."""
         return self._count
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        data: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: object = None,
-    ) -> Response:
-        """Send a request for google-cloud-storage, and take its whole body; only status 200 returns.
-
-        `timeout` is accepted and ignored: the policy and the deadline say how long things may take.
-        """
-        del timeout
-        return self.exchange(method, url, consume=_buffered, data=data, headers=headers)
-
     def exchange(
         self,
-        method: str,
         url: str,
         *,
-        consume: Callable[[Response], T],
-        data: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        accepted: frozenset[int] = frozenset({200}),
+        consume: Callable[[Answer], T],
+        headers: Mapping[str, str],
+        accepted: frozenset[int] = frozenset({200, 203}),
     ) -> T:
-        """Send a request once, and return what `consume` makes of its answer.
+        """Ask for a URL once, and return what `consume` makes of the answer.
 
         Parameters:
-            method: ``GET`` or ``POST``.
-            url: where to.
-            consume: is given the response with its body unread, in another thread.
-            data: the request's body.
+            url: what to get.
+            consume: is given the answer with its body unread, in another thread.
             headers: the request's headers.
             accepted: the statuses that are not an error.
 
         Raises:
             StatusError: the status is another one.
             StoreUnavailableError: it took longer than an attempt may, or ran into the deadline.
-            Exception: what requests, urllib3 or `consume` raise; `translating` knows them.
+            Exception: what `consume` raises, and what `translating` knows.
         """
-        left = self._deadline.remaining()
-        limit = min(self.attempt_seconds(), left)
-        timeout = min(self._policy.connect, limit), min(self._policy.read, limit)
+        connect, read = self._policy.socket_seconds(self._deadline.remaining())
+        timeout = urllib3.Timeout(connect=connect, read=read)
 
         def send() -> T:
-            response = self._session.request(
-                method,
-                url,
-                data=data,
-                headers=dict(headers or {}),
-                timeout=timeout,
-                stream=True,
-                allow_redirects=False,
-            )
+            answer = self._send(url, headers=headers, timeout=timeout)
             try:
-                _check_status(response, accepted)
-                return consume(response)
+                _check_status(answer, accepted)
+                return consume(answer)
             except BaseException:
-                response.close()  # what is left of its body would spoil the connection for others
+                answer.close()  # what is left of its body would spoil the connection for others
                 raise
 
         return self.bounded(send, url=url)
 
-    def bounded(self, call: Callable[[], T], *, url: str) -> T:
+    def bounded(self, call: Callable[[], T], *, url: str, progress: Callable[[], int] | None = None) -> T:
         """Return what `call` returns, unless it takes longer than an attempt may.
 
         Parameters:
             call: runs in another thread, which is left behind if it takes too long.
             url: what is asked for, for the message; its query is left out.
+            progress: the bytes that have come so far; while they keep coming, the attempt goes on.
 
         Raises:
             StoreUnavailableError: it took longer, or the deadline has passed.
         """
-        return self._deadline.run(call, url=url.partition("?")[0], limit=self.attempt_seconds())
+        limit = self._policy.attempt_seconds(self._deadline.remaining())
+        return self._deadline.run(call, url=url.partition("?")[0], limit=limit, progress=progress)
 
-    def attempt_seconds(self) -> float:
-        """Return how long an attempt may take, such that the deadline leaves time for another one."""
-        return min(self._policy.whole, max(_SHORTEST_ATTEMPT, self._deadline.remaining() / 2))
+    def patience(self) -> Callable[[], bool]:
+        """Return a function that tells when a piece of a download is to be handed on, however small it is."""
+        end = self._deadline.remaining() - _PATIENCE
+        return lambda: self._deadline.remaining() <= end
 
-    def _counted(self) -> None:
+    def close(self) -> None:
+        """Close the connections that are kept; a later request opens new ones."""
+        with self._lock:
+            pools, self._pools = self._pools, None
+        if pools is not None:
+            pools.clear()
+
+    def _send(self, url: str, *, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Answer:
+        pools = self._opened()
         with self._lock:
             self._count += 1
+        began = time.perf_counter()
+        try:
+            with _wrapping():
+                response = pools.urlopen(
+                    "GET",
+                    url,
+                    headers={"User-Agent": _AGENT, **headers},
+                    timeout=timeout,
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                )
+        except NetworkError as error:
+            _log.debug("GET %s failed after %.0f ms: %r", url, _milliseconds(began), error.__cause__)
+            raise
+        _log.debug("GET %s: HTTP %d after %.0f ms", url, response.status, _milliseconds(began))
+        return Answer(response)
+
+    def _opened(self) -> urllib3.PoolManager:
+        with self._lock:
+            if self._pools is None:
+                self._pools = _pools(self.route)
+            return self._pools
 
 
-class _CountingAdapter(HTTPAdapter):
-    """Calls `counted` for every request that goes out, repeated ones included."""
-
-    def __init__(self, counted: Callable[[], None]) -> None:
-        super().__init__(pool_maxsize=_CONNECTIONS)
-        self._counted = counted
-
-    def send(self, *args: Any, **kwargs: Any) -> Response:
-        self._counted()
-        return super().send(*args, **kwargs)
+def _milliseconds(began: float) -> float:
+    return (time.perf_counter() - began) * 1000
 
 
-def _check_status(response: Response, accepted: frozenset[int]) -> None:
-    if response.status_code not in accepted:
-        raise StatusError(response.status_code, retry_after=_retry_after(response.headers))
+@contextmanager
+def _wrapping() -> Iterator[None]:
+    """Raise urllib3's exceptions as ours, with them as cause."""
+    try:
+        yield
+    except urllib3.exceptions.ProxyError as error:
+        raise ProxyFaultError from error
+    except urllib3.exceptions.HTTPError as error:
+        raise NetworkError from error
 
 
-def body_of(response: Response, *, limit: int) -> bytes:
-    """Read a body, decompressed, up to `limit` + 1 bytes: one more than `limit` tells that it is longer.
+def _pools(route: Route) -> urllib3.PoolManager:
+    proxy = route.proxy.value if route.proxy else ""
+    settings: dict[str, Any] = {"maxsize": _CONNECTIONS}
+    if route.is_secure or proxy.startswith("https:"):
+        settings["ssl_context"] = _trust(route)
+    manager: urllib3.PoolManager
+    with _wrapping():
+        if proxy.startswith("socks"):
+            manager = _through_socks(proxy, settings)
+        elif proxy:
+            login = urllib3.util.parse_url(proxy).auth
+            headers = urllib3.util.make_headers(proxy_basic_auth=login) if login else None
+            manager = urllib3.ProxyManager(
+                proxy, proxy_headers=headers, proxy_ssl_context=settings.get("ssl_context"), **settings
+            )
+        else:
+            manager = urllib3.PoolManager(**settings)
+    expect_whole_heads(manager)
+    return manager
 
-    urllib3 would decompress a chunk to whatever size it has, and take a truncated gzip stream for a
-    whole one; hence the decompressing here.
 
-    Raises:
-        AnswerError: the body's encoding is not one that was asked for, or is broken.
+def expect_whole_heads(manager: urllib3.PoolManager) -> None:
+    """Let a manager of connections take headers that break off for a broken connection."""
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+def _through_socks(proxy: str, settings: Mapping[str, Any]) -> urllib3.PoolManager:
+    try:
+        from urllib3.contrib.socks import SOCKSProxyManager
+    except (ImportError, OSError) as error:
+        raise SocksError from error
+    return SOCKSProxyManager(proxy, **settings)
+
+
+def _trust(route: Route) -> ssl.SSLContext:
+    """Trust the certificates that the environment names, or those of certifi."""
+    try:
+        if route.trusted is None:
+            import certifi
+
+            return ssl.create_default_context(cafile=certifi.where())
+        named = Path(route.trusted.value)
+        return ssl.create_default_context(
+            cafile=None if named.is_dir() else str(named), capath=str(named) if named.is_dir() else None
+        )
+    except (ImportError, OSError, ValueError) as error:  # ValueError: a null byte in the name
+        raise TrustError from error
+
+
+# --------------------------------------------------------------------------------------------------
+# An answer
+
+
+class Answer:
+    """An answer whose body has not been read yet.
+
+    Parameters:
+        response: what urllib3 returned.
     """
-    inflater = _inflater(response)
-    body = bytearray()
-    while chunk := response.raw.read(_CHUNK, decode_content=False):
-        body += inflater.decompress(chunk, limit + 1 - len(body)) if inflater else chunk
-        if len(body) > limit:
-            response.close()
-            return bytes(body[: limit + 1])
-        if inflater and inflater.unused_data:
-            raise AnswerError("more than one compressed body")
-    if inflater and not inflater.eof:
-        raise AnswerError("a compressed body that is cut short")
-    return bytes(body)
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers: Mapping[str, str] = response.headers
+
+    @property
+    def is_delimited(self) -> bool:
+        """Whether the answer says where its body ends; otherwise any break looks like the end."""
+        chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
+        return chunked or self.headers.get("Content-Length", "").strip().isdigit()
+
+    @property
+    def encoding(self) -> str:
+        """How the body is compressed: ``identity``, ``gzip``, or what was not asked for."""
+        text = self.headers.get("Content-Encoding", "").strip().lower()
+        return {"": "identity", "x-gzip": "gzip"}.get(text, text)
+
+    def body(self, *, limit: int) -> bytes:
+        """Read the body, decompressed, up to `limit` + 1 bytes: one more than `limit` tells that it is longer.
+
+        urllib3 would decompress a chunk to whatever size it has, and take a truncated gzip stream for a
+        whole one; hence the decompressing here.
+
+        Raises:
+            AnswerError: its encoding is not one that was asked for, or is broken.
+            CutShortError: it is not what its length or its hashes promise.
+            NetworkError: the connection broke.
+        """
+        if self.encoding not in {"identity", "gzip"}:
+            raise AnswerError("a body in an encoding that was not asked for")
+        inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if self.encoding == "gzip" else None
+        raw, body = bytearray(), bytearray()
+        while chunk := self._read(_CHUNK):
+            raw += chunk
+            body += inflater.decompress(chunk, limit + 1 - len(body)) if inflater else chunk
+            if len(body) > limit:
+                self.close()
+                return bytes(body[: limit + 1])
+            if inflater and inflater.unused_data:
+                raise AnswerError("more than one compressed body")
+        if inflater and not inflater.eof:
+            raise AnswerError("a compressed body that is cut short")
+        self._check(bytes(raw), bytes(body))
+        return bytes(body)
+
+    def take(self, into: bytearray, *, most: int, is_enough: Callable[[], bool]) -> None:
+        """Read the next bytes of a body that is not compressed.
+
+        Parameters:
+            into: where they go, as they come.
+            most: how many at most.
+            is_enough: tells when fewer will do; without any, they are waited for.
+
+        Raises:
+            NetworkError: the connection broke.
+        """
+        while len(into) < most:
+            with _wrapping():
+                data = self._response.read1(min(_CHUNK, most - len(into)), decode_content=False)
+            into += data
+            if not data or is_enough():
+                return
+
+    def close(self) -> None:
+        """Give up what has not been read, and the connection with it."""
+        self._response.close()
+
+    def _read(self, amount: int) -> bytes:
+        with _wrapping():
+            return self._response.read(amount, decode_content=False)
+
+    @property
+    def stored_length(self) -> int | None:
+        """The object's length, where the answer is the object as it is stored."""
+        text = self.headers.get("x-goog-stored-content-length", "")
+        return int(text) if self._is_as_stored and text.isascii() and text.isdigit() else None
+
+    @property
+    def _is_as_stored(self) -> bool:
+        return self.headers.get("x-goog-stored-content-encoding", "identity") in {"", "identity"}
+
+    def is_proven(self, body: bytes) -> bool:
+        """Whether a length or a hash of the object itself says that `body` is all of it."""
+        hashes = self.headers.get("x-goog-hash", "")
+        return self.stored_length is not None or is_what_was_promised(body, hashes) is not None
+
+    def _check(self, raw: bytes, body: bytes) -> None:
+        """Hold a whole body against what is said of it; hashes are those of the bytes as they are stored."""
+        stored = self.stored_length
+        if stored is not None and len(body) != stored and self.encoding == "identity":
+            raise CutShortError
+        hashes = self.headers.get("x-goog-hash", "")
+        wrong = is_what_was_promised(raw, hashes) is False and is_what_was_promised(body, hashes) is False
+        if wrong and (self._is_as_stored or self.encoding != "identity"):
+            raise CutShortError
 
 
-def _inflater(response: Response) -> zlib._Decompress | None:
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in {"identity", "gzip"}:
-        raise AnswerError("a body in an encoding that was not asked for")
-    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16) if encoding == "gzip" else None
-
-
-def _buffered(response: Response) -> Response:
-    body = body_of(response, limit=PAGE_LIMIT)
-    if len(body) > PAGE_LIMIT:
-        raise AnswerError(f"more than {PAGE_LIMIT} bytes")
-    response.raw = io.BytesIO(body)  # so that requests' own `content` and `json` take it from there
-    return response
+def _check_status(answer: Answer, accepted: frozenset[int]) -> None:
+    if answer.status in accepted:
+        return
+    reason = ""
+    if answer.status >= 400:
+        try:
+            reason = reason_in(answer.body(limit=REASON_LIMIT))
+        except (AnswerError, CutShortError, NetworkError, zlib.error):
+            reason = ""  # the status is what matters
+    raise StatusError(answer.status, retry_after=retry_after(answer.headers), reason=reason)
 
 
 def http_date(text: str | None) -> datetime | None:
@@ -284,7 +417,7 @@ def http_date(text: str | None) -> datetime | None:
         return None
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Read ``Retry-After``, seconds or a date, as seconds from now, which is what ``Date`` says."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
@@ -294,168 +427,3 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         return None
     now = http_date(headers.get("Date")) or datetime.now(tz=UTC)
     return max(0.0, (until - now).total_seconds())
-
-
-def proxies_for(endpoint: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxy for `endpoint` as requests wants it: ``{}`` for none.
-
-    Read are ``https_proxy``, ``http_proxy``, ``all_proxy`` and ``no_proxy``, in either case. The own machine
-    is never asked through a proxy, which could not reach it (DESIGN section 11).
-
-    Parameters:
-        endpoint: a server's scheme, host and port.
-        environ: the environment.
-    """
-    parts = urlsplit(endpoint)
-    host = parts.hostname or ""
-    excepted = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if _is_this_machine(host) or _is_excepted(host, excepted):
-        return {}
-    names = (f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
-    proxy = next((environ[name] for name in names if environ.get(name)), None)
-    if proxy is None:
-        return {}
-    return {parts.scheme: proxy if "://" in proxy else f"http://{proxy}"}
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _is_excepted(host: str, excepted: str) -> bool:
-    """Tell whether ``NO_PROXY`` names the host, a domain above it, or a network around it."""
-    for each in excepted.lower().replace(" ", "").split(","):
-        domain = each.removeprefix("*").removeprefix(".").partition(":")[0]
-        if each == "*" or (domain and f".{host}".endswith(f".{domain}")):
-            return True
-        try:  # as clusters write it: 10.0.0.0/8
-            if ipaddress.ip_address(host) in ipaddress.ip_network(each, strict=False):
-                return True
-        except ValueError:
-            continue
-    return False
-
-
-# --------------------------------------------------------------------------------------------------
-# Translation: the one place where foreign exceptions become ours
-
-
-@contextmanager
-def translating(url: str) -> Iterator[None]:
-    """Raise whatever goes wrong while `url` is asked for as a `StoreError`.
-
-    Parameters:
-        url: as a person would write it; it is all of the request that a message repeats.
-    """
-    try:
-        yield
-    except StoreError:
-        raise
-    except StatusError as error:
-        raise _from_status(error, url) from error
-    except AnswerError as error:
-        raise _malformed(url, error.reason) from error
-    except CutShortError as error:
-        raise _unavailable(url, "broke off in the middle of its answer") from error
-    except GoogleAuthError as error:
-        raise _from_credentials(error, url) from error
-    except (RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _from_network(error, url) from error
-    except (*_MALFORMED, zlib.error) as error:
-        raise _malformed(url, "a body that is not what its protocol promises") from error
-
-
-def _from_status(error: StatusError, url: str) -> StoreError:
-    status = error.status
-    if status in {401, 403}:
-        return AccessDeniedError(
-            f"{quoted(url)} may not be read or written by us (HTTP {status})",
-            url=url,
-            hint="check that the bucket is public, or that the credentials have a role for it",
-        )
-    if status == 404:
-        return ObjectNotFoundError(
-            f"{quoted(url)} does not exist", url=url, hint="check the names of the bucket and of the object"
-        )
-    if status == 412:
-        return PreconditionFailedError(
-            f"{quoted(url)} was written by somebody else since it was read",
-            url=url,
-            hint="read it again and decide again",
-        )
-    if status in _TRANSIENT_STATUS:
-        return StoreUnavailableError(
-            f"{quoted(url)} is not available at the moment (HTTP {status})",
-            url=url,
-            transient=True,
-            retry_after=error.retry_after,
-            hint="try again later",
-        )
-    if 300 <= status < 400:
-        return _malformed(url, f"a redirect to another place (HTTP {status}), which is not followed")
-    if 200 <= status < 300:
-        return _malformed(url, f"no content (HTTP {status})")
-    if status >= 500:
-        return StoreUnavailableError(f"{quoted(url)} failed (HTTP {status})", url=url, hint=_OPEN_HINT)
-    return StoreError(f"{quoted(url)} refused the request (HTTP {status})", url=url, hint=_OPEN_HINT)
-
-
-def _from_credentials(error: GoogleAuthError, url: str) -> StoreError:
-    if isinstance(error, TransportError) or error.retryable:
-        return _unavailable(url, "gave us no access token in time")
-    return AccessDeniedError(
-        f"{quoted(url)} cannot be asked without working credentials",
-        url=url,
-        hint="run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
-    )
-
-
-def _from_network(error: Exception, url: str) -> StoreError:
-    if isinstance(error, JSONDecodeError):
-        return _malformed(url, "something that is not JSON")
-    if any(isinstance(each, ssl.SSLCertVerificationError) for each in _nested(error)):
-        return StoreUnavailableError(
-            f"{quoted(url)} shows a certificate that is not trusted here",
-            url=url,
-            hint="if a proxy replaces certificates, name its CA in REQUESTS_CA_BUNDLE",
-        )
-    if isinstance(error, ProxyError):
-        return StoreUnavailableError(
-            f"{quoted(url)} cannot be reached through the proxy",
-            url=url,
-            hint="check HTTPS_PROXY, HTTP_PROXY and NO_PROXY",
-        )
-    if isinstance(error, Timeout | urllib3.exceptions.TimeoutError):
-        return _unavailable(url, "did not answer in time")
-    if isinstance(error, RequestsConnectionError | ChunkedEncodingError | urllib3.exceptions.HTTPError):
-        return _unavailable(url, "cannot be reached, or broke off the connection")
-    return StoreUnavailableError(
-        f"{quoted(url)} cannot be asked: {type(error).__name__}", url=url, hint=_OPEN_HINT
-    )
-
-
-def _nested(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and those that requests and urllib3 have wrapped in it."""
-    pending: list[object] = [error]
-    seen: set[int] = set()
-    while pending:
-        each = pending.pop()
-        if isinstance(each, BaseException) and id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            pending += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
-
-
-def _unavailable(url: str, what: str) -> StoreUnavailableError:
-    return StoreUnavailableError(f"{quoted(url)} {what}", url=url, transient=True, hint=_OPEN_HINT)
-
-
-def _malformed(url: str, what: str) -> MalformedResponseError:
-    return MalformedResponseError(
-        f"{quoted(url)} answered with {what}",
-        url=url,
-        hint="check that this is a bucket of Cloud Storage, and that no proxy or portal answers for it",
-    )

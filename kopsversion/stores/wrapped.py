@@ -46,9 +46,11 @@ class WrappedStore(Store):
         """See `Store.public_url`."""
         return self.inner.public_url(name)
 
-    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
+    ) -> Listing:
         """See `Store.list`."""
-        return self.inner.list(prefix, delimiter=delimiter, match_glob=match_glob)
+        return self.inner.list(prefix, delimiter=delimiter, match_glob=match_glob, start=start, end=end)
 
     def read(self, name: str, *, limit: int) -> Content:
         """See `Store.read`."""
@@ -75,3 +77,7 @@ class WrappedStore(Store):
     def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
         """See `Store.download`."""
         return self.inner.download(name, offset=offset)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self.inner.close()
