@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from kopsversion.cli.demo_bucket import lay_out
-from kopsversion.stores import gcs
+from kopsversion.stores import cloud, gcs
 from kopsversion.stores.retrying import Retrying
 from tests import profiles
 from tests.fake_gcs import FakeGcs, running
@@ -26,7 +26,7 @@ profiles.load()
 
 
 _LEADS_ELSEWHERE = re.compile(
-    r"(?i)(KOPSVERSION_(?!HISTORY$).*|.*_PROXY|STORAGE_EMULATOR_HOST|GOOGLE_.*|NETRC)"
+    r"(?i)(KOPSVERSION_(?!HISTORY$).*|.*_PROXY|.*_CA_BUNDLE|SSL_CERT_.*|STORAGE_EMULATOR_HOST|GOOGLE_.*|NETRC)"
 )
 
 
@@ -78,7 +78,8 @@ def gcs_server() -> Iterator[GcsServer]:
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """No retry of a bucket sleeps; how long each would have slept is noted instead."""
     slept: list[float] = []
-    monkeypatch.setattr(gcs, "Retrying", partial(Retrying, sleep=slept.append))
+    for reader in (gcs, cloud):
+        monkeypatch.setattr(reader, "Retrying", partial(Retrying, sleep=slept.append))
     return slept
 
 

@@ -29,6 +29,7 @@ PIECE = 1 << 20
 """Bytes of the largest piece that `Store.download` yields."""
 
 _LONGEST_NAME = 1024  # bytes; GCS allows no more
+_NEXT_TO_NOTHING = 0.001  # seconds; a timeout of 0 is refused
 _SHORTEST_ATTEMPT = 1.0  # seconds; below this, halving what is left would leave no attempt a chance
 
 
@@ -233,7 +234,7 @@ class AttemptPolicy:
         Parameters:
             left: seconds until the deadline.
         """
-        limit = self.attempt_seconds(left)
+        limit = max(self.attempt_seconds(left), _NEXT_TO_NOTHING)
         return min(self.connect, limit), min(self.read, limit)
 
     @max_attempts.validator

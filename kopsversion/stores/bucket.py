@@ -46,7 +46,7 @@ _ETAG = re.compile(r"[!-~]{1,200}")
 
 
 @frozen
-class Place:
+class Location:
     """A bucket, and what the names of a store's objects begin with there.
 
     Attributes:

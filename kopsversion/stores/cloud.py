@@ -44,12 +44,13 @@ from kopsversion.stores.bucket import (
     decimal,
     etag_or_none,
     overwritten,
-    stored_object,
 )
 from kopsversion.stores.failures import (
+    TRANSIENT_STATUS,
     AnswerError,
     CredentialsError,
     CutShortError,
+    NetworkError,
     ProxyFaultError,
     StatusError,
     TrustError,
@@ -59,7 +60,7 @@ from kopsversion.stores.failures import (
 )
 from kopsversion.stores.globs import glob_matcher, is_literal
 from kopsversion.stores.retrying import Retrying
-from kopsversion.stores.transport import PAGE_LIMIT, Answer, expect_whole_heads, retry_after
+from kopsversion.stores.transport import PAGE_LIMIT, Answer, UrllibError, expect_whole_heads, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from requests import PreparedRequest, Response
 
     from kopsversion.stores.base import AttemptPolicy, Credentials
-    from kopsversion.stores.bucket import Place
+    from kopsversion.stores.bucket import Location
     from kopsversion.stores.deadline import Deadline
     from kopsversion.stores.route import Route
 
@@ -83,7 +84,7 @@ _log = logging.getLogger("kopsversion.stores")
 
 
 def open_cloud_store(
-    place: Place, *, route: Route, credentials: Credentials, policy: AttemptPolicy, deadline: Deadline
+    place: Location, *, route: Route, credentials: Credentials, policy: AttemptPolicy, deadline: Deadline
 ) -> CloudStore:
     """Open a bucket. Nothing is asked of it yet.
 
@@ -121,7 +122,7 @@ class CloudStore(Store):
 
     def __init__(
         self,
-        place: Place,
+        place: Location,
         *,
         route: Route,
         session: Session,
@@ -223,7 +224,9 @@ class CloudStore(Store):
         if is_plain and len(data) < min(found.size, limit + 1):
             with translating(url, self._route):
                 raise CutShortError
-        return Content(data, found.generation, updated or found.uploaded, etag_or_none(etag))
+        return Content(
+            data, found.generation, (updated or found.uploaded).replace(microsecond=0), etag_or_none(etag)
+        )
 
     def _fetch(self, blob: Any, sink: _Sink, **options: Any) -> None:
         blob.download_to_file(sink, timeout=self._timeout(), retry=None, **options)
@@ -348,20 +351,25 @@ class CloudStore(Store):
         """Find out whether a write whose answer was lost, or not understood, has happened."""
         url = self.url + name
         try:
-            found: Content | None = self.read(name, limit=len(data))
+            found = self.read(name, limit=len(data))
+        except ObjectNotFoundError:
+            raise failure from None
         except StoreError as error:
-            found = None
-            if not isinstance(error, ObjectNotFoundError):
-                raise StoreUnavailableError(
-                    f"{quoted(url)} may have been written, or not: {failure}",
-                    url=url,
-                    reasons=(str(error),),
-                    hint="look at what it holds before writing it again",
-                ) from failure
-        generation = found.generation if found else None
-        if found is None or generation is None or generation == expected or found.data != data:
+            raise StoreUnavailableError(
+                f"{quoted(url)} may have been written, or not: {failure}",
+                url=url,
+                reasons=(str(error),),
+                hint="look at what it holds before writing it again",
+            ) from failure
+        if found.generation in {None, expected}:
             raise failure
-        return generation
+        if found.data != data:
+            raise PreconditionFailedError(
+                f"{quoted(url)} was written by somebody else since it was read",
+                url=url,
+                hint="read it again and decide again",
+            ) from failure
+        return str(found.generation)
 
     def close(self) -> None:
         """Close the connections; see `Store.close`."""
@@ -386,6 +394,9 @@ class CloudStore(Store):
 
 def _may_have_written(error: StoreError) -> bool:
     """Whether a write that failed so may have happened: its answer was lost, or was none."""
+    if isinstance(error.__cause__, StatusError):
+        status = error.__cause__.status
+        return 200 <= status < 300 or (status in TRANSIENT_STATUS and status != 429)
     lost = error.transient or isinstance(error, MalformedResponseError)
     return lost and not never_arrived(error)
 
@@ -473,17 +484,28 @@ class _Adapter(HTTPAdapter):
             response.status_code,
             response.elapsed.total_seconds() * 1000,
         )
-        if response.status_code == 200 and not request.headers.get("Range", "bytes=0-").startswith(
-            "bytes=0-"
-        ):
+        try:
+            _check(request, response)
+            if is_buffered:
+                _buffer(response)
+        except BaseException:
             response.close()
-            raise AnswerError("all of an object in place of a part of it")
-        if is_buffered:  # as requests would do next, with no limit
-            body = Answer(response.raw).body(limit=PAGE_LIMIT)
-            if len(body) > PAGE_LIMIT:
-                raise AnswerError(f"more than {PAGE_LIMIT} bytes")
-            response.raw = io.BytesIO(body)
+            raise
         return response
+
+
+def _check(request: PreparedRequest, response: Response) -> None:
+    wanted = request.headers.get("Range", "bytes=0-")
+    if response.status_code == 200 and not wanted.startswith("bytes=0-"):
+        raise AnswerError("all of an object in place of a part of it")
+
+
+def _buffer(response: Response) -> None:
+    """Take the body, as requests would do next, with no limit."""
+    body = Answer(response.raw).body(limit=PAGE_LIMIT)
+    if len(body) > PAGE_LIMIT:
+        raise AnswerError(f"more than {PAGE_LIMIT} bytes")
+    response.raw = io.BytesIO(body)
 
 
 def _session(identity: Any, route: Route) -> Session:
@@ -498,7 +520,7 @@ def _google_errors() -> Iterator[None]:
     try:
         yield
     except GoogleAPICallError as error:
-        raise _status_error(error.response, error.code) from error
+        raise _status_error(error.response, error.code or error.response.status_code) from error
     except InvalidResponse as error:
         raise _status_error(error.response, error.response.status_code) from error
     except DataCorruption as error:
@@ -515,14 +537,15 @@ def _google_errors() -> Iterator[None]:
         raise AnswerError("a body in an encoding that was not asked for") from error
     except requests.exceptions.JSONDecodeError as error:
         raise AnswerError("something that is not JSON") from error
+    except UrllibError as error:  # requests lets them pass where a body is read as it comes
+        raise NetworkError from error
 
 
-def _status_error(response: Any, code: int | None) -> StatusError:
+def _status_error(response: Any, status: Any) -> StatusError:
     """Make the error of a status; `response` may be missing, or its body may have been given up."""
     headers = getattr(response, "headers", {})
-    status: int = code or getattr(response, "status_code", 0)
     try:
         body = bytes(getattr(response, "content", b"") or b"")
     except (requests.exceptions.RequestException, RuntimeError):
         body = b""
-    return StatusError(status, retry_after=retry_after(headers), reason=reason_in(body))
+    return StatusError(int(status or 0), retry_after=retry_after(headers), reason=reason_in(body))

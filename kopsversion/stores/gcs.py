@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from kopsversion.stores.base import AttemptPolicy
-    from kopsversion.stores.bucket import Place
+    from kopsversion.stores.bucket import Location
     from kopsversion.stores.deadline import Deadline
     from kopsversion.stores.route import Route
     from kopsversion.stores.transport import Answer
@@ -60,7 +60,7 @@ class GcsStore(Store):
 
     def __init__(
         self,
-        place: Place,
+        place: Location,
         *,
         route: Route,
         policy: AttemptPolicy,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kopsversion.stores.base import Credentials, Store
-    from kopsversion.stores.bucket import Place
+    from kopsversion.stores.bucket import Location
     from kopsversion.stores.deadline import Deadline
 
 EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
@@ -60,16 +60,16 @@ def open_store(
 
         return DirectoryStore(place, deadline=deadline)
     bucket, prefix = place
-    from kopsversion.stores.bucket import Place
+    from kopsversion.stores.bucket import Location
 
-    found = Place(bucket, prefix=f"{prefix}/" if prefix else "", emulator=_emulator(environ))
+    found = Location(bucket, prefix=f"{prefix}/" if prefix else "", emulator=_emulator(environ))
     return _open_bucket(
         found, deadline=deadline, policy=attempts or AttemptPolicy(), environ=environ, credentials=credentials
     )
 
 
 def _open_bucket(
-    place: Place,
+    place: Location,
     *,
     deadline: Deadline,
     policy: AttemptPolicy,

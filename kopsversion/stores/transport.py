@@ -11,6 +11,7 @@ This module knows HTTP and urllib3. It must not know which requests a store make
 from __future__ import annotations
 
 import http.client
+import importlib.util
 import logging
 import ssl
 import threading
@@ -50,6 +51,9 @@ T = TypeVar("T")
 
 PAGE_LIMIT = 32 << 20
 """Bytes of the largest body that is taken whole: a page of 1,000 names needs a hundredth of it."""
+
+UrllibError = urllib3.exceptions.HTTPError
+"""Whatever urllib3 raises."""
 
 _CHUNK = 1 << 16  # bytes asked of the socket at once
 _CONNECTIONS = 16  # kept open; the most that any caller uses side by side is `AT_ONCE`, eight
@@ -235,7 +239,7 @@ def _wrapping() -> Iterator[None]:
         yield
     except urllib3.exceptions.ProxyError as error:
         raise ProxyFaultError from error
-    except urllib3.exceptions.HTTPError as error:
+    except UrllibError as error:
         raise NetworkError from error
 
 
@@ -247,8 +251,8 @@ def _pools(route: Route) -> urllib3.PoolManager:
     manager: urllib3.PoolManager
     with _wrapping():
         if proxy.startswith("socks"):
-            manager = _through_socks(proxy, settings)
-        elif proxy:
+            return _through_socks(proxy, settings)
+        if proxy:
             login = urllib3.util.parse_url(proxy).auth
             headers = urllib3.util.make_headers(proxy_basic_auth=login) if login else None
             manager = urllib3.ProxyManager(
@@ -266,11 +270,11 @@ def expect_whole_heads(manager: urllib3.PoolManager) -> None:
 
 
 def _through_socks(proxy: str, settings: Mapping[str, Any]) -> urllib3.PoolManager:
-    try:
-        from urllib3.contrib.socks import SOCKSProxyManager
-    except (ImportError, OSError) as error:
-        raise SocksError from error
-    return SOCKSProxyManager(proxy, **settings)
+    if importlib.util.find_spec("socks") is None:  # urllib3 would warn on standard error
+        raise SocksError
+    socks: Any = importlib.import_module("urllib3.contrib.socks")
+    manager: urllib3.PoolManager = socks.SOCKSProxyManager(proxy, **settings)
+    return manager
 
 
 def _trust(route: Route) -> ssl.SSLContext:

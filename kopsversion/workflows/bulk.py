@@ -43,9 +43,15 @@ class BulkStore(WrappedStore):
         self._builds: dict[str, Listing] = {}
         self._patterns_help = True
 
-    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
+    ) -> Listing:
         """Answer from what was listed in bulk, or ask."""
         match prefix, delimiter, match_glob:
+            case _ if start or end:
+                return self.inner.list(
+                    prefix, delimiter=delimiter, match_glob=match_glob, start=start, end=end
+                )
             case layout.MARKERS, "", "":
                 if self._markers is None:
                     self._markers = self.inner.list(prefix)

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from google.oauth2.credentials import Credentials
 
 from kopsversion.cli.toolbox import resolve, tools
-from kopsversion.errors import IntegrityError, StoreError, UsageError
+from kopsversion.errors import IntegrityError, MalformedResponseError, StoreError, UsageError
 from kopsversion.files import check_target
 from kopsversion.model.layout import CHECKSUM_LIMIT, MARKER_LIMIT
 from kopsversion.model.version import BuildVersion
@@ -28,8 +28,10 @@ from kopsversion.publish.lock import lock_to_json, make_lock, read_lock, verify_
 from kopsversion.publish.pin import write_pin
 from kopsversion.render.github import to_github
 from kopsversion.stores.base import AttemptPolicy
+from kopsversion.stores.bucket import Location
+from kopsversion.stores.cloud import CloudStore, Session
 from kopsversion.stores.deadline import Deadline
-from kopsversion.stores.transport import StatusError, Transport
+from kopsversion.stores.route import route_to
 from kopsversion.workflows.latest import resolve_latest
 from tests.builders import NOW
 from tests.gcs_faults import Redirect
@@ -195,15 +197,18 @@ class TestPromise3:
     def test_no_redirect_is_followed(self, gcs_server: GcsServer, elsewhere: GcsServer) -> None:
         """A server that sends us elsewhere is not obeyed; nobody else sees the token."""
         gcs_server.fail(Redirect(f"{elsewhere.url}/stolen"), *Kind, times=None)
-        transport = Transport(
-            Credentials("token"),  # type: ignore[no-untyped-call]  # google-auth is not annotated
-            endpoint=gcs_server.url,
+        place = Location("b", emulator=gcs_server.url)
+        route = route_to(place.endpoint, {})
+        identity = Credentials("token")  # type: ignore[no-untyped-call]  # google-auth is not annotated
+        store = CloudStore(
+            place,
+            route=route,
+            session=Session(identity, route=route),
             policy=AttemptPolicy(),
             deadline=Deadline(60),
-            environ={},
         )
-        with pytest.raises(StatusError):
-            transport.request("GET", f"{gcs_server.url}/storage/v1/b/b/o/x?alt=media")
+        with pytest.raises(MalformedResponseError, match="redirect"):
+            store.stat("x")
         assert gcs_server.requests[0].headers["authorization"] == "Bearer token"
         assert elsewhere.requests == []
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from kopsversion.errors import KopsVersionError, MalformedResponseError
 from kopsversion.stores.base import AttemptPolicy
-from kopsversion.stores.gcs import _Gathering
+from kopsversion.stores.bucket import Gathering
+from kopsversion.stores.failures import translating
 from kopsversion.stores.globs import glob_matcher
-from kopsversion.stores.transport import translating
+from kopsversion.stores.route import Route
 from tests.gcs_faults import Body
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer
 from tests.profiles import costly
@@ -54,8 +55,8 @@ PAGES: list[dict[str, Any]] = [
 
 def _list(pages: list[dict[str, Any]]) -> Listing:
     """Take pages in as a store does; what follows the last page is an empty one."""
-    gathering = _Gathering(KOPS_ROOT, prefix=PREFIX, delimiter="/")
-    with translating(URL):
+    gathering = Gathering(KOPS_ROOT, prefix=PREFIX, delimiter="/")
+    with translating(URL, Route("https://storage.googleapis.com")):
         for page in [*pages, {}]:
             if not gathering.add(page):
                 break

@@ -7,229 +7,54 @@ contract tests.
 from __future__ import annotations
 
 import gzip
-import ipaddress
-import json
 import socket
 import ssl
-import struct
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import TYPE_CHECKING, Any
 
-import google.auth
-import google.auth.exceptions
 import pytest
-import requests
-import urllib3.exceptions
-from attrs import Factory, frozen
-from google.auth.credentials import AnonymousCredentials, Credentials
 
 from kopsversion.errors import (
-    AccessDeniedError,
     MalformedResponseError,
-    ObjectNotFoundError,
     PreconditionFailedError,
     StoreError,
     StoreUnavailableError,
     UsageError,
 )
-from kopsversion.stores import gcs, open_store, transport
+from kopsversion.stores import bucket as buckets
+from kopsversion.stores import gcs, open_store
 from kopsversion.stores.base import AttemptPolicy, Listing
 from kopsversion.stores.deadline import Deadline, side_by_side
-from kopsversion.stores.transport import Transport, http_date, proxies_for, translating
+from kopsversion.stores.failures import NetworkError, translating
+from kopsversion.stores.route import route_to
+from kopsversion.stores.transport import http_date, retry_after
+from tests.stores.scripted import (
+    BUILD,
+    FAULTS,
+    MARKER,
+    QUICK,
+    ROUTE,
+    UPLOADED,
+    URL,
+    Answer,
+    Asked,
+    Server,
+    certificate,
+    html,
+    item,
+    open_at,
+    page,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from kopsversion.stores.base import Store
-
-UPLOADED = "2024-03-06T13:40:00.250Z"
-BUILD = "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
-MARKER = "markers/master/latest-ci.txt"
-URL = f"gs://kops/releases/{MARKER}"
-ONCE = AttemptPolicy(max_attempts=1)
-AUTH: Any = google.auth.exceptions  # which has no annotations
-_LOOPBACK = ipaddress.ip_address("127.0.0.1")
-QUICK = AttemptPolicy(max_attempts=3, initial=0.0, maximum=0.0)
-
-
-# --------------------------------------------------------------------------------------------------
-# A server that answers what a test says
-
-
-@frozen
-class Asked:
-    """One request that a server got."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def path(self) -> str:
-        return unquote(urlsplit(self.target).path)
-
-    @property
-    def query(self) -> dict[str, str]:
-        return {key: values[0] for key, values in parse_qs(urlsplit(self.target).query).items()}
-
-
-@frozen(kw_only=True)
-class Answer:
-    """What is answered, or how it goes wrong.
-
-    Attributes:
-        length: the Content-Length that is claimed; ``None`` for the true one, below zero for none at all.
-        reset: the connection is reset after this many bytes of the body; below zero, before the headers.
-        stall: nothing at all is answered before the server is closed.
-    """
-
-    status: int = 200
-    headers: Mapping[str, str] = Factory(dict)
-    body: bytes = b""
-    length: int | None = None
-    reset: int | None = None
-    stall: bool = False
-
-
-def page(**fields: Any) -> Answer:
-    return Answer(headers={"Content-Type": "application/json"}, body=json.dumps(fields).encode())
-
-
-def item(name: str, **fields: Any) -> dict[str, Any]:
-    return {"name": f"releases/{name}", "size": "3", "timeCreated": UPLOADED, **fields}
-
-
-def html(status: int = 200) -> Answer:
-    return Answer(status=status, headers={"Content-Type": "text/html"}, body=b"<html>sign in</html>")
-
-
-class Server:
-    """A loopback server that asks ``script`` for its answers and remembers what it was asked."""
-
-    def __init__(self, script: Callable[[Asked], Answer]) -> None:
-        self.asked: list[Asked] = []
-        self.closing = threading.Event()
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def _answer(self) -> None:
-                length = int(self.headers.get("Content-Length", "0"))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                asked = Asked(self.command, self.path, headers, self.rfile.read(length))
-                owner.asked.append(asked)
-                owner.send(self, script(asked))
-
-            do_GET = do_POST = _answer  # noqa: N815 - the names that http.server looks for
-
-            def log_message(self, *_arguments: object) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._http.handle_error = lambda *_arguments: None  # type: ignore[method-assign]  # broken connections
-        self.origin = f"http://127.0.0.1:{self._http.server_port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True)
-
-    def send(self, handler: BaseHTTPRequestHandler, answer: Answer) -> None:
-        handler.close_connection = handler.close_connection or answer.stall or answer.reset is not None
-        if answer.stall:
-            self.closing.wait(60)
-            return
-        if answer.reset is not None and answer.reset < 0:
-            _reset(handler.connection)
-            return
-        handler.send_response(answer.status)
-        for name, value in answer.headers.items():
-            handler.send_header(name, value)
-        length = len(answer.body) if answer.length is None else answer.length
-        if length >= 0:
-            handler.send_header("Content-Length", str(length))
-        handler.close_connection = handler.close_connection or length != len(answer.body)
-        handler.end_headers()
-        handler.wfile.write(answer.body[: answer.reset])
-        if answer.reset is not None:
-            _reset(handler.connection)
-
-    def over_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS, which must be said before the server is entered."""
-        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
-        self.origin = self.origin.replace("http://", "https://")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.closing.set()
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-
-def _reset(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
-
-
-class Sequence:
-    """A script that gives its answers in order, and the last one for ever."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self._answers = list(answers)
-
-    def __call__(self, _asked: Asked) -> Answer:
-        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., Server]]:
-    """Start a server that gives these answers, or that a script speaks for."""
-    running: list[Server] = []
-
-    def start(*script: Any) -> Server:
-        speaks = script[0] if not isinstance(script[0], Answer) else Sequence(*script)
-        running.append(Server(speaks).__enter__())
-        return running[-1]
-
-    yield start
-    for server in running:
-        server.__exit__()
-
-
-def open_at(
-    server: Server | str,
-    *,
-    attempts: AttemptPolicy = ONCE,
-    seconds: float = 60,
-    environ: Mapping[str, str] | None = None,
-    url: str = "gs://kops/releases/",
-) -> Store:
-    origin = server if isinstance(server, str) else server.origin
-    return open_store(
-        url,
-        deadline=Deadline(seconds),
-        attempts=attempts,
-        environ={"STORAGE_EMULATOR_HOST": origin, **(environ or {})},
-    )
-
-
-def write(store: Store, data: bytes = b"text\n", *, if_generation: str | None = "7") -> str:
-    return store.write(
-        MARKER, data, if_generation=if_generation, cache_control="private, max-age=0", metadata={"why": "x"}
-    )
-
-
-# --------------------------------------------------------------------------------------------------
 
 
 class TestOpening:
@@ -291,10 +116,10 @@ class TestOpening:
         assert "http://127.0.0.1:4443" in caught.value.hint
 
     def test_only_a_bucket_imports_the_cloud(self) -> None:
-        """google.cloud and requests are imported when a bucket is opened, and tenacity when it has failed once."""
+        """urllib3 is imported when a bucket is opened, tenacity when it has failed, Google's client to write."""
         script = (
             "import sys\n"
-            "names = ('google.cloud.storage', 'requests', 'tenacity')\n"
+            "names = ('google', 'requests', 'tenacity', 'urllib3')\n"
             "from kopsversion.stores import open_store\n"
             "from kopsversion.stores.deadline import Deadline\n"
             "print([name in sys.modules for name in names])\n"
@@ -304,145 +129,7 @@ class TestOpening:
         ended = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
         )
-        assert ended.stdout.split("\n")[:2] == ["[False, False, False]", "[True, True, False]"]
-
-
-class Token(Credentials):
-    """Credentials whose token is ``old`` until they are refreshed; refreshing may fail."""
-
-    def __init__(self, failure: Exception | None = None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # google-auth is not annotated
-        self.token = "old"
-        self.refreshed = 0
-        self._failure = failure
-
-    def refresh(self, _request: object) -> None:
-        self.refreshed += 1
-        if self._failure:
-            raise self._failure
-        self.token = "new"
-
-
-def transport_to(
-    server: Server | str,
-    *,
-    credentials: Credentials | None = None,
-    environ: Mapping[str, str] | None = None,
-    policy: AttemptPolicy = ONCE,
-) -> Transport:
-    return Transport(
-        credentials or AnonymousCredentials(),  # type: ignore[no-untyped-call]  # as above
-        endpoint=server if isinstance(server, str) else server.origin,
-        policy=policy,
-        deadline=Deadline(60),
-        environ=environ or {},
-    )
-
-
-def only_token(token: str) -> Callable[[Asked], Answer]:
-    def script(asked: Asked) -> Answer:
-        return page() if asked.headers.get("authorization") == f"Bearer {token}" else html(401)
-
-    return script
-
-
-class TestCredentials:
-    @pytest.fixture
-    def found(self, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-        """What ``google.auth.default`` will return, or raise."""
-        answers: list[object] = []
-
-        def default(*, scopes: list[str]) -> tuple[object, None]:
-            assert scopes == ["https://www.googleapis.com/auth/devstorage.read_write"]
-            answer = answers.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer, None
-
-        monkeypatch.setattr(google.auth, "default", default)
-        return answers
-
-    def test_nobody_is_asked_for_credentials_by_default(self, found: list[object]) -> None:
-        """Public buckets are read anonymously, without looking for credentials."""
-        found.append(Token())
-        open_store("gs://bucket/", deadline=Deadline(60), environ={})
-        assert len(found) == 1
-
-    def test_default_credentials_are_found_when_wanted(self, found: list[object]) -> None:
-        """With credentials="default" they are looked for once, and nothing is sent yet."""
-        found.append(Token())
-        store = open_store("gs://bucket/", deadline=Deadline(60), environ={}, credentials="default")
-        assert found == []
-        assert store.requests == 0
-
-    @pytest.mark.parametrize(
-        ("failure", "kind", "transient"),
-        [
-            (AUTH.DefaultCredentialsError("none"), AccessDeniedError, False),
-            (AUTH.RefreshError("revoked"), AccessDeniedError, False),
-            (AUTH.RefreshError("busy", retryable=True), StoreUnavailableError, True),
-            (AUTH.TransportError("down"), StoreUnavailableError, True),
-        ],
-    )
-    def test_missing_credentials_say_what_to_do(
-        self, failure: Exception, kind: type[StoreError], found: list[object], *, transient: bool
-    ) -> None:
-        """Without credentials access is denied with a hint; where they cannot be got now, it is transient."""
-        found.append(failure)
-        with pytest.raises(kind, match="'gs://bucket/'") as caught:
-            open_store("gs://bucket/", deadline=Deadline(60), environ={}, credentials="default")
-        assert caught.value.transient is transient
-        if not transient:
-            assert "gcloud auth application-default login" in caught.value.hint
-
-    def test_looking_for_credentials_does_not_outlive_the_deadline(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """A metadata server that hangs does not make us hang."""
-        released = threading.Event()
-        monkeypatch.setattr(google.auth, "default", lambda **_options: released.wait(60))
-        with pytest.raises(StoreUnavailableError, match="deadline"):
-            open_store("gs://bucket/", deadline=Deadline(0.05), environ={}, credentials="default")
-        released.set()
-
-    def test_an_emulator_never_sees_credentials(
-        self, found: list[object], serve: Callable[..., Server]
-    ) -> None:
-        """Whoever sets STORAGE_EMULATOR_HOST gets no token sent there."""
-        found.append(Token())
-        server = serve(page())
-        environ = {"STORAGE_EMULATOR_HOST": server.origin}
-        open_store("gs://kops/", deadline=Deadline(60), environ=environ, credentials="default").list()
-        assert "authorization" not in server.asked[0].headers
-        assert len(found) == 1
-
-    def test_a_token_that_has_expired_is_refreshed(self, serve: Callable[..., Server]) -> None:
-        """A 401 makes google-auth fetch a new token, and both requests are counted."""
-        server = serve(only_token("new"))
-        token = Token()
-        sender = transport_to(server, credentials=token)
-        assert sender.request("GET", server.origin).json() == {}
-        assert (token.refreshed, sender.requests, len(server.asked)) == (1, 2, 2)
-
-    def test_a_token_that_is_not_accepted_ends(self, serve: Callable[..., Server]) -> None:
-        """Refreshing does not go on for ever where it does not help."""
-        server = serve(only_token("another"))
-        token = Token()
-        with pytest.raises(AccessDeniedError), translating(URL):
-            transport_to(server, credentials=token).request("GET", server.origin)
-        assert token.refreshed == 2
-
-    def test_netrc_adds_nothing(
-        self, serve: Callable[..., Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """Passwords of ~/.netrc are not sent with anonymous requests (DESIGN section 11)."""
-        (tmp_path / "netrc").write_text("default login someone password secret\n")
-        monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-        server = serve(page())
-        open_at(server).list()
-        assert "authorization" not in server.asked[0].headers
-        assert requests.get(server.origin, timeout=60).ok  # which does send it: the file is a good one
-        assert "authorization" in server.asked[1].headers
+        assert ended.stdout.split("\n")[:2] == ["[False, False, False, False]", "[False, False, False, True]"]
 
 
 class TestTraffic:
@@ -455,7 +142,6 @@ class TestTraffic:
         store.list("1.29.", delimiter="/", match_glob="1.29.*/")
         assert [(each.method, each.path) for each in server.asked] == [("GET", "/storage/v1/b/kops/o")]
         assert server.asked[0].query == {
-            "projection": "noAcl",
             "prefix": "releases/1.29.",
             "delimiter": "/",
             "matchGlob": "releases/1.29.*/",
@@ -469,7 +155,7 @@ class TestTraffic:
         """What is not asked for is not sent."""
         server = serve(page())
         assert open_at(server, url="gs://kops").list() == Listing((), ())
-        assert set(server.asked[0].query) == {"projection", "fields", "prettyPrint"}
+        assert set(server.asked[0].query) == {"fields", "prettyPrint"}
 
     def test_a_glob_that_the_root_would_change_stays_here(self, serve: Callable[..., Server]) -> None:
         """Where the store's prefix means something in a glob, only we filter."""
@@ -579,38 +265,9 @@ class TestProxies:
         self, endpoint: str, environ: dict[str, str], proxy: str | None
     ) -> None:
         """HTTP(S)_PROXY, ALL_PROXY and NO_PROXY mean what they mean to curl, and to clusters."""
-        assert proxies_for(endpoint, environ) == ({} if proxy is None else {endpoint.split(":")[0]: proxy})
-
-
-def certificate(folder: Path) -> Path:
-    """Make a key and a certificate that nobody trusts for 127.0.0.1."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(tz=UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(_LOOPBACK)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "server.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+        found = route_to(endpoint, environ).proxy
+        assert (found and found.value) == proxy
+        assert found is None or environ[found.variable]
 
 
 class TestTls:
@@ -662,40 +319,7 @@ def kinds_of_request() -> dict[str, Callable[[Store], object]]:
         "read": lambda store: store.read(MARKER, limit=1024),
         "stat": lambda store: store.stat(MARKER),
         "download": lambda store: list(store.download(MARKER)),
-        "write": write,
     }
-
-
-FAULTS: dict[str, tuple[Answer, type[StoreError], bool]] = {
-    "401": (html(401), AccessDeniedError, False),
-    "403": (html(403), AccessDeniedError, False),
-    "404": (html(404), ObjectNotFoundError, False),
-    "400": (html(400), StoreError, False),
-    "418": (html(418), StoreError, False),
-    "412": (html(412), PreconditionFailedError, False),
-    "408": (html(408), StoreUnavailableError, True),
-    "429": (html(429), StoreUnavailableError, True),
-    "500": (html(500), StoreUnavailableError, True),
-    "502": (html(502), StoreUnavailableError, True),
-    "503": (html(503), StoreUnavailableError, True),
-    "504": (html(504), StoreUnavailableError, True),
-    "501": (html(501), StoreUnavailableError, False),
-    "301": (html(301), MalformedResponseError, False),
-    "204": (Answer(status=204), MalformedResponseError, False),
-    "reset before the answer": (Answer(reset=-1), StoreUnavailableError, True),
-    "reset in the body": (Answer(body=b"{" * 9000, reset=4000), StoreUnavailableError, True),
-    "cut short": (Answer(body=b"{", length=100), StoreUnavailableError, True),
-    "bad gzip": (
-        Answer(headers={"Content-Encoding": "gzip"}, body=b"not gzip"),
-        MalformedResponseError,
-        False,
-    ),
-    "strange encoding": (
-        Answer(headers={"Content-Encoding": "br"}, body=b"{}"),
-        MalformedResponseError,
-        False,
-    ),
-}
 
 
 class TestFailures:
@@ -715,7 +339,7 @@ class TestFailures:
         assert caught.value.url.startswith("gs://kops/releases/")
         assert caught.value.url in str(caught.value)
         assert "sign in" not in str(caught.value)
-        assert store.requests == (3 if transient else 1)
+        assert store.requests >= 3 if transient else store.requests == 1
 
     @pytest.mark.parametrize("kind", ["list", "read", "stat", "download"])
     @pytest.mark.parametrize("fault", [name for name, (_, _, transient) in FAULTS.items() if transient])
@@ -803,7 +427,7 @@ class TestFailures:
         self, headers: dict[str, str], seconds: float | None
     ) -> None:
         """Retry-After is read in seconds or as a date, counted from the server's own clock."""
-        assert transport._retry_after(headers) == seconds
+        assert retry_after(headers) == seconds
 
     def test_the_wish_of_the_server_reaches_the_error(self, serve: Callable[..., Server]) -> None:
         """The error carries Retry-After for the retry to honour."""
@@ -813,18 +437,14 @@ class TestFailures:
 
     def test_errors_of_other_kinds_pass(self) -> None:
         """A mistake in the program is not taken for a store's failure."""
-        with pytest.raises(AssertionError), translating(URL):
+        with pytest.raises(AssertionError), translating(URL, ROUTE):
             raise AssertionError
 
     @pytest.mark.parametrize(
         ("failure", "kind", "transient"),
         [
-            (urllib3.exceptions.ReadTimeoutError(None, "", ""), StoreUnavailableError, True),  # type: ignore[arg-type]
-            (urllib3.exceptions.ProtocolError("broken"), StoreUnavailableError, True),
-            (requests.exceptions.ChunkedEncodingError("broken"), StoreUnavailableError, True),
-            (requests.exceptions.ConnectTimeout("slow"), StoreUnavailableError, True),
-            (requests.exceptions.InvalidURL("bad"), StoreUnavailableError, False),
-            (OSError("no bundle"), StoreUnavailableError, False),
+            (NetworkError(), StoreUnavailableError, True),
+            (OSError("broken"), StoreUnavailableError, True),
             (RecursionError("deep"), MalformedResponseError, False),
             (UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), MalformedResponseError, False),
             (AttributeError("get"), MalformedResponseError, False),
@@ -834,7 +454,7 @@ class TestFailures:
         self, failure: Exception, kind: type[StoreError], *, transient: bool
     ) -> None:
         """Whatever comes out of requests, urllib3 or the client becomes a StoreError with its cause."""
-        with pytest.raises(kind) as caught, translating(URL):
+        with pytest.raises(kind) as caught, translating(URL, ROUTE):
             raise failure
         assert caught.value.__cause__ is failure
         assert caught.value.transient is transient
@@ -1007,7 +627,7 @@ class TestListing:
         self, items: list[dict[str, Any]], serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An endless chain of empty or repeated pages is given up."""
-        monkeypatch.setattr(gcs, "MOST_IDLE_PAGES", 5)
+        monkeypatch.setattr(buckets, "MOST_IDLE_PAGES", 5)
         server = serve(lambda asked: page(items=items, nextPageToken=asked.query.get("pageToken", "") + "x"))
         with pytest.raises(MalformedResponseError, match="does not end"):
             open_at(server).list()
@@ -1017,7 +637,7 @@ class TestListing:
         self, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """So is an endless chain of pages that all bring something."""
-        monkeypatch.setattr(gcs, "MOST_PAGES", 5)
+        monkeypatch.setattr(buckets, "MOST_PAGES", 5)
 
         def script(asked: Asked) -> Answer:
             token = asked.query.get("pageToken", "") + "x"
@@ -1033,7 +653,7 @@ class TestListing:
         self, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch, *, compressed: bool
     ) -> None:
         """A huge body, and a small one that decompresses to a huge one, are refused."""
-        monkeypatch.setattr(transport, "PAGE_LIMIT", 100_000)
+        monkeypatch.setattr(gcs, "PAGE_LIMIT", 100_000)
         body = b" " * 10_000_000 if compressed else b" " * 100_001
         headers = {"Content-Encoding": "gzip"} if compressed else {}
         server = serve(Answer(headers=headers, body=gzip.compress(body) if compressed else body))
@@ -1164,7 +784,6 @@ class TestStat:
             Answer(body=b"null"),
             page(),
             page(name="releases/another", size="3", timeCreated=UPLOADED, generation="1"),
-            page(name=f"releases/{MARKER}", size="3", timeCreated=UPLOADED),
             page(name=f"releases/{MARKER}", size="x", timeCreated=UPLOADED, generation="1"),
             page(name=f"releases/{MARKER}", size="3", timeCreated="x", generation="1"),
         ],
@@ -1286,135 +905,6 @@ class TestDownload:
         assert len(next(pieces)) > 0
         pieces.close()  # type: ignore[attr-defined]  # it is a generator
         assert b"".join(store.download("kops")) == self.DATA
-
-
-class Bucket:
-    """A script that keeps one object, checks preconditions, and may lose answers on their way."""
-
-    def __init__(self, *, generation: int = 7, data: bytes = b"old\n") -> None:
-        self.generation = generation
-        self.data: bytes | None = data
-        self.lose = 0
-        self.after_write: Callable[[Bucket], None] = lambda _bucket: None
-        self.uploads: list[tuple[dict[str, Any], str, bytes]] = []
-
-    def __call__(self, asked: Asked) -> Answer:
-        if asked.method == "GET":
-            if self.data is None:
-                return html(404)
-            return Answer(headers={"x-goog-generation": str(self.generation)}, body=self.data)
-        if int(asked.query["ifGenerationMatch"]) != self.generation:
-            return html(412)
-        boundary = asked.headers["content-type"].partition("boundary=")[2].strip('"').encode()
-        parts = asked.body.split(b"--" + boundary)[1:3]
-        resource, media = (part.strip(b"\r\n").split(b"\r\n\r\n", 1) for part in parts)
-        kind = media[0].partition(b": ")[2].decode()
-        data = parts[1][:-2].split(b"\r\n\r\n", 1)[1]
-        self.uploads.append((json.loads(resource[1]), kind, data))
-        self.generation += 1
-        self.data = data
-        self.after_write(self)
-        if self.lose:
-            self.lose -= 1
-            return Answer(reset=-1)
-        return page(
-            name=json.loads(resource[1])["name"], generation=str(self.generation), size=str(len(data))
-        )
-
-
-class TestWrite:
-    def test_writes_in_one_request(self, serve: Callable[..., Server]) -> None:
-        """Content, type, caching, metadata and precondition go out together."""
-        bucket = Bucket()
-        server = serve(bucket)
-        store = open_at(server)
-        assert write(store) == "8"
-        resource, kind, data = bucket.uploads[0]
-        assert (kind, data) == ("text/plain", b"text\n")
-        assert resource["name"] == f"releases/{MARKER}"
-        assert resource["cacheControl"] == "private, max-age=0"
-        assert resource["metadata"] == {"why": "x"}
-        assert server.asked[0].path == "/upload/storage/v1/b/kops/o"
-        assert server.asked[0].query["ifGenerationMatch"] == "7"
-        assert store.requests == 1
-
-    def test_a_new_object_must_not_exist(self, serve: Callable[..., Server]) -> None:
-        """No generation means: only if there is none. Empty metadata and caching are not sent."""
-        bucket = Bucket(generation=0)
-        store = open_at(serve(bucket))
-        store.write(MARKER, b"x", if_generation=None, cache_control="", metadata={})
-        assert not bucket.uploads[0][0].get("metadata")
-        assert not bucket.uploads[0][0].get("cacheControl")
-        with pytest.raises(PreconditionFailedError):
-            write(store, if_generation=None)
-
-    def test_somebody_else_was_first(self, serve: Callable[..., Server]) -> None:
-        """A lost race is an error, found out in one request."""
-        bucket = Bucket(generation=9)
-        store = open_at(serve(bucket), attempts=QUICK)
-        with pytest.raises(PreconditionFailedError, match="somebody else") as caught:
-            write(store)
-        assert caught.value.exit_code == 5
-        assert (bucket.uploads, store.requests) == ([], 1)
-
-    def test_a_generation_of_another_kind_of_store_is_refused(self, serve: Callable[..., Server]) -> None:
-        """A directory's generation cannot be that of an object, so nothing is sent."""
-        server = serve(Bucket())
-        with pytest.raises(PreconditionFailedError, match="cannot be the generation"):
-            write(open_at(server), if_generation="17095-3-9")
-        assert server.asked == []
-
-    def test_an_answer_that_was_lost_is_no_lost_race(self, serve: Callable[..., Server]) -> None:
-        """The first attempt wrote and its answer got lost: the second finds our text, and that is success."""
-        bucket = Bucket()
-        bucket.lose = 1
-        store = open_at(serve(bucket), attempts=QUICK)
-        assert write(store) == "8"
-        assert len(bucket.uploads) == 1
-        assert store.requests == 3
-
-    def test_an_attempt_that_never_arrived_is_repeated(self, serve: Callable[..., Server]) -> None:
-        """Where nothing was written, the next attempt writes."""
-        bucket = Bucket()
-        answers = iter([html(503)])
-        server = serve(lambda asked: next(answers, None) or bucket(asked))
-        assert write(open_at(server, attempts=QUICK)) == "8"
-
-    @pytest.mark.parametrize("fate", ["overwritten", "deleted"])
-    def test_what_others_did_in_between_is_a_lost_race(self, fate: str, serve: Callable[..., Server]) -> None:
-        """Where our text is no longer there, we cannot say that it is."""
-        bucket = Bucket()
-        bucket.lose = 1
-
-        def meddle(touched: Bucket) -> None:
-            touched.generation += 1
-            touched.data = b"other" if fate == "overwritten" else None
-
-        bucket.after_write = meddle
-        with pytest.raises(PreconditionFailedError):
-            write(open_at(serve(bucket), attempts=QUICK))
-
-    def test_the_same_text_as_before_is_not_ours(self, serve: Callable[..., Server]) -> None:
-        """An unchanged generation proves that nothing was written, whatever the text."""
-
-        def script(asked: Asked) -> Answer:
-            if asked.method == "GET":
-                return Answer(headers={"x-goog-generation": "7"}, body=b"text\n")
-            return next(answers)
-
-        answers = iter([html(503), html(412)])
-        with pytest.raises(PreconditionFailedError):
-            write(open_at(serve(script), attempts=QUICK))
-
-    @pytest.mark.parametrize(
-        "answer", [html(), Answer(), Answer(body=b"[]"), page(), page(generation="x"), page(generation={})]
-    )
-    def test_an_answer_that_is_no_object_is_malformed(
-        self, answer: Answer, serve: Callable[..., Server]
-    ) -> None:
-        """A write whose answer cannot be understood is not called a success."""
-        with pytest.raises(MalformedResponseError):
-            write(open_at(serve(answer)))
 
 
 class TestDates:

@@ -46,9 +46,11 @@ class HangingStore(FakeStore):
         if call in self._hanging:
             self._never.wait()
 
-    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
+    ) -> Listing:
         self._wait(f"list {prefix}")
-        return super().list(prefix, delimiter=delimiter, match_glob=match_glob)
+        return super().list(prefix, delimiter=delimiter, match_glob=match_glob, start=start, end=end)
 
     def read(self, name: str, *, limit: int) -> Content:
         self._wait(f"read {name}")

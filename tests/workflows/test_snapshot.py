@@ -211,7 +211,15 @@ class TestListBuilds:
         """A store that lists more than it was asked for does no harm."""
 
         class Talkative(FakeStore):
-            def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+            def list(
+                self,
+                prefix: str = "",
+                *,
+                delimiter: str = "",
+                match_glob: str = "",
+                start: str = "",
+                end: str = "",
+            ) -> Listing:
                 return Listing((), ("1.30.0/", "markers/"))
 
         found = fetch(Talkative(), ListBuilds("1.30"))
@@ -504,7 +512,15 @@ class TestLearn:
                 return self.now
 
         class Slow(FakeStore):
-            def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+            def list(
+                self,
+                prefix: str = "",
+                *,
+                delimiter: str = "",
+                match_glob: str = "",
+                start: str = "",
+                end: str = "",
+            ) -> Listing:
                 raise deadline.error(self.url)
 
         clock = Clock()
@@ -570,8 +586,18 @@ class TestGather:
         """FAILURES row 5: the marker may be read after the listing, so its build is looked up once more."""
 
         class Behind(FakeStore):
-            def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
-                listing = super().list(prefix, delimiter=delimiter, match_glob=match_glob)
+            def list(
+                self,
+                prefix: str = "",
+                *,
+                delimiter: str = "",
+                match_glob: str = "",
+                start: str = "",
+                end: str = "",
+            ) -> Listing:
+                listing = super().list(
+                    prefix, delimiter=delimiter, match_glob=match_glob, start=start, end=end
+                )
                 hidden = f"{alpha(9)}/"
                 return evolve(listing, prefixes=tuple(each for each in listing.prefixes if each != hidden))
 

@@ -376,8 +376,8 @@ class TestTrouble:
         store = plain(honours_glob=True)
         real = store.list
 
-        def forgetful(prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
-            listing = real(prefix, delimiter=delimiter, match_glob=match_glob)
+        def forgetful(prefix: str = "", *, match_glob: str = "", **how: str) -> Listing:
+            listing = real(prefix, match_glob=match_glob, **how)
             kept = tuple(
                 each for each in listing.objects if "{" not in match_glob or alpha(5) not in each.name
             )
