@@ -33,10 +33,12 @@ class IndexedStore(FakeStore):
             self.add_build(alpha(distance), at=NOW - (number - distance) * HOUR)
         self._names = sorted(self.held)
 
-    def list(self, prefix: str = "", *, delimiter: str = "", match_glob: str = "") -> Listing:
+    def list(
+        self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
+    ) -> Listing:
         """List one build by its index, and everything else as `FakeStore` does."""
         if "+" not in prefix:
-            return super().list(prefix, delimiter=delimiter, match_glob=match_glob)
+            return super().list(prefix, delimiter=delimiter, match_glob=match_glob, start=start, end=end)
         begin, end = bisect_left(self._names, prefix), bisect_left(self._names, f"{prefix}\U0010ffff")
         names = self._names[begin:end]
         return Listing(tuple(StoredObject(name, 1, self.held[name].uploaded) for name in names), ())
