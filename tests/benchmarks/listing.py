@@ -39,8 +39,8 @@ class IndexedStore(FakeStore):
         """List one build by its index, and everything else as `FakeStore` does."""
         if "+" not in prefix:
             return super().list(prefix, delimiter=delimiter, match_glob=match_glob, start=start, end=end)
-        begin, end = bisect_left(self._names, prefix), bisect_left(self._names, f"{prefix}\U0010ffff")
-        names = self._names[begin:end]
+        first, last = bisect_left(self._names, prefix), bisect_left(self._names, f"{prefix}\U0010ffff")
+        names = self._names[first:last]
         return Listing(tuple(StoredObject(name, 1, self.held[name].uploaded) for name in names), ())
 
 
