@@ -12,7 +12,7 @@ MODULES :=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel wheel-test clean
+.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel wheel-test pyz pyz-test image clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,16 @@ wheel: $(VENV)/.installed-dev  ## Build sdist and wheel into dist/
 
 wheel-test: $(VENV)/.installed-dev  ## Install the wheel as a user does, on each of Python 3.11 to 3.13 that is here, and use it
 	$(BIN)/pytest -m wheel tests/test_wheel.py
+
+pyz: $(VENV)/.installed-dev  ## Build dist/kopsversion.pyz, the single file, and its checksum
+	$(BIN)/python .ci/onefile.py
+
+pyz-test: $(VENV)/.installed-dev  ## Build the single file, and use it with the source away, on each Python that is here
+	$(BIN)/pytest -m pyz tests/test_onefile.py
+
+image: pyz  ## Build the container image, where podman, buildah or docker is
+	@builder=$$(command -v podman || command -v buildah || command -v docker) || { echo "no podman, buildah or docker is here" >&2; exit 1; }; \
+	"$$builder" build --file Containerfile --tag kopsversion:latest .
 
 clean:  ## Remove what was made
 	rm -rf $(VENV) $(DEMO) dist build .coverage* htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

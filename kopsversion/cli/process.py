@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TERMINATED", "kopsversion", "leave", "resolve_latest"]
+__all__ = ["TERMINATED", "kopsversion", "leave", "one_file", "resolve_latest"]
 
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
 TERMINATED = 143
@@ -39,6 +39,17 @@ def kopsversion() -> None:
         from kopsversion.cli.toolbox import tools
 
         tools.main(prog_name="kopsversion")
+
+
+def one_file() -> None:
+    """Be one of the two, from ``kopsversion.pyz``: by the name that it was called by, or by its first argument."""
+    called = os.path.basename(sys.argv[0]).partition(".")[0]  # noqa: PTH119 # pathlib would cost each start
+    if called == "resolve-latest":
+        resolve_latest()
+    if sys.argv[1:2] == ["resolve-latest"]:
+        del sys.argv[1]
+        resolve_latest()
+    kopsversion()
 
 
 @contextmanager
