@@ -30,6 +30,7 @@ from kopsversion.rules.health import (
     MarkerHealth,
     SeenBuild,
     failed,
+    findings_of,
     judge_channel,
     unreadable,
     with_remarks,
@@ -195,3 +196,67 @@ def longest() -> HealthReport:
         refused=(held[0], held[3], seen(LONGEST, uploaded=None, state=BuildState.REFUSED)),
     )
     return HealthReport(store=f"file:///{'a-deep-directory/' * 12}", now=NOW, channels=(channel, channel))
+
+
+def many(channels: int = 30, builds: int = 90) -> HealthReport:
+    """Make a report on many channels, every seventh with a stale marker and every seventh without new builds."""
+    return HealthReport(
+        store=STORE,
+        now=NOW,
+        channels=tuple(_one_of_many(number, builds) for number in range(channels)),
+        made_by=MADE_BY,
+    )
+
+
+def _one_of_many(number: int, builds: int) -> ChannelHealth:
+    ref = MASTER if number == 0 else f"release-1.{40 - number}"
+    is_stale, is_old = number % 7 == 2, number % 7 == 3
+    held = tuple(
+        _build_of_many(ref, number=number, position=position, quiet=20 * DAY if is_old else 0 * DAY)
+        for position in range(builds)
+    )
+    behind = builds // 2 if is_stale else 0
+    found = []
+    if is_stale:
+        path = f"markers/{ref}/{GREEN_MARKER}"
+        said = f"{path} names {held[behind].version}, although {held[0].version} could have been promoted 51 days ago"
+        found.append(Condition("marker-stale", Severity.WARNING, said, {"marker": path, "verdict": "stale"}))
+    if is_old:
+        found.append(Condition("builds-old", Severity.WARNING, f"{ref} has had no build for 20 days"))
+    markers = (
+        _marker_of_many(ref, GREEN_MARKER, held[behind], builds_behind=behind),
+        _marker_of_many(ref, BRANCH_MARKER, held[0], builds_behind=0),
+    )
+    return ChannelHealth(
+        channel=ref,
+        policy=Policy(),
+        newest=held[0],
+        testable=held[0],
+        markers=markers,
+        findings=findings_of(found),
+        builds=held,
+        refused=tuple(each for each in held if each.state is BuildState.REFUSED)[:3],
+    )
+
+
+def _build_of_many(ref: str, *, number: int, position: int, quiet: timedelta) -> SeenBuild:
+    minor = 41 - number
+    commit = f"{(number * 1000 + position) * 7919:010x}"
+    states = {5: BuildState.REFUSED, 9: BuildState.UNEXAMINED}
+    state = states.get(position % 13, BuildState.TESTABLE)
+    return SeenBuild(
+        version=BuildVersion.parse(f"1.{minor}.0-alpha.3+v1.{minor}.0-alpha.2-{900 - position}-g{commit}"),
+        uploaded=NOW - quiet - position * timedelta(hours=24 + number % 5) - number * HOUR,
+        attribution=Attribution(ref, Witness.VERSION, Certainty.LIKELY),
+        state=state,
+        reasons=("linux/arm64/nodeup is missing",) if state is BuildState.REFUSED else (),
+    )
+
+
+def _marker_of_many(ref: str, name: str, named: SeenBuild, *, builds_behind: int) -> MarkerHealth:
+    verdict = Verdict.STALE if builds_behind else Verdict.CURRENT
+    lag = 51 * DAY if builds_behind else None
+    held = Marker(ref, name, Named(named.version), written=named.uploaded)
+    return MarkerHealth(
+        report=MarkerReport(held, verdict, f"names {named.version}", lag), builds_behind=builds_behind
+    )

@@ -1,23 +1,29 @@
-"""A health report as one HTML page that stands alone: no network, no script (issue 6, item 3).
+"""A health report as one HTML page that stands alone: no network, and readable without its script (issues 6 and 16).
 
-Where things stand on the timeline is computed here, in percent of its width and in pixels or em of its height;
-the template draws them. All text is escaped by jinja2. Needs jinja2, from the extra ``report``. This module must not
-know where the page goes.
+The page answers in this order: is it healthy, what is wrong since when and why, what to do and whom to ask; then the
+timeline, then the tables. What is said is gathered here, where things stand on the timeline in
+`kopsversion.render.lanes`; the template draws both. All text is escaped by jinja2. Needs jinja2, from the extra
+``report``. This module must not know where the page goes.
 """
 
 from __future__ import annotations
 
-import textwrap
+import base64
+import hashlib
+import re
 from datetime import timedelta
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from kopsversion.model.answer import Verdict
 from kopsversion.model.tables import printable
-from kopsversion.model.wording import dated, duration, moment
+from kopsversion.model.wording import count, duration, moment
+from kopsversion.render.causes import causes_of, lead, level_of, worst_channels_first
 from kopsversion.render.health_table import (
     CHANNEL_COLUMNS,
     MARKER_COLUMNS,
@@ -25,60 +31,64 @@ from kopsversion.render.health_table import (
     channel_cells,
     marker_cells,
     refused_cells,
-    state_of,
 )
-from kopsversion.rules.health import TIMELINE, BuildState
+from kopsversion.render.lanes import BAND, FLAG_ROW, Lane, Scale, dates, lane_of
+from kopsversion.render.links import Links
+from kopsversion.rules.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from jinja2 import Template
 
-    from kopsversion.rules.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
+    from kopsversion.rules.health import ChannelHealth, Finding, HealthReport, MarkerHealth, SeenBuild
 
-__all__ = ["health_to_html"]
+__all__ = ["INTERVAL", "health_to_html"]
 
-_SHORTEST = timedelta(days=7)
-"""The timeline is never shorter, so that one build does not fill it."""
+INTERVAL = timedelta(hours=1)
+"""How often a page is made anew, unless the configuration says otherwise."""
 
-_LINE = 46
-"""Characters in a line of a tooltip: a version of kOps as they are now, and it fits a phone."""
-_CHARACTER = 0.61
-"""Width of a monospaced character, in em; the fonts of all systems have 0.55 to 0.602."""
-_TIP_LINE = 1.45
-"""Height of a line of a tooltip, in em."""
-_TIP_MARGIN = 0.8
-"""Room around the text of a tooltip, in em."""
-
-_FLAG_ROW = 19
-"""Pixels of height for each marker."""
-_BAND = 34
-"""Pixels of height for the builds."""
-_BEFORE = -1.0
-"""Stands for the place of a build from before the timeline."""
-_LONGEST_LABEL = 22
-"""Characters of a marker's name beside its flag: latest-ci-updown-green."""
-_NARROWEST_GAP = 1
-"""Percent of the width that a gap must have to be seen."""
-_NARROWEST_LABELLED_GAP = 45
-"""Percent of the width that a gap must have for its label to fit on a phone."""
+_CONTENTS_ABOVE = 8
+"""Of more channels there is a table of contents."""
+_CODE = re.compile(r"`([^`<>]+)`")
+_TIME = re.compile(r"\b([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}) UTC\b")
 
 
-def health_to_html(report: HealthReport) -> str:
-    """Write a health report as a page; the same report gives the same text."""
-    scale = _Scale.around(report)
-    seen = {build.state for channel in report.channels for build in channel.builds}
-    return _template().render(
+def health_to_html(
+    report: HealthReport, *, links: Links | None = None, interval: timedelta | None = INTERVAL
+) -> str:
+    """Write a health report as a page; the same report gives the same text.
+
+    Parameters:
+        report: what to show.
+        links: where links lead; ``None`` for kops' own places.
+        interval: how long after this page the next one is due; ``None`` if none is to come.
+    """
+    view = _View(report, links=links or Links())
+    template, script = _template(), _script()
+    return template.render(
         report=report,
-        checked=moment(report.now),
-        lanes=[_lane(channel, scale) for channel in report.channels],
-        dates=list(_dates(scale)),
-        shown_states=[state for state in BuildState if state in seen],
-        tables=list(_tables(report)),
-        band=_BAND,
-        show=printable,
+        view=view,
+        title=lead(report),
+        level=_level(report),
+        due=report.now + interval if interval else None,
+        interval=int(interval.total_seconds()) if interval else 0,
+        script=Markup(script),  # noqa: S704 # a file of this package
+        digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        has_contents=len(report.channels) > _CONTENTS_ABOVE,
+        band=BAND,
+        flag_row=FLAG_ROW,
     )
+
+
+def _level(report: HealthReport) -> str:
+    if report.is_healthy:
+        return "healthy"
+    if report.nothing_read:
+        return "unreadable"
+    levels = {level_of(channel) for channel in report.channels}
+    return next(each for each in ("error", "unreadable", "warning") if each in levels)
 
 
 @cache
@@ -91,305 +101,280 @@ def _template() -> Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["timed"] = _timed
+    environment.filters["machine"] = _machine
+    environment.filters["moment"] = moment
     return environment.get_template("health.html.j2")
 
 
+@cache
+def _script() -> str:
+    return files("kopsversion.render").joinpath("templates", "age.js").read_text(encoding="utf-8").strip()
+
+
+def _timed(text: str) -> Markup:
+    """Escape text, and mark up the moments and the code in it."""
+    marked = _TIME.sub(r'<time datetime="\1T\2Z">\g<0></time>', str(escape(printable(text))))
+    marked = _CODE.sub(r"<code>\1</code>", marked)
+    return Markup(marked)  # noqa: S704 # escaped, but for elements around what is escaped
+
+
+def _machine(time: datetime) -> str:
+    """Write a moment as an attribute ``datetime`` holds it, to the minute."""
+    return f"{time:%Y-%m-%dT%H:%MZ}"
+
+
 # --------------------------------------------------------------------------------------------------
-# The timeline
+# What is said
 
 
-@frozen
-class _Scale:
-    """Where moments are on the timeline.
+@frozen(kw_only=True)
+class _FindingView:
+    """A finding.
 
     Attributes:
-        start: the left edge, UTC.
-        now: the right edge, UTC.
+        level: ``error``, ``warning``, ``info`` or ``silenced``.
+        finding: the finding itself.
+        code_href: where its code is explained.
+        links: what is worth looking at, as words and addresses.
     """
 
-    start: datetime
-    now: datetime
+    level: str
+    finding: Finding
+    code_href: str
+    links: tuple[tuple[str, str], ...]
 
-    @classmethod
-    def around(cls, report: HealthReport) -> _Scale:
-        """Choose the left edge: the day of the oldest build that is shown."""
-        shown = [
-            build.uploaded
-            for channel in report.channels
-            for build in channel.builds
-            if build.uploaded is not None
+
+@frozen(kw_only=True)
+class _ChannelView:
+    """A channel in need of attention, or with something that is good to know.
+
+    Attributes:
+        health: how it is.
+        anchor: what the page calls it.
+        level: how bad it is.
+        causes: what is wrong, in a few words each.
+        since: since when it is unhealthy, in words; empty where no runs were kept.
+        recurring: what came up several times, in words.
+        href: where its branch is.
+        findings: what counts, and what is silenced.
+        remarks: what is merely good to know.
+    """
+
+    health: ChannelHealth
+    anchor: str
+    level: str
+    causes: tuple[str, ...]
+    since: str
+    recurring: tuple[str, ...]
+    href: str
+    findings: tuple[_FindingView, ...]
+    remarks: tuple[_FindingView, ...]
+
+
+class _View:
+    """All that the template shows of a report.
+
+    Parameters:
+        report: the report.
+        links: where links lead.
+    """
+
+    def __init__(self, report: HealthReport, *, links: Links) -> None:
+        scale = Scale.around(report)
+        self.links = links
+        ordered = worst_channels_first(report)
+        anchored = list(zip(_anchors(ordered), ordered, strict=True))
+        self.channels = [_channel(channel, report, links=links, anchor=name) for name, channel in anchored]
+        self.general = [_finding(each, report, None, links=links) for each in _general(report)]
+        self.lanes = [
+            (name, lane_of(channel, scale, links=links, store=report.store)) for name, channel in anchored
         ]
-        oldest = min(shown, default=report.now).replace(hour=0, minute=0, second=0, microsecond=0)
-        return cls(max(min(oldest, report.now - _SHORTEST), report.now - TIMELINE), report.now)
+        self.dates = list(dates(scale))
+        self.legend = _Legend.of([lane for _, lane in self.lanes])
+        self.tables = [table for table in _tables(report, links=links) if table.rows]
+        self.codes = {} if links.condition else _codes(report)
+        self.store_href = _web(report.store)
 
-    def percent(self, time: datetime) -> float:
-        """Return a moment's distance from the left edge, in percent of the width."""
-        share = (time - self.start) / (self.now - self.start)
-        return round(100 * min(max(share, 0.0), 1.0), 2)
+    @property
+    def ill(self) -> Sequence[_ChannelView]:
+        """The channels in need of attention."""
+        return [channel for channel in self.channels if channel.level != "healthy"]
+
+    @property
+    def remarked(self) -> Sequence[_ChannelView]:
+        """The channels that have something that is good to know; of healthy ones also what is silenced."""
+        return [
+            channel
+            for channel in self.channels
+            if channel.remarks or (channel.level == "healthy" and (channel.findings or channel.recurring))
+        ]
 
 
-@frozen
-class _Tip:
-    """What appears when something is pointed at; wholly inside the timeline wherever that something is.
+def _web(url: str) -> str:
+    return url if url.startswith(("https://", "http://")) else ""
+
+
+def _anchors(channels: Sequence[ChannelHealth]) -> Iterator[str]:
+    """Name each channel for the page: its ref, with a number if another has that already."""
+    seen: dict[str, int] = {}
+    for channel in channels:
+        name = re.sub(r"[^A-Za-z0-9._-]", "-", channel.channel)
+        seen[name] = seen.get(name, 0) + 1
+        yield name if seen[name] == 1 else f"{name}~{seen[name]}"
+
+
+def _general(report: HealthReport) -> Sequence[Finding]:
+    return [finding for channel, finding in report.findings if not channel]
+
+
+def _channel(channel: ChannelHealth, report: HealthReport, *, links: Links, anchor: str) -> _ChannelView:
+    views = [_finding(each, report, channel, links=links) for each in channel.findings]
+    return _ChannelView(
+        health=channel,
+        anchor=anchor,
+        level=level_of(channel),
+        causes=causes_of(channel, now=report.now),
+        since=_since(channel, now=report.now),
+        recurring=_recurring(channel),
+        href=links.to_branch(channel.channel),
+        findings=_in_order(view for view in views if view.level != "info"),
+        remarks=tuple(view for view in views if view.level == "info"),
+    )
+
+
+def _in_order(views: Iterable[_FindingView]) -> tuple[_FindingView, ...]:
+    """Order findings: what is silenced last, the worst first, and of equals the job that is the cause first."""
+    causes_first = sorted(views, key=lambda view: not view.finding.condition.code.startswith("writer-"))
+    worst_first = sorted(causes_first, key=lambda view: view.finding.condition.severity, reverse=True)
+    return tuple(sorted(worst_first, key=lambda view: view.level == "silenced"))
+
+
+def _since(channel: ChannelHealth, *, now: datetime) -> str:
+    history = channel.history
+    if history is None or history.since is None:
+        return ""
+    at_least = " or longer" if history.is_since_before else ""
+    return f"Unhealthy since {moment(history.since)} ({duration(now - history.since)}{at_least})"
+
+
+def _recurring(channel: ChannelHealth) -> tuple[str, ...]:
+    recurring = channel.history.recurring if channel.history is not None else {}
+    return tuple(f"{key}: {count(times, 'time')} in 30 days" for key, times in recurring.items())
+
+
+def _finding(
+    finding: Finding, report: HealthReport, channel: ChannelHealth | None, *, links: Links
+) -> _FindingView:
+    return _FindingView(
+        level="silenced" if finding.silence is not None else str(finding.condition.severity),
+        finding=finding,
+        code_href=links.to_condition(finding.condition.code),
+        links=tuple(_links(finding, report, channel, links=links)),
+    )
+
+
+def _links(
+    finding: Finding, report: HealthReport, channel: ChannelHealth | None, *, links: Links
+) -> Iterator[tuple[str, str]]:
+    """Yield what is worth looking at for a finding."""
+    data = finding.condition.data
+    path = data.get("marker")
+    for marker in channel.markers if channel is not None else ():
+        if marker.report.marker.path == path:
+            missed = _compare(marker, channel, links=links)
+            places = (("what it misses", missed), ("the marker", _object(marker, report, links=links)))
+            yield from ((words, href) for words, href in places if href)
+    job = data.get("job")
+    if isinstance(job, str) and links.to_job(job):
+        yield f"runs of {job}", links.to_job(job)
+    for key, value in data.items():
+        if isinstance(value, str) and key.startswith(("run", "first", "newest", "last")) and _web(value):
+            yield key.removesuffix("_url").replace("_", " "), value
+
+
+def _compare(marker: MarkerHealth, channel: ChannelHealth | None, *, links: Links) -> str:
+    """Return where the merges are that a marker misses; nowhere if it misses none."""
+    newest = channel.testable if channel is not None else None
+    if marker.version is None or newest is None or marker.verdict not in {Verdict.STALE, Verdict.LAGGING}:
+        return ""
+    return links.to_compare(marker.version, newest.version)
+
+
+def _object(marker: MarkerHealth, report: HealthReport, *, links: Links) -> str:
+    return links.to_object(report.store, marker.report.marker.path)
+
+
+def _codes(report: HealthReport) -> Mapping[str, str]:
+    """Say what each code means that the page shows."""
+    shown = {finding.condition.code for _, finding in report.findings}
+    return {code: entry.meaning for code, entry in CATALOGUE.items() if code in shown}
+
+
+@frozen(kw_only=True)
+class _Legend:
+    """What the timeline draws, and nothing else.
 
     Attributes:
-        lines: its text.
-        width, height: in em.
-        x: its left edge, in em from what it is about.
+        ticks: states of builds, as the letter that draws each and its words.
+        flags: kinds of markers, the same way.
+        has_unplaced: whether a marker names no build that has a place.
+        has_earlier: whether something is older than the timeline.
+        has_gap: whether builds have stopped somewhere.
+        has_lag: whether the lag over time is drawn.
     """
 
-    lines: tuple[str, ...]
-    width: float
-    height: float
-    x: float
+    ticks: tuple[tuple[str, str], ...]
+    flags: tuple[tuple[str, str], ...]
+    has_unplaced: bool
+    has_earlier: bool
+    has_gap: bool
+    has_lag: bool
 
     @classmethod
-    def at(cls, percent: float, lines: Sequence[str]) -> _Tip:
-        """Place a tooltip at something that stands at `percent` of the width.
-
-        Shifted by the same percentage of its own width, it begins at the left edge for what is there, and
-        ends at the right edge for what is there: it never sticks out as long as it is not wider than the whole.
-        """
-        width = max(map(len, lines)) * _CHARACTER + 2 * _TIP_MARGIN
-        height = len(lines) * _TIP_LINE + _TIP_MARGIN
-        return cls(tuple(lines), round(width, 2), round(height, 2), round(-width * percent / 100, 2))
-
-    @property
-    def text_x(self) -> float:
-        """Where its text begins, in em from what it is about."""
-        return round(self.x + _TIP_MARGIN, 2)
-
-    @property
-    def line_height(self) -> float:
-        """Height of a line, in em."""
-        return _TIP_LINE
+    def of(cls, lanes: Sequence[Lane]) -> _Legend:
+        """Look at what is drawn."""
+        ticks = {tick.kind for lane in lanes for tick in lane.ticks}
+        placed = [flag for lane in lanes for flag in lane.flags if flag.is_placed]
+        flags = {flag.kind for flag in placed}
+        return cls(
+            ticks=tuple((kind, words) for kind, words in _TICKS.items() if kind in ticks),
+            flags=tuple((kind, words) for kind, words in _FLAGS.items() if kind in flags),
+            has_unplaced=any(not flag.is_placed for lane in lanes for flag in lane.flags),
+            has_earlier=any(lane.earlier for lane in lanes) or any(flag.is_earlier for flag in placed),
+            has_gap=any(lane.gap for lane in lanes),
+            has_lag=any(lane.lag for lane in lanes),
+        )
 
 
-@frozen(kw_only=True)
-class _Tick:
-    """A build.
-
-    Attributes:
-        x: percent of the width.
-        state: what is known of its testability.
-        title: all about it in one line.
-        tip: the same, when pointed at.
-    """
-
-    x: float
-    state: BuildState
-    title: str
-    tip: _Tip
-
-
-@frozen(kw_only=True)
-class _Flag:
-    """A marker, at the build that it names.
-
-    Attributes:
-        x: percent of the width.
-        y: pixels from the top of the lane.
-        leftward: whether it flies to the left, with its label on that side.
-        verdict: ``good``, ``slow`` or ``bad``: its shape.
-        label: its name, shortened.
-        title: all about it in one line.
-        tip: the same, when pointed at.
-    """
-
-    x: float
-    y: int
-    leftward: bool
-    verdict: str
-    label: str
-    title: str
-    tip: _Tip
-
-
-@frozen(kw_only=True)
-class _Gap:
-    """The time since the newest build, where that is too long.
-
-    Attributes:
-        x, width: percent of the width.
-        label: how long; empty where there is no room for it.
-    """
-
-    x: float
-    width: float
-    label: str
-
-
-@frozen(kw_only=True)
-class _Lane:
-    """The timeline of one channel.
-
-    Attributes:
-        channel: its ref.
-        state: how it is, in one word.
-        note: how old its newest build is.
-        ticks: its builds, oldest first.
-        flags: its markers.
-        gap: where builds stopped; ``None`` where they did not.
-        band_y: pixels from the top to the builds.
-        height: pixels.
-    """
-
-    channel: str
-    state: str
-    note: str
-    ticks: tuple[_Tick, ...]
-    flags: tuple[_Flag, ...]
-    gap: _Gap | None
-    band_y: int
-    height: int
-
-
-def _lane(channel: ChannelHealth, scale: _Scale) -> _Lane:
-    placed = [
-        (marker, place) for marker in channel.markers if (place := _place(marker, channel, scale)) is not None
-    ]
-    flags = tuple(
-        _flag(marker, place=place, y=row * _FLAG_ROW, now=scale.now)
-        for row, (marker, place) in enumerate(placed)
-    )
-    band_y = len(flags) * _FLAG_ROW
-    return _Lane(
-        channel=channel.channel,
-        state=state_of(channel),
-        note=_note(channel, now=scale.now),
-        ticks=tuple(_tick(build, uploaded, scale) for build, uploaded in _oldest_first(channel)),
-        flags=flags,
-        gap=_gap(channel, scale),
-        band_y=band_y,
-        height=band_y + _BAND,
-    )
-
-
-def _oldest_first(channel: ChannelHealth) -> Sequence[tuple[SeenBuild, datetime]]:
-    dated = [(build, build.uploaded) for build in channel.builds if build.uploaded is not None]
-    return sorted(dated, key=lambda pair: (pair[1], pair[0].version))
-
-
-def _note(channel: ChannelHealth, *, now: datetime) -> str:
-    if channel.unreadable is not None:
-        return "not known"
-    if channel.newest is None or channel.newest.uploaded is None:
-        return "no build"
-    return f"newest build {duration(now - channel.newest.uploaded)} ago"
-
-
-def _tick(build: SeenBuild, uploaded: datetime, scale: _Scale) -> _Tick:
-    x = scale.percent(uploaded)
-    said = f"{moment(uploaded)}, {build.state}"
-    reasons = "; ".join(build.reasons)
-    return _Tick(
-        x=x,
-        state=build.state,
-        title=f"{build.version}: {said}{': ' if reasons else ''}{printable(reasons)}",
-        tip=_Tip.at(x, [*_version_lines(str(build.version)), said, *_wrapped(reasons)]),
-    )
-
-
-def _version_lines(text: str) -> Iterator[str]:
-    """Break a version that is too long for a line: at the plus, then wherever a line is full."""
-    release, _, rest = text.partition("+")
-    for part in [text] if len(text) <= _LINE else [release, f"+{rest}"]:
-        yield from textwrap.wrap(part, _LINE, break_on_hyphens=False)
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(printable(text), _LINE, max_lines=3, placeholder="…")
-
-
-def _place(marker: MarkerHealth, channel: ChannelHealth, scale: _Scale) -> float | None:
-    """Return where the build is that a marker names: before the left edge if it is older than the timeline."""
-    for build, uploaded in _oldest_first(channel):
-        if build.version == marker.version:
-            return scale.percent(uploaded)
-    return _BEFORE if marker.builds_behind is not None else None
-
-
-def _flag(marker: MarkerHealth, *, place: float, y: int, now: datetime) -> _Flag:
-    verdict = "" if marker.verdict is Verdict.CURRENT else f" ({marker.verdict})"
-    kinds = {Verdict.CURRENT: "good", Verdict.LAGGING: "slow"}
-    x = max(place, 0.0)
-    return _Flag(
-        x=x,
-        y=y,
-        leftward=x > 50,
-        verdict=kinds.get(marker.verdict, "bad"),
-        label=_shortened(marker.name.removesuffix(".txt"), _LONGEST_LABEL - len(verdict)) + verdict,
-        title=printable(f"{marker.report.marker.path} is {marker.verdict}: it {marker.report.message}"),
-        tip=_Tip.at(x, list(_marker_lines(marker, is_older=place == _BEFORE, now=now))),
-    )
-
-
-def _shortened(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def _marker_lines(marker: MarkerHealth, *, is_older: bool, now: datetime) -> Iterator[str]:
-    yield from textwrap.wrap(f"{marker.name}: {marker.verdict}", _LINE)
-    yield from _version_lines(str(marker.version))  # only markers that name a build have a flag
-    if marker.lag:
-        yield f"promotion lag {duration(marker.lag)}"
-    if is_older:
-        yield "a build from before this timeline"
-    if marker.written is not None:
-        yield f"written {dated(marker.written, now=now)}"
-
-
-def _gap(channel: ChannelHealth, scale: _Scale) -> _Gap | None:
-    """Return the gap of a channel whose builds have stopped, or that has none at all."""
-    newest = channel.newest.uploaded if channel.newest is not None else None
-    stopped = any(finding.condition.code in {"builds-old", "builds-stalled"} for finding in channel.findings)
-    if channel.unreadable is not None or (newest is not None and not stopped):
-        return None
-    x = 0.0 if newest is None else scale.percent(newest)
-    width = round(100 - x, 2)
-    if width < _NARROWEST_GAP:
-        return None
-    label = "no build" if newest is None else f"no build for {duration(scale.now - newest)}"
-    return _Gap(x=x, width=width, label=label if width >= _NARROWEST_LABELLED_GAP else "")
-
-
-@frozen
-class _Date:
-    """A date on the timeline.
-
-    Attributes:
-        x: percent of the width.
-        label: the date; empty where there is no room for it.
-    """
-
-    x: float
-    label: str
-
-
-def _dates(scale: _Scale) -> Iterator[_Date]:
-    """Yield the first days of months, Mondays, or days, such that no two labels touch on a phone."""
-    span = scale.now - scale.start
-    midnight = scale.start.replace(hour=0, minute=0, second=0, microsecond=0)
-    for number in range(span.days + 2):
-        day = midnight + timedelta(days=number)
-        if scale.start <= day < scale.now and _is_marked(day, span=span, now=scale.now):
-            x = scale.percent(day)
-            yield _Date(x, f"{day.day} {day:%b}" if x < _LAST_LABEL else "")
-
-
-def _is_marked(day: datetime, *, span: timedelta, now: datetime) -> bool:
-    if span > timedelta(days=45):
-        return day.day == 1
-    if span > timedelta(days=14):
-        return day.weekday() == 0
-    return (now - day).days % 2 == 0
-
-
-_LAST_LABEL = 84
-"""Percent of the width after which a date would touch the word "now"."""
+_TICKS = {
+    "t": "testable build",
+    "r": "refused build",
+    "u": "build that may still be uploading",
+    "n": "build not examined",
+}
+_FLAGS = {
+    "good": "marker that names the newest testable build",
+    "slow": "marker that lags, within its limit",
+    "bad": "marker that cannot be used",
+    "ignored": "marker that does not matter",
+}
 
 # --------------------------------------------------------------------------------------------------
 # The tables
+
+
+@frozen
+class _Cell:
+    """A cell of a table.
+
+    Attributes:
+        text: what it says.
+        href: where it leads; empty for no link.
+    """
+
+    text: str
+    href: str = ""
 
 
 @frozen(kw_only=True)
@@ -398,40 +383,75 @@ class _Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[_Cell, ...], ...]
     codes: frozenset[str] = frozenset()
     long: frozenset[str] = frozenset()
 
+    @property
+    def anchor(self) -> str:
+        """What the page calls it."""
+        return self.title.lower().replace(" ", "-")
 
-def _tables(report: HealthReport) -> Iterator[_Table]:
-    now = report.now
+
+def _tables(report: HealthReport, *, links: Links) -> Iterator[_Table]:
+    ordered = worst_channels_first(report)
     yield _Table(
         title="Channels",
         columns=CHANNEL_COLUMNS,
-        rows=tuple(channel_cells(channel, now=now) for channel in report.channels),
+        rows=tuple(_channel_row(channel, report, links=links) for channel in ordered),
         codes=frozenset({"newest testable build"}),
         long=frozenset({"newest build"}),
     )
     yield _Table(
         title="Markers",
         columns=MARKER_COLUMNS,
-        rows=tuple((channel.channel, *marker_cells(marker, now=now)) for channel, marker in report.markers),
+        rows=tuple(
+            _marker_row(channel, marker, report, links=links)
+            for channel in ordered
+            for marker in channel.markers
+        ),
         codes=frozenset({"marker", "names"}),
     )
     yield _Table(
         title="Refused builds",
         columns=REFUSED_COLUMNS,
-        rows=tuple((channel.channel, *refused_cells(build)) for channel, build in report.refused),
+        rows=tuple(_refused_row(channel, build, links=links) for channel, build in report.refused),
         codes=frozenset({"build"}),
         long=frozenset({"why"}),
     )
     yield _Table(
         title="Skipped names",
         columns=("what they are", "how many"),
-        rows=tuple((kind, str(number)) for kind, number in sorted(report.skipped.items())),
+        rows=tuple((_Cell(kind), _Cell(str(number))) for kind, number in sorted(report.skipped.items())),
     )
     yield _Table(
         title="Channels left out",
         columns=("channel", "last marker written"),
-        rows=tuple((old.channel, moment(old.written)) for old in report.left_out),
+        rows=tuple((_Cell(old.channel), _Cell(moment(old.written))) for old in report.left_out),
     )
+
+
+def _row(columns: Sequence[str], cells: Sequence[str], hrefs: Mapping[str, str]) -> tuple[_Cell, ...]:
+    return tuple(_Cell(text, hrefs.get(column, "")) for column, text in zip(columns, cells, strict=True))
+
+
+def _channel_row(channel: ChannelHealth, report: HealthReport, *, links: Links) -> tuple[_Cell, ...]:
+    testable = channel.testable
+    hrefs = {"newest testable build": links.to_commit(testable.version) if testable is not None else ""}
+    return _row(CHANNEL_COLUMNS, channel_cells(channel, now=report.now), hrefs)
+
+
+def _marker_row(
+    channel: ChannelHealth, marker: MarkerHealth, report: HealthReport, *, links: Links
+) -> tuple[_Cell, ...]:
+    hrefs = {
+        "marker": _object(marker, report, links=links),
+        "lag": _compare(marker, channel, links=links),
+        "names": links.to_commit(marker.version) if marker.version is not None else "",
+    }
+    return _row(MARKER_COLUMNS, (channel.channel, *marker_cells(marker, now=report.now)), hrefs)
+
+
+def _refused_row(channel: ChannelHealth, build: SeenBuild, *, links: Links) -> tuple[_Cell, ...]:
+    hrefs = {"build": links.to_commit(build.version)}
+    return _row(REFUSED_COLUMNS, (channel.channel, *refused_cells(build)), hrefs)

@@ -185,6 +185,22 @@ CATALOGUE: Mapping[str, Entry] = {
         "Names in the store are no builds; they are counted by kind and passed over.",
         "Nothing to do, unless a build you know is among them.",
     ),
+    # The watcher's own configuration and journal
+    "silence-ended": Entry(
+        _INFO,
+        "A `[[silence]]` of the configuration has ended, so its finding counts again.",
+        "Take it out of the configuration, or set a new day if it is still known.",
+    ),
+    "channel-unknown": Entry(
+        _WARNING,
+        "The configuration has a limit or a silence for a channel that does not exist.",
+        "See whether its name is right; if the branch is over, take it out.",
+    ),
+    "journal-unusable": Entry(
+        _WARNING,
+        "The journal cannot be read or written, or holds lines that are not its own.",
+        "See whether the file that --journal names can be written, and what else writes to it.",
+    ),
     # The last good answer
     "cached-answer": Entry(
         _WARNING,

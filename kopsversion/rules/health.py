@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from kopsversion.model.bucket import Build, Snapshot
     from kopsversion.model.channel import Attribution, Channel
     from kopsversion.model.policy import Policy
+    from kopsversion.model.silence import Silence
     from kopsversion.model.version import BuildVersion
     from kopsversion.rules.inquiry import Candidate
 
@@ -136,15 +137,21 @@ class Finding:
     Attributes:
         condition: what is the case.
         advice: one sentence.
+        silence: why it does not count for now; ``None`` where it does.
+        first_seen: the first of the runs in a row that found it, UTC; ``None`` where no runs were kept.
+        is_new: whether the run before did not find it.
     """
 
     condition: Condition
     advice: str
+    silence: Silence | None = None
+    first_seen: datetime | None = None
+    is_new: bool = False
 
     @property
     def is_serious(self) -> bool:
         """Whether it makes its channel unhealthy."""
-        return self.condition.severity >= Severity.WARNING
+        return self.condition.severity >= Severity.WARNING and self.silence is None
 
 
 @frozen(kw_only=True)
@@ -168,6 +175,23 @@ class CheckResult:
 
 
 @frozen(kw_only=True)
+class ChannelHistory:
+    """What earlier runs say about a channel.
+
+    Attributes:
+        since: the first of the runs in a row that found it unhealthy, UTC; ``None`` if it is healthy.
+        is_since_before: whether that is the first run that was kept, so that it may have begun earlier.
+        recurring: how often something was found, gone and found again in the last 30 days, by code and marker.
+        lags: the worst promotion lag of its markers at each run, oldest first.
+    """
+
+    since: datetime | None = None
+    is_since_before: bool = False
+    recurring: Mapping[str, int] = Factory(dict)
+    lags: tuple[tuple[datetime, timedelta], ...] = ()
+
+
+@frozen(kw_only=True)
 class ChannelHealth:
     """How one channel is.
 
@@ -182,6 +206,7 @@ class ChannelHealth:
         builds: its builds of the timeline, newest first, as far as their upload times are known.
         refused: its builds that were looked into and cannot be tested, or not yet, newest first.
         unreadable: why it could not be judged; ``None`` if it could.
+        history: what earlier runs say; ``None`` where none were kept.
     """
 
     channel: str
@@ -194,6 +219,7 @@ class ChannelHealth:
     builds: tuple[SeenBuild, ...] = ()
     refused: tuple[SeenBuild, ...] = ()
     unreadable: str | None = None
+    history: ChannelHistory | None = None
 
     @property
     def is_healthy(self) -> bool:
@@ -278,7 +304,8 @@ class HealthReport:
         found = [("", self.failure)] if self.failure is not None else []
         found += [("", Finding(condition, "")) for condition in self.conditions]
         found += [(channel.channel, finding) for channel in self.channels for finding in channel.findings]
-        return tuple(sorted(found, key=lambda pair: pair[1].condition.severity, reverse=True))
+        by_severity = sorted(found, key=lambda pair: pair[1].condition.severity, reverse=True)
+        return tuple(sorted(by_severity, key=lambda pair: pair[1].silence is not None))
 
     @property
     def refused(self) -> tuple[tuple[ChannelHealth, SeenBuild], ...]:

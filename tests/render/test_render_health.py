@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import json
 import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-import html5lib
 import jsonschema
 import pytest
-from attrs import evolve
 from junitparser import JUnitXml
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -24,17 +19,18 @@ from kopsversion.model.channel import GREEN_MARKER
 from kopsversion.model.tables import plain
 from kopsversion.render.health_json import health_to_json
 from kopsversion.render.health_table import health_tables, summary_line
-from kopsversion.render.html import _Scale, health_to_html
+from kopsversion.render.html import health_to_html
 from kopsversion.render.junit import health_to_junit
 from kopsversion.render.markdown import escaped, health_to_markdown
 from kopsversion.render.prometheus import health_to_prometheus
-from kopsversion.rules.health import BuildState, HealthReport
 from tests import health_schema
-from tests.builders import DAY, HOUR, NOW
+from tests.builders import NOW
 from tests.health_reports import LONGEST, crowded, everything, incident, longest, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from kopsversion.rules.health import HealthReport
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMA = Path(__file__).parents[2] / "docs/reference/health.schema.json"
@@ -252,220 +248,6 @@ class TestMarkdown:
         ]
         cells = [len(re.findall(r"(?<!\\)\|", row)) for row in rows]
         assert set(cells) == {7, 8, 6}
-
-
-class TestHtml:
-    @pytest.mark.parametrize("name", ["incident", "everything", "longest", "nothing"])
-    def test_valid(self, name: str, reports: Mapping[str, HealthReport]) -> None:
-        """The page is valid HTML5."""
-        html5lib.HTMLParser(strict=True).parse(health_to_html(reports[name]))
-
-    def test_five_thousand_builds(self) -> None:
-        """The page is valid, has a tick for each build, and stays below six megabytes, with 5,000 builds."""
-        text = health_to_html(crowded(5000))
-        html5lib.HTMLParser(strict=True).parse(text)
-        assert text.count('<g class="t"') == 5000
-        assert len(text) < 6_000_000
-
-    def test_alone(self, reports: Mapping[str, HealthReport]) -> None:
-        """The page asks for nothing: no script, no address, and a policy that would stop both."""
-        text = health_to_html(reports["incident"])
-        assert "<script" not in text
-        assert not re.search(r"""(src|href)=["'](?!#|data:,)""", text)
-        assert not re.search(r"url\((?!#)|@import", text)
-        assert "default-src 'none'" in text
-
-    def test_hostile_text(self, reports: Mapping[str, HealthReport]) -> None:
-        """Text is escaped, and is printable."""
-        text = health_to_html(reports["everything"])
-        assert "<script" not in text
-        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
-        assert text.replace("\n", "").isprintable()
-
-    def test_says(self, reports: Mapping[str, HealthReport]) -> None:
-        """On top stands whether it is healthy; each build has its version, where it stands or hovers."""
-        text = health_to_html(reports["incident"])
-        assert text.index("2 of 4 channels are unhealthy") < text.index('class="timeline"')
-        assert (
-            "<title>1.29.0-alpha.4+v1.29.0-alpha.3-369-g8f29969f20: 2024-03-03 18:01 UTC, refused: " in text
-        )
-        assert text.count("no build for 61 days") == 1
-        assert "3</span>" in text  # skipped names
-
-    def test_only_what_is_shown_is_explained(self, reports: Mapping[str, HealthReport]) -> None:
-        """The legend explains the shapes that are on the page."""
-        legend = health_to_html(reports["incident"]).partition('<ul class="legend">')[2]
-        assert BuildState.REFUSED in legend
-        assert f"</svg>{BuildState.UNSETTLED}<" not in legend
-        assert "builds have stopped" in legend
-        assert "builds have stopped" not in health_to_html(crowded(3))
-
-    def test_gap_of_nothing(self, reports: Mapping[str, HealthReport]) -> None:
-        """A channel without any build is one gap; one whose newest build is minutes old has none to be seen."""
-        text = health_to_html(reports["everything"])
-        assert text.count('<rect class="gap" x="0.0%" width="100.0%"') == 1
-        assert text.count('class="gap-edge"') == 1
-
-    def test_gap_too_small_for_words(self, reports: Mapping[str, HealthReport]) -> None:
-        """A gap that is too narrow for its label on a phone is drawn without it."""
-        master = reports["incident"].channels[0]
-        assert master.newest is not None
-        assert master.newest.uploaded is not None
-        older = evolve(master.builds[-1], uploaded=master.newest.uploaded - 50 * DAY)
-        report = evolve(reports["incident"], channels=(evolve(master, builds=(*master.builds, older)),))
-        recent = evolve(report, now=master.newest.uploaded + 20 * DAY)
-        assert 'class="gap"' in health_to_html(recent)
-        assert 'class="gap-label"' not in health_to_html(recent)
-
-    def test_build_without_time(self) -> None:
-        """A channel whose newest build has no known time is said to have no build."""
-        channel = evolve(crowded(1).channels[0], newest=None, testable=None, builds=())
-        assert ">no build<" in health_to_html(HealthReport(store="x", now=NOW, channels=(channel,)))
-
-    @pytest.mark.parametrize(
-        ("days", "labels"),
-        [
-            (100, ["1 Feb", "1 Mar", "1 Apr"]),
-            (30, ["8 Apr", "15 Apr", "22 Apr", "29 Apr"]),
-            (10, ["26 Apr", "28 Apr", "30 Apr", "2 May", "4 May"]),
-            (0, ["30 Apr", "2 May", "4 May"]),
-        ],
-    )
-    def test_dates(self, days: int, labels: list[str]) -> None:
-        """The scale has the first days of months, Mondays, or every other day, but none near the right edge."""
-        held = evolve(crowded(1).channels[0].builds[0], uploaded=NOW - days * DAY)
-        channel = evolve(crowded(1).channels[0], builds=(held,))
-        text = health_to_html(HealthReport(store="x", now=NOW, channels=(channel,)))
-        axis = text.partition('<svg class="axis"')[2].partition("</svg>")[0]
-        assert re.findall(r">([0-9]+ [A-Z][a-z]+)</text>", axis) == labels
-
-    def test_scale(self) -> None:
-        """Moments before and after the timeline stand at its edges."""
-        scale = _Scale(NOW - 10 * DAY, NOW)
-        assert [scale.percent(NOW - age) for age in (11 * DAY, 5 * DAY, -HOUR)] == [0, 50, 100]
-
-
-# --------------------------------------------------------------------------------------------------
-# In a browser
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
-MEASURE = """
-addEventListener("load", () => {
-parent.document.body.getBoundingClientRect();  // so that this frame has its width
-const boxes = [], problems = [], width = innerWidth;
-const near = (a, b) => a > b + 1.5;
-const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
-while (walker.nextNode()) {
-  const node = walker.currentNode;
-  if (!node.data.trim() || node.parentElement.closest("style,title,.skip,.tip")) continue;
-  const range = document.createRange();
-  range.selectNodeContents(node);
-  for (const box of range.getClientRects())
-    if (box.width > 1 && box.right > 0) boxes.push({box, text: node.data.trim()});
-}
-for (const {box, text} of boxes)
-  if (near(box.right, width) || near(0, box.left)) problems.push(`"${text}" sticks out`);
-for (let i = 0; i < boxes.length; i++)
-  for (let j = i + 1; j < boxes.length; j++) {
-    const [a, b] = [boxes[i].box, boxes[j].box];
-    const x = Math.min(a.right, b.right) - Math.max(a.left, b.left);
-    const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
-    if (x > 1.5 && y > 3) problems.push(`"${boxes[i].text}" and "${boxes[j].text}" overlap`);
-  }
-if (document.documentElement.scrollWidth > width) problems.push("the page scrolls sideways");
-let tips = 0;
-for (const tip of document.querySelectorAll(".tip")) {
-  tip.style.display = "inline";
-  const frame = tip.querySelector("rect").getBoundingClientRect();
-  const text = tip.querySelector("text").getBoundingClientRect();
-  if (near(frame.right, width) || near(0, frame.left)) problems.push(`tip ${tip.textContent} sticks out`);
-  if (near(text.right, frame.right) || near(frame.left, text.left) || near(text.bottom, frame.bottom)
-      || near(frame.top, text.top)) problems.push(`tip ${tip.textContent} leaves its frame`);
-  tip.style.display = "";
-  tips++;
-}
-const shown = [...document.querySelectorAll(".tip")].filter(tip => getComputedStyle(tip).display !== "none").length;
-const first = document.querySelector(".t");
-first.focus();
-const focused = getComputedStyle(first.querySelector(".tip")).display !== "none";
-const result = {width, texts: boxes.length, tips, shown, focused, problems,
-                page: getComputedStyle(document.body).backgroundColor};
-parent.document.querySelector("pre").textContent = JSON.stringify(result);
-});
-"""
-FRAME = """<!DOCTYPE html>
-<meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>a frame</title>
-<pre></pre>
-<iframe sandbox="allow-scripts allow-same-origin" style="width: {width}px; height: 900px; border: 0"
- srcdoc="{page}"></iframe>
-"""
-"""Prow's lens shows a page in a sandboxed frame; no window of Chromium is as narrow as a phone."""
-
-
-def browse(page: str, tmp_path: Path, *, width: int, dark: bool = False) -> dict[str, Any]:
-    """Open a page in Chromium, in a frame as wide as that, and measure what is on it."""
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
-    allowed = re.sub(r"<meta http-equiv[^>]+>", "", page)  # which forbids the measuring script
-    measured = allowed.replace("</body>", f"<script>{MEASURE}</script></body>")
-    path = tmp_path / "page.html"
-    path.write_text(FRAME.format(width=width, page=html.escape(measured)))
-    scheme = [f"--blink-settings=preferredColorScheme={int(not dark)}"]
-    done = subprocess.run(
-        [
-            *(CHROMIUM, *FLAGS, *scheme, f"--user-data-dir={tmp_path / 'profile'}"),
-            *("--window-size=1400,1000", "--dump-dom", path.as_uri()),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    body = html5lib.parse(done.stdout, namespaceHTMLElements=False)
-    found = body.find(".//pre")
-    assert found is not None
-    assert found.text, done.stderr[-200:]
-    result: dict[str, Any] = json.loads(found.text)
-    return result
-
-
-class TestInBrowser:
-    @pytest.mark.parametrize("width", [1280, 390])
-    @pytest.mark.parametrize("name", ["incident", "everything", "longest"])
-    def test_no_overlap(
-        self, name: str, width: int, tmp_path: Path, reports: Mapping[str, HealthReport]
-    ) -> None:
-        """No text overlaps another or leaves the page or its frame, on a desk and on a phone; tips come on focus."""
-        seen = browse(health_to_html(reports[name]), tmp_path, width=width)
-        assert seen["problems"] == []
-        assert seen["width"] == width
-        assert seen["texts"] > 50
-        ticks = sum(len(channel.builds) for channel in reports[name].channels)
-        assert seen["tips"] >= ticks > 0
-        assert seen["shown"] == 0
-        assert seen["focused"]
-
-    def test_dark(self, tmp_path: Path, reports: Mapping[str, HealthReport]) -> None:
-        """Whoever prefers it dark gets it dark."""
-        page = health_to_html(reports["incident"])
-        light = browse(page, tmp_path, width=1280)
-        dark = browse(page, tmp_path, width=1280, dark=True)
-        assert light["page"] == "rgb(255, 255, 255)"
-        assert dark["page"] == "rgb(15, 18, 22)"
-        assert dark["problems"] == []
-
-    def test_bench_sees_faults(self, tmp_path: Path, reports: Mapping[str, HealthReport]) -> None:
-        """The measurement finds a fault that was put in: it can fail."""
-        page = health_to_html(reports["incident"]).replace(
-            "</style>", ".findings { width: 1500px; } .legend { margin-top: -20px; }</style>"
-        )
-        problems = browse(page, tmp_path, width=1280)["problems"]
-        assert any("overlap" in problem for problem in problems)
-        assert any("sticks out" in problem or "sideways" in problem for problem in problems)
 
 
 def test_longest_version() -> None:

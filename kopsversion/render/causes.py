@@ -1,0 +1,151 @@
+"""What is wrong with a channel in a few words, for whoever has five seconds (issue 16, items 2 and 3).
+
+Made of what was found and measured, never of the sentences. The page and the terminal begin with it. This module
+must not know how it is shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kopsversion.model.answer import Severity, Verdict
+from kopsversion.model.wording import count, duration
+from kopsversion.rules.health import BuildState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from kopsversion.rules.health import ChannelHealth, HealthReport, MarkerHealth
+
+__all__ = ["CAUSES_NAMED", "causes_of", "day_text", "lead", "level_of", "short_name", "worst_channels_first"]
+
+CAUSES_NAMED = 3
+"""How many unhealthy channels the first sentence explains; of more it only gives the names."""
+
+
+def level_of(channel: ChannelHealth) -> str:
+    """Say how bad a channel is: ``unreadable``, ``error``, ``warning`` or ``healthy``."""
+    if channel.is_healthy:
+        return "healthy"
+    if channel.unreadable is not None:
+        return "unreadable"
+    serious = [each.condition.severity for each in channel.findings if each.is_serious]
+    return "error" if Severity.ERROR in serious else "warning"
+
+
+def worst_channels_first(report: HealthReport) -> Sequence[ChannelHealth]:
+    """Return the channels, unhealthy ones first; those that are equally bad keep their order."""
+    return sorted(report.channels, key=lambda channel: _ORDER[level_of(channel)])
+
+
+_ORDER = {"error": 0, "unreadable": 1, "warning": 2, "healthy": 3}
+
+
+def lead(report: HealthReport) -> str:
+    """Say in one sentence whether all is well, and if not, what is wrong with which channel."""
+    ill = [channel for channel in worst_channels_first(report) if not channel.is_healthy]
+    if not ill or len(ill) > CAUSES_NAMED or report.failure is not None:
+        return report.headline
+    told = [f"{channel.channel} ({_told(channel, now=report.now)})" for channel in ill]
+    if report.nothing_read:
+        return f"Nothing could be read: {'; '.join(told)}."
+    *others, last = told
+    named = f"{', '.join(others)} and {last}" if others else last
+    if len(report.channels) == 1:
+        return f"The only channel is unhealthy: {named}."
+    verb = "is" if len(ill) == 1 else "are"
+    return f"{len(ill)} of {count(len(report.channels), 'channel')} {verb} unhealthy: {named}."
+
+
+def _told(channel: ChannelHealth, *, now: datetime) -> str:
+    causes = causes_of(channel, now=now)
+    return "; ".join(causes[:2])
+
+
+def causes_of(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:
+    """Say in a few words each what is wrong with a channel, what explains most first; empty if it is healthy."""
+    if channel.unreadable is not None:
+        return ("could not be read",)
+    serious = [finding for finding in channel.findings if finding.is_serious]
+    codes = {finding.condition.code for finding in serious}
+    found = [
+        *_about_writers(channel),
+        *_about_builds(channel, codes, now=now),
+        *(_about_marker(marker) for marker in channel.markers if _counts(marker, channel)),
+    ]
+    told = codes - _EXPLAINED
+    found += [code.replace("-", " ") for code in sorted(told) if not code.startswith(("marker-", "writer-"))]
+    return tuple(dict.fromkeys(found))
+
+
+_EXPLAINED = frozenset({"builds-old", "builds-stalled", "builds-refused", "no-testable-build"})
+"""Codes about builds that `_about_builds` puts into words."""
+
+
+def _about_writers(channel: ChannelHealth) -> Iterator[str]:
+    """Say what the job does that should write a marker: the cause of the rest."""
+    words = {
+        "writer-red": "its job is red",
+        "writer-idle": "its job does not run",
+        "writer-green-not-writing": "its job is green and does not write",
+    }
+    for finding in channel.findings:
+        said = words.get(finding.condition.code)
+        if said is not None and finding.silence is None:
+            job = finding.condition.data.get("job")
+            yield f"{job} {said.removeprefix('its job ')}" if isinstance(job, str) else said
+
+
+def _about_builds(channel: ChannelHealth, codes: set[str], *, now: datetime) -> Iterator[str]:
+    newest = channel.newest.uploaded if channel.newest is not None else None
+    if "no-testable-build" in codes:
+        yield "no testable build" if channel.newest is not None else "no build at all"
+    if "builds-stalled" in codes:
+        behind = channel.commits_behind
+        yield f"{count(behind, 'merge')} not built" if behind else "merges are not built"
+    if "builds-old" in codes:
+        yield f"no build since {day_text(newest, now=now)}" if newest is not None else "no new build"
+    if "builds-refused" in codes and "no-testable-build" not in codes:
+        number = _refused_above(channel)
+        yield f"{count(number, 'newer build')} incomplete" if number else "newer builds incomplete"
+
+
+def _refused_above(channel: ChannelHealth) -> int:
+    """Count the refused builds that are newer than the newest testable one."""
+    testable = channel.testable.version if channel.testable is not None else None
+    number = 0
+    for build in channel.builds:
+        if build.version == testable:
+            break
+        number += build.state is BuildState.REFUSED
+    return number
+
+
+def _counts(marker: MarkerHealth, channel: ChannelHealth) -> bool:
+    """Whether something serious was found about a marker."""
+    path = marker.report.marker.path
+    return any(
+        finding.is_serious
+        and finding.condition.code.startswith("marker-")
+        and finding.condition.data.get("marker") == path
+        for finding in channel.findings
+    )
+
+
+def _about_marker(marker: MarkerHealth) -> str:
+    name = short_name(marker.name)
+    if marker.verdict is not Verdict.STALE or marker.lag is None:
+        return f"{name} {marker.verdict}"
+    builds = f" ({count(marker.builds_behind, 'build')})" if marker.builds_behind else ""
+    return f"{name} {duration(marker.lag)} behind{builds}"
+
+
+def short_name(marker: str) -> str:
+    """Shorten the file name of a marker to what people call it: ``green``, ``latest-ci``."""
+    return "green" if marker == "latest-ci-updown-green.txt" else marker.removesuffix(".txt")
+
+
+def day_text(time: datetime, *, now: datetime) -> str:
+    """Name a day: ``6 March``, with its year if that is not the present one."""
+    return f"{time.day} {time:%B}" if time.year == now.year else f"{time.day} {time:%B %Y}"

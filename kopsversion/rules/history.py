@@ -1,0 +1,143 @@
+"""What earlier runs of the watcher add to a report: since when, what is new, what comes back (issue 16, item 6).
+
+Pure. A run is what a journal keeps of a report; `with_history` compares a report with the runs before it. It must not
+know how runs are kept.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from attrs import Factory, evolve, frozen
+
+from kopsversion.rules.health import ChannelHistory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from kopsversion.rules.health import ChannelHealth, Finding, HealthReport
+
+__all__ = ["RECENT", "ChannelRun", "Run", "key_of", "run_of", "with_history"]
+
+RECENT = timedelta(days=30)
+"""How far back it is counted how often something has come up."""
+
+
+@frozen(kw_only=True)
+class ChannelRun:
+    """What a run found of one channel.
+
+    Attributes:
+        healthy: whether nothing serious was found.
+        found: the keys of what counted, as `key_of` makes them.
+        lags: promotion lag of each marker that matters, by file name; what is not known is left out.
+    """
+
+    healthy: bool
+    found: frozenset[str] = frozenset()
+    lags: Mapping[str, timedelta] = Factory(dict)
+
+
+@frozen(kw_only=True)
+class Run:
+    """What is kept of one report.
+
+    Attributes:
+        at: the moment of the report, UTC.
+        success: whether anything could be read.
+        channels: what was found of each channel, by ref; none that could not be read.
+    """
+
+    at: datetime
+    success: bool
+    channels: Mapping[str, ChannelRun] = Factory(dict)
+
+
+def key_of(finding: Finding) -> str:
+    """Return what makes a finding the same in two runs: its code, and the marker if it is about one."""
+    marker = finding.condition.data.get("marker")
+    return finding.condition.code if marker is None else f"{finding.condition.code} {marker}"
+
+
+def run_of(report: HealthReport) -> Run:
+    """Return what is worth keeping of a report."""
+    return Run(
+        at=report.now,
+        success=report.is_success,
+        channels={
+            channel.channel: ChannelRun(
+                healthy=channel.is_healthy,
+                found=frozenset(key_of(finding) for finding in channel.findings if finding.is_serious),
+                lags={
+                    marker.name: marker.lag
+                    for marker in channel.markers
+                    if marker.lag is not None and not marker.ignored
+                },
+            )
+            for channel in report.channels
+            if channel.unreadable is None
+        },
+    )
+
+
+def with_history(report: HealthReport, runs: Iterable[Run]) -> HealthReport:
+    """Say of each channel since when it is unhealthy, what is new, and what has come up before.
+
+    Parameters:
+        report: the newest report.
+        runs: earlier ones, in any order; later ones than the report's moment are left out. A run that could not
+            read a channel says nothing about it.
+    """
+    earlier = sorted((run for run in runs if run.at < report.now), key=lambda run: run.at)
+    if not earlier:
+        return report
+    now = run_of(report)
+    return evolve(
+        report, channels=tuple(_channel(channel, [*earlier, now], now=now) for channel in report.channels)
+    )
+
+
+def _channel(channel: ChannelHealth, runs: Sequence[Run], *, now: Run) -> ChannelHealth:
+    seen = [(run.at, run.channels[channel.channel]) for run in runs if channel.channel in run.channels]
+    if channel.unreadable is not None or len(seen) < 2:
+        return channel
+    before = seen[-2][1]
+    ill = _since([(at, not run.healthy) for at, run in seen])
+    history = ChannelHistory(
+        since=ill,
+        is_since_before=ill == seen[0][0],
+        recurring={key: times for key, times in _recurring(seen, now=now.at) if times > 1},
+        lags=tuple((at, max(run.lags.values())) for at, run in seen if run.lags),
+    )
+    findings = tuple(
+        evolve(
+            finding,
+            first_seen=_since([(at, key_of(finding) in run.found) for at, run in seen]),
+            is_new=key_of(finding) not in before.found,
+        )
+        if finding.is_serious
+        else finding
+        for finding in channel.findings
+    )
+    return evolve(channel, history=history, findings=findings)
+
+
+def _since(states: Sequence[tuple[datetime, bool]]) -> datetime | None:
+    """Return when what holds at the end began to hold; ``None`` where it does not hold."""
+    began = None
+    for at, holds in reversed(states):
+        if not holds:
+            break
+        began = at
+    return began
+
+
+def _recurring(seen: Sequence[tuple[datetime, ChannelRun]], *, now: datetime) -> Iterator[tuple[str, int]]:
+    """Yield how often each finding began in the last days, one that had begun before them among it."""
+    recent = [run.found for at, run in seen if now - at <= RECENT]
+    for key in sorted(frozenset[str]().union(*recent)):
+        states = [False, *(key in found for found in recent)]
+        yield key, sum(not before and after for before, after in pairwise(states))
