@@ -104,9 +104,7 @@ def everything() -> HealthReport:
         build(patch(2, minor="1.28"), uploaded=NOW - DAY, without=lacks),
         markers=[marker("release-1.28", BRANCH_MARKER, patch(2, minor="1.28"), written=NOW - DAY)],
     )
-    remark = Condition(
-        "git-unavailable", Severity.WARNING, "git cannot tell which builds are of release-1.29"
-    )
+    remark = Condition("git-unavailable", Severity.INFO, "git cannot tell which builds are of release-1.29")
     return HealthReport(
         store="gs://k8s-staging-kops/kops/releases/",
         now=NOW,

@@ -14,13 +14,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
-from kopsversion.model import answer, bucket, channel, policy
+from kopsversion.model import answer, bucket, channel, policy, silence
 from kopsversion.model.answer import Condition
 from kopsversion.model.codec import SCHEMA
 from kopsversion.model.policy import Policy
+from kopsversion.model.silence import Silence
 from kopsversion.rules import health
 from kopsversion.rules.health import (
     ChannelHealth,
+    ChannelHistory,
     CheckResult,
     Finding,
     HealthReport,
@@ -63,6 +65,7 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
         "commits_behind": "commits_behind",
         "markers": "markers",
         "findings": "findings",
+        "history": "history",
         "checks": "checks",
         "builds": "builds",
         "refused": "refused",
@@ -99,6 +102,15 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
         "message": "condition.message",
         "data": "condition.data",
         "advice": "advice",
+        "silence": "silence",
+        "first_seen": "first_seen",
+        "new": "is_new",
+    },
+    Silence: {"channel": "channel", "code": "code", "until": "until", "reason": "reason"},
+    ChannelHistory: {
+        "unhealthy_since": "since",
+        "since_before": "is_since_before",
+        "recurring": "recurring",
     },
     Condition: {"code": "code", "severity": "severity", "message": "message", "data": "data"},
     CheckResult: {"name": "name", "failed": "failed", "skipped": "skipped"},
@@ -118,11 +130,19 @@ _NARROWED: Mapping[tuple[type, str], Schema] = {
     (Finding, "code"): _CODE,
     (Condition, "code"): _CODE,
     (LeftOut, "channel"): _REF,
+    (Silence, "channel"): _REF,
+    (Silence, "code"): _CODE,
 }
 """What a type does not say."""
 
 _NAMES = MappingProxyType(
-    vars(bucket) | vars(channel) | vars(policy) | vars(answer) | vars(health) | {"Mapping": Mapping}
+    vars(bucket)
+    | vars(channel)
+    | vars(policy)
+    | vars(answer)
+    | vars(silence)
+    | vars(health)
+    | {"Mapping": Mapping}
 )
 
 

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from types import NoneType, UnionType
@@ -29,6 +29,7 @@ VERSION_PATTERN = (
 )
 TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?Z$"
 _PLAIN: Mapping[Any, dict[str, Any]] = {
+    date: {"type": "string", "format": "date"},
     str: {"type": "string"},
     int: {"type": "integer"},
     float: {"type": "number"},

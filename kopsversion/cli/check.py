@@ -49,7 +49,7 @@ _WRITERS: Mapping[str, tuple[str, str]] = {
 
 FORMATS = (TABLE, *_WRITERS)
 
-_EXTRA = {"jinja2", "junitparser", "prometheus_client"}
+_EXTRA = {"jinja2", "markupsafe", "junitparser", "prometheus_client"}
 """The packages of the extra ``report``."""
 
 

@@ -13,8 +13,10 @@ from kopsversion.model.codec import SCHEMA, condition_fields, dump, seconds, tim
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from kopsversion.model.silence import Silence
     from kopsversion.rules.health import (
         ChannelHealth,
+        ChannelHistory,
         CheckResult,
         Finding,
         HealthReport,
@@ -68,6 +70,7 @@ def _channel(channel: ChannelHealth, *, now: datetime) -> Fields:
         "commits_behind": channel.commits_behind,
         "markers": [_marker(marker, now=now) for marker in channel.markers],
         "findings": [_finding(finding) for finding in channel.findings],
+        "history": _history(channel.history) if channel.history else None,
         "checks": [_check(check) for check in channel.checks],
         "builds": [_build(build, now=now) for build in channel.builds],
         "refused": [_build(build, now=now) for build in channel.refused],
@@ -101,7 +104,30 @@ def _marker(marker: MarkerHealth, *, now: datetime) -> Fields:
 
 
 def _finding(finding: Finding) -> Fields:
-    return {**condition_fields(finding.condition), "advice": finding.advice}
+    return {
+        **condition_fields(finding.condition),
+        "advice": finding.advice,
+        "silence": _silence(finding.silence) if finding.silence else None,
+        "first_seen": _time(finding.first_seen),
+        "new": finding.is_new,
+    }
+
+
+def _silence(silence: Silence) -> Fields:
+    return {
+        "channel": silence.channel,
+        "code": silence.code,
+        "until": silence.until.isoformat(),
+        "reason": silence.reason,
+    }
+
+
+def _history(history: ChannelHistory) -> Fields:
+    return {
+        "unhealthy_since": _time(history.since),
+        "since_before": history.is_since_before,
+        "recurring": dict(history.recurring),
+    }
 
 
 def _check(check: CheckResult) -> Fields:
