@@ -264,7 +264,7 @@ def _is_newest(evidence: Evidence) -> bool:
 def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
     git, channel = inquiry.snapshot.git, inquiry.channel
     top = next(inquiry.known_candidates(), None)
-    if git is None or top is None or not top.version.commit:
+    if git is None or top is None or top.attribution.witness is Witness.GIT or not top.version.commit:
         return
     place = git.locate(top.version.commit)
     is_located = isinstance(place, int)

@@ -24,7 +24,7 @@ from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, W
 from kopsversion.model.needs import Undecided
 from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.model.wording import count
-from kopsversion.rules.attribution import by_version
+from kopsversion.rules.attribution import by_version, is_disowned
 from kopsversion.rules.conditions import Choice, Evidence, clone_disagrees, gather_conditions, worst_first
 from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
 from kopsversion.rules.verdicts import judge
@@ -129,7 +129,7 @@ def _decide(inquiry: Inquiry) -> Resolution | Undecided:
 def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
     """Decide by names where a clone gives every build to other branches, and say so.
 
-    No answer at all is right only when no build is testable (issue 3).
+    That no build is testable is believed where git surely gives this one to another branch (issue 12, item 6).
     """
     clone = inquiry.disowning_clone
     if clone is None:
@@ -140,6 +140,8 @@ def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
         return None
     if isinstance(decision, Undecided):
         return decision
+    if is_disowned(decision.version, clone):
+        return None
     disagreement = clone_disagrees(clone, channel=inquiry.channel, version=decision.version)
     return evolve(decision, conditions=worst_first([disagreement, *decision.conditions]))
 
