@@ -8,6 +8,7 @@
     ├── ResolutionError                 1   the question was understood and has no answer
     │   ├── NoTestableBuildError        1
     │   ├── MarkerRefusedError          1   on_stale=refuse, and no marker could be used
+    │   ├── BisectionError              1   a bisection has nothing to find, or its test stopped it
     │   └── PromotionRefusedError       1   the marker may not be moved to that build
     ├── GitWitnessError                 2   a clone of kops could not be read
     ├── IntegrityError                  5   what is there is not what was promised
@@ -112,6 +113,10 @@ class NoTestableBuildError(ResolutionError):
 
 class MarkerRefusedError(ResolutionError):
     """No marker could be used, and ``on_stale=refuse`` forbids the fallback (DESIGN section 7)."""
+
+
+class BisectionError(ResolutionError):
+    """A bisection has nothing to find, because an end is not what it was said to be, or its test stopped it."""
 
 
 class PromotionRefusedError(ResolutionError):

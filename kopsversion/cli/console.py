@@ -297,11 +297,12 @@ def command(
     Parameters:
         name: what it is called in the toolbox.
         sections: titles and texts that end its help.
-        settings: passed on to click.
+        settings: passed on to click; ``cls`` is a kind of `Command`.
     """
+    settings.setdefault("cls", Command)
 
     def decorate(function: Callable[..., int | None]) -> Command:
-        make = click.command(name, cls=Command, sections=sections, add_help_option=False, **settings)
+        make: Callable[..., Any] = click.command(name, sections=sections, add_help_option=False, **settings)
         made: Command = make(click.pass_obj(function))
         for add in (*_HOW_MUCH, *_ABOUT):
             add(made)

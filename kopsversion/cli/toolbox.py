@@ -6,6 +6,7 @@ add it at the end of this module.
 
 from __future__ import annotations
 
+from kopsversion.cli.bisect import bisect
 from kopsversion.cli.check import check
 from kopsversion.cli.console import toolbox
 from kopsversion.cli.demo import demo
@@ -36,5 +37,5 @@ def tools() -> None:
     """
 
 
-for tool in (resolve, list_builds, check, sort_versions, promote, shell, demo):
+for tool in (resolve, list_builds, check, bisect, sort_versions, promote, shell, demo):
     tools.add_command(tool)

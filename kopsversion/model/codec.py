@@ -88,6 +88,19 @@ def condition_fields(condition: Condition) -> dict[str, Any]:
     return fields
 
 
+def read_condition(fields: object) -> Condition:
+    """Read what `condition_fields` returned.
+
+    Raises:
+        UsageError: it is anything else.
+    """
+    try:
+        condition: Condition = _converter().structure(fields, Condition)
+    except BaseValidationError as error:
+        raise UsageError(f"{quoted(repr(fields))} is no condition", hint=_HINT) from error
+    return condition
+
+
 def plain_fields(value: object) -> Any:
     """Return a value of the model as JSON's own: mappings, lists, texts and numbers."""
     return _converter().unstructure(value)

@@ -49,14 +49,10 @@ def unbuilt(line: GitLine, version: BuildVersion, *, now: datetime) -> Unbuilt |
         The count, or ``None`` where the clone does not have the build's commit on that branch.
     """
     position = line.locate(version.commit) if version.commit else None
-    if isinstance(position, int):
-        built = line.commits[position]
-    elif line.cut is not None and line.is_cut_at(version.commit):
-        position, built = -1, line.cut
-    else:
+    if not isinstance(position, int):
         return None
     after = [commit for commit in line.commits[position + 1 :] if commit.time <= now]
-    return Unbuilt(built.time, len(after), after[0].time if after else None)
+    return Unbuilt(line.commits[position].time, len(after), after[0].time if after else None)
 
 
 def judge_freshness(

@@ -410,6 +410,10 @@ class Inquiry:
             refusals = [self.refusal(candidate.build) for candidate in newer]
         return tuple(refusal for refusal in refusals if isinstance(refusal, Refusal))
 
+    def attribution(self, version: BuildVersion) -> Attribution | None:
+        """Return whose build a version is, if that has been judged."""
+        return self._attributions.get(version.minor, {}).get(version)
+
     def rivals(self, pick: BuildVersion) -> tuple[BuildVersion, ...]:
         """Return the builds that may be the channel's too, and newer than the pick."""
         attributions = self._attributions.get(pick.minor)

@@ -82,13 +82,8 @@ def _open_bucket(
     route = route_to(place.endpoint, environ)
 
     def with_client(credentials: Credentials) -> Store:
-        try:
-            from kopsversion.stores.cloud import open_cloud_store
-        except ModuleNotFoundError as error:
-            raise UsageError(
-                f"{quoted(place.url)} cannot be asked with credentials: google-cloud-storage is not installed",
-                hint="kopsversion.pyz does not hold it; install kopsversion with uv or pip where a bucket is written",
-            ) from error
+        from kopsversion.stores.cloud import open_cloud_store
+
         return open_cloud_store(place, route=route, credentials=credentials, policy=policy, deadline=deadline)
 
     if credentials == "default" and place.emulator is None:

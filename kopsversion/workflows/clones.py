@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kopsversion.rules.inquiry import Inquiry
     from kopsversion.stores.deadline import Deadline
     from kopsversion.witness.address import CloneUrl, Repo
+    from kopsversion.witness.fetching import Cache
 
 __all__ = ["Clone", "CloneSource"]
 
@@ -112,7 +113,7 @@ class CloneSource:
         """
         if self.repo is None or isinstance(self.repo, Path):
             return None
-        from kopsversion.witness.fetching import Cache, Wanted, cache_directory
+        from kopsversion.witness.fetching import Wanted
 
         sought = [build for build in builds if build.commit]
         shared = [build for build in sought if is_shared(build)]
@@ -122,14 +123,38 @@ class CloneSource:
             commits=tuple(dict.fromkeys(build.commit for build in sought if build.commit)),
             needs_cut=bool(shared) and not channel.is_master,
         )
-        cache = Cache(
-            url=self.repo,
-            directory=self.repo.cache or cache_directory(os.environ),
-            environ=os.environ,
-            ref=self.ref,
-        )
-        line = cache.read_line(wanted, timeout=self._seconds(_FETCH_TIMEOUT))
+        line = self._cache(self.repo).read_line(wanted, timeout=self._seconds(_FETCH_TIMEOUT))
         return evolve(line, named=True)
+
+    def fetch_commits(self, channel: Channel, commits: Iterable[str]) -> tuple[GitLine, Path] | None:
+        """Fetch a channel's branch, as deep as commits lie; ``None`` where no URL is named.
+
+        Parameters:
+            channel: the channel.
+            commits: abbreviated ids; none for the branch's end alone.
+
+        Returns:
+            The line, and the repository that it is in.
+
+        Raises:
+            UsageError: `ref` cannot be the name of a branch.
+            GitWitnessError: it cannot be fetched.
+        """
+        if self.repo is None or isinstance(self.repo, Path):
+            return None
+        from kopsversion.witness.fetching import Wanted
+
+        cache = self._cache(self.repo)
+        wanted = Wanted(channel_ref=channel.ref, commits=tuple(commits), needs_cut=not channel.is_master)
+        line = cache.read_line(wanted, timeout=self._seconds(_FETCH_TIMEOUT))
+        return evolve(line, named=True), cache.repo
+
+    def _cache(self, url: CloneUrl) -> Cache:
+        from kopsversion.witness.fetching import Cache, cache_directory
+
+        return Cache(
+            url=url, directory=url.cache or cache_directory(os.environ), environ=os.environ, ref=self.ref
+        )
 
     def _seconds(self, most: float) -> float:
         """Return how long git may take: however it hangs, the stores must have some of the time."""

@@ -1,0 +1,102 @@
+"""A build tested by a command, as ``git bisect run`` tests a commit (DESIGN section 14).
+
+What an exit status means stands here: 0 good, 125 skip, 1 to 124 bad. Everything else stops the bisection: a command
+that is not there, or that was killed, proves nothing about a build. This module must not know which build comes next.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from kopsversion.errors import BisectionError, IntegrityError, NoTestableBuildError
+from kopsversion.publish.fetch import fetch_kops
+from kopsversion.rules.stepper import Outcome
+from kopsversion.workflows.bisection_state import Finding
+
+if TYPE_CHECKING:
+    from kopsversion.workflows.bisect import BuildUnderTest
+    from kopsversion.workflows.command import Command
+
+__all__ = ["CommandTest"]
+
+SKIP = 125
+"""What ``git bisect run`` takes for "cannot tell" too."""
+
+_WORST = 124
+"""The greatest exit status that says that a build is bad; what is above comes from the shell."""
+
+_MEANING = {126: "could not be executed", 127: "was not found"}
+
+
+@frozen(kw_only=True)
+class CommandTest:
+    """Tests a build by a command.
+
+    Attributes:
+        command: what is run, with ``KOPS_BASE_URL`` and ``KOPS_VERSION`` in its environment.
+        repeat: how often it must fail for a build to be bad.
+        platform: the platform whose kops is downloaded and named by ``KOPS``; ``None`` for none.
+    """
+
+    command: Command
+    repeat: int = 1
+    platform: str | None = None
+
+    def __call__(self, build: BuildUnderTest) -> Finding:
+        """Test one build.
+
+        Raises:
+            BisectionError: the command's status says nothing about the build.
+            UsageError: the command cannot be started.
+            StoreError: kops could not be downloaded.
+        """
+        variables = {"KOPS_BASE_URL": build.base_url, "KOPS_VERSION": str(build.version)}
+        with ExitStack() as stack:
+            if self.platform is not None:
+                directory = Path(stack.enter_context(TemporaryDirectory(prefix="kopsversion-bisect-")))
+                kops = directory / "kops"
+                try:
+                    fetch_kops(build.store, build.version, platform=self.platform, path=kops)
+                except (IntegrityError, NoTestableBuildError) as error:
+                    return Finding(outcome=Outcome.UNTESTABLE, reason=str(error))
+                variables["KOPS"] = str(kops)
+            return self._run(build, variables)
+
+    def _run(self, build: BuildUnderTest, variables: dict[str, str]) -> Finding:
+        statuses: list[int] = []
+        while len(statuses) < self.repeat:
+            status = self.command.run(url=build.base_url, variables=variables)
+            statuses.append(status)
+            if status == 0:
+                return Finding(outcome=Outcome.GOOD, statuses=tuple(statuses))
+            if status == SKIP:
+                return Finding(outcome=Outcome.SKIP, statuses=tuple(statuses))
+            if not 0 < status <= _WORST:
+                raise _stopped(status, build, command=self.command.words[0])
+        return Finding(outcome=Outcome.BAD, statuses=tuple(statuses))
+
+
+def _stopped(status: int, build: BuildUnderTest, *, command: str) -> BisectionError:
+    if status < 0:
+        what = f"was killed by {_signal_name(-status)}"
+    else:
+        meaning = _MEANING.get(status, f"ended with status {status}")
+        what = f"{meaning} (status {status})" if status in _MEANING else meaning
+    return BisectionError(
+        f"the command {command} {what} while it tested {build.version}, which says nothing about the build",
+        channel=str(build.version),
+        hint="a test ends with 0 for good, 1 to 124 for bad and 125 for neither; mend it and run the same command",
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,650 @@
+"""Find the first bad build of a channel between two, by testing few of them (DESIGN section 14).
+
+The plan and the steps are decided in `rules.bisection` and `rules.stepper`; this module asks the store, keeps the state
+and puts the report together. How a build is tested is the caller's: a function from a build to what it showed.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from attrs import evolve, field, frozen
+
+from kopsversion.errors import BisectionError, GitWitnessError, StoreUnavailableError, UsageError, quoted
+from kopsversion.model.answer import Condition, Refusal, RefusalKind, Severity
+from kopsversion.model.bucket import Build
+from kopsversion.model.channel import MASTER, Channel
+from kopsversion.model.layout import DEFAULT_STORE
+from kopsversion.model.needs import Undecided
+from kopsversion.model.policy import Policy
+from kopsversion.rules.attribution import by_version
+from kopsversion.rules.bisection import Plan, PlannedBuild, Range, plan
+from kopsversion.rules.ends import End
+from kopsversion.rules.inquiry import Inquiry, Unknown
+from kopsversion.rules.stepper import Bisection, Failed, Found, Misfit, Outcome, Try
+from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.bisection_state import BisectionState, Finding, Progressed
+from kopsversion.workflows.history import open_history, whole_line
+from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
+from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
+from kopsversion.workflows.stores import opened, stores_of, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from kopsversion.model.bucket import Snapshot
+    from kopsversion.model.version import BuildVersion
+    from kopsversion.stores.base import Store
+    from kopsversion.witness.address import Repo
+    from kopsversion.witness.merges import Merge, Merges
+    from kopsversion.workflows.question import Question
+
+__all__ = [
+    "BisectReport",
+    "BuildUnderTest",
+    "BuiltMerge",
+    "NotTested",
+    "RangeEnd",
+    "Trial",
+    "TrialResult",
+    "bisect",
+    "plan_bisection",
+]
+
+COMPARE = "https://github.com/kubernetes/kops/compare/"
+
+
+# --------------------------------------------------------------------------------------------------
+# Values
+
+
+@frozen(kw_only=True)
+class BuildUnderTest:
+    """A build that is to be tested.
+
+    Attributes:
+        version: its name.
+        base_url: its base URL, as ``KOPS_BASE_URL`` wants it.
+        uploaded: when one of its files was written, UTC, where known.
+        store: where it is, to fetch from.
+    """
+
+    version: BuildVersion
+    base_url: str
+    uploaded: datetime | None
+    store: Store = field(repr=False)
+
+
+@frozen(kw_only=True)
+class Trial:
+    """A build is tested next; told before it is.
+
+    Attributes:
+        number: how many builds were tested before, and this one.
+        version: the build.
+        step: why, and how much is left.
+        good: the last build that is known, or said, to be good.
+        bad: the first build that is known, or said, to be bad.
+    """
+
+    number: int
+    version: BuildVersion
+    step: Try
+    good: BuildVersion
+    bad: BuildVersion
+
+
+@frozen(kw_only=True)
+class TrialResult:
+    """A build was tested, or could not be; told after it was.
+
+    Attributes:
+        version: the build.
+        finding: what came of it.
+    """
+
+    version: BuildVersion
+    finding: Finding
+
+
+@frozen(kw_only=True)
+class RangeEnd:
+    """The last good or the first bad build.
+
+    Attributes:
+        version: its name.
+        base_url: its base URL.
+        uploaded: when one of its files was written, UTC, where known.
+        is_tested: whether it was tested; if not, somebody said what it is.
+    """
+
+    version: BuildVersion
+    base_url: str
+    uploaded: datetime | None
+    is_tested: bool
+
+
+@frozen(kw_only=True)
+class NotTested:
+    """A build between the last good and the first bad one, of which nothing is known.
+
+    Attributes:
+        version: its name.
+        reason: why.
+    """
+
+    version: BuildVersion
+    reason: str
+
+
+@frozen(kw_only=True)
+class BuiltMerge:
+    """A merge between the last good and the first bad build.
+
+    Attributes:
+        commit: its full id.
+        time: when it was merged, UTC.
+        subject: the first line of its message: untrusted text.
+        version: its build; ``None`` if it was never built.
+    """
+
+    commit: str
+    time: datetime
+    subject: str
+    version: BuildVersion | None
+
+
+@frozen(kw_only=True)
+class BisectReport:
+    """What a bisection has found.
+
+    Attributes:
+        channel: the channel.
+        store: the URL of the store.
+        good: the last good build.
+        bad: the first bad build.
+        untested: the builds between them, oldest first.
+        merges: what was merged after the good build, up to and with the bad one; ``None`` without a clone.
+        compare: a link that shows the difference between the two; ``None`` where their names hold no commit.
+        tested: what was found of each build, in the order in which they were looked at.
+        builds: how many builds there were from the good end to the bad one.
+        conditions: what the reader should know.
+    """
+
+    channel: str
+    store: str
+    good: RangeEnd
+    bad: RangeEnd
+    untested: tuple[NotTested, ...]
+    merges: tuple[BuiltMerge, ...] | None
+    compare: str | None
+    tested: tuple[TrialResult, ...]
+    builds: int
+    conditions: tuple[Condition, ...]
+
+
+Event = Plan | Trial | TrialResult
+"""What is told on the way: what is searched, once; each build that is tested next; what came of each."""
+
+
+def _tell_nobody(_event: Event) -> None:
+    """Stand in for the function that is told each step, where nobody watches."""
+
+
+# --------------------------------------------------------------------------------------------------
+# The question
+
+
+@frozen(kw_only=True)
+class _Asked:
+    """What is asked, read: the same for planning, testing and reporting."""
+
+    range: Range
+    question: Question
+    places: Sequence[str | Store]
+    timeout: float
+    progress: Callable[[str], None]
+
+    def store(self, url: str) -> Store:
+        """Open the store that a plan is from, with time of its own."""
+        given = [place for place in self.places if not isinstance(place, str) and place.url == url]
+        return given[0] if given else opened(url, deadline=Deadline(self.timeout))
+
+    def plan(self) -> tuple[Plan, str]:
+        """Find the builds of the range; return the plan, and the URL of the store that it is from."""
+        deadline = Deadline(self.timeout)
+
+        def visit(store: Store) -> Plan:
+            known = start(store, git=self.question.git, as_of=self.question.as_of)
+            return ask_until_known(
+                lambda snapshot: plan(snapshot, self.range),
+                known,
+                store=store,
+                policy=self.question.policy,
+                deadline=deadline,
+                progress=self.progress,
+                settle=lambda snapshot, _: self.question.settle(snapshot),
+            )[0]
+
+        walked = walk(self.places, visit, deadline=deadline)
+        found = walked.answer
+        conditions = (*walked.conditions, *self.question.git_conditions, *found.conditions)
+        return evolve(found, conditions=conditions), walked.store.url
+
+    def examine(self, store: Store, planned: PlannedBuild) -> tuple[Refusal | None, PlannedBuild]:
+        """Look into a build; say why it cannot be tested, ``None`` if it can, and what is known of it now.
+
+        Raises:
+            StoreUnavailableError: its files could not be listed, which says nothing about the build.
+        """
+        question, version = self.question, planned.version
+
+        def judge(snapshot: Snapshot) -> tuple[Refusal | None] | Undecided:
+            inquiry = Inquiry(snapshot, self.range.channel, question.policy, question.now)
+            refusal = inquiry.refusal(snapshot.build(version) or Build(version))
+            return Undecided(frozenset(inquiry.needs)) if isinstance(refusal, Unknown) else (refusal,)
+
+        (refusal,), known = ask_until_known(
+            judge,
+            start(store, git=question.git, as_of=question.as_of),
+            store=store,
+            policy=question.policy,
+            deadline=Deadline(self.timeout),
+            progress=say_nothing,
+        )
+        if refusal is not None and refusal.kind is RefusalKind.UNREADABLE:
+            raise StoreUnavailableError(
+                f"it could not be seen whether {version} can be tested",
+                url=store.url,
+                reasons=refusal.reasons,
+                hint="see whether the store can be reached, and run the same command again",
+            )
+        build = known.build(version)
+        uploaded = build.uploaded if build is not None else None
+        return refusal, evolve(planned, uploaded=uploaded or planned.uploaded)
+
+
+def _read_question(
+    good: str | BuildVersion | datetime,
+    bad: str | BuildVersion | datetime,
+    channel: str | Channel | None,
+    *,
+    store: str | Store | Sequence[str | Store],
+    policy: Policy,
+    now: datetime | None,
+    as_of: datetime | None,
+    repo: Repo | None,
+    nearby: Path | None,
+    ref: str | None,
+    timeout: float,
+    expand: bool,
+    progress: Callable[[str], None],
+) -> _Asked:
+    good_end, bad_end = End.parse(good, name="GOOD"), End.parse(bad, name="BAD")
+    wanted = _channel(channel, bad_end)
+    question = ask(
+        wanted.ref,
+        policy,
+        now=now,
+        as_of=as_of,
+        repo=repo,
+        nearby=nearby,
+        ref=ref,
+        deadline=Deadline(timeout),
+    )
+    commits = [commit for end in (good_end, bad_end) if (commit := end.any_commit) is not None]
+    history = open_history(question.clone, wanted, commits=commits, timeout=timeout)
+    if history is not None:
+        good_end, bad_end = (_on_line(end, history, wanted) for end in (good_end, bad_end))
+    return _Asked(
+        range=Range(
+            channel=wanted,
+            policy=question.policy,
+            now=question.now,
+            good=good_end,
+            bad=bad_end,
+            is_expandable=expand,
+            line=whole_line(question.clone, history),
+        ),
+        question=question,
+        places=stores_of(store),
+        timeout=timeout,
+        progress=progress,
+    )
+
+
+def _channel(given: str | Channel | None, bad: End) -> Channel:
+    """Return the channel that is meant; where none is named, the one that the bad end can only be of, or master."""
+    if isinstance(given, Channel):
+        return given
+    if given is not None:
+        return Channel.parse(given)
+    only = by_version(bad.version) if bad.version is not None and bad.is_exact else None
+    return Channel(only or MASTER)
+
+
+def _on_line(end: End, history: Merges, channel: Channel) -> End:
+    """Name the merge that brought a commit in its stead: builds are of merges."""
+    if end.commit is None:
+        return end
+    place = history.place(end.commit)
+    if place is None:
+        return end
+    if place.merge is None:
+        raise UsageError(
+            f"commit {quoted(end.text)} is not on {channel}, by the clone",
+            hint="see whether the clone is up to date, or name a commit of that branch",
+        )
+    return evolve(end, commit=place.merge.commit)
+
+
+# --------------------------------------------------------------------------------------------------
+# The search
+
+
+def plan_bisection(
+    good: str | BuildVersion | datetime,
+    bad: str | BuildVersion | datetime,
+    channel: str | Channel | None = None,
+    *,
+    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    policy: Policy = Policy(),  # noqa: B008 # frozen
+    now: datetime | None = None,
+    as_of: datetime | None = None,
+    repo: Repo | None = None,
+    nearby: Path | None = None,
+    ref: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    expand: bool = False,
+    progress: Callable[[str], None] = say_nothing,
+) -> Plan:
+    """Find the builds that `bisect` would search, and test none. The parameters and errors are those of `bisect`."""
+    return _read_question(
+        good,
+        bad,
+        channel,
+        store=store,
+        policy=policy,
+        now=now,
+        as_of=as_of,
+        repo=repo,
+        nearby=nearby,
+        ref=ref,
+        timeout=timeout,
+        expand=expand,
+        progress=progress,
+    ).plan()[0]
+
+
+def bisect(
+    good: str | BuildVersion | datetime,
+    bad: str | BuildVersion | datetime,
+    channel: str | Channel | None = None,
+    *,
+    test: Callable[[BuildUnderTest], Finding | Outcome | bool],
+    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    policy: Policy = Policy(),  # noqa: B008 # frozen
+    now: datetime | None = None,
+    as_of: datetime | None = None,
+    repo: Repo | None = None,
+    nearby: Path | None = None,
+    ref: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    expand: bool = False,
+    assume_ends: bool = False,
+    state: Path | None = None,
+    test_name: Mapping[str, object] | None = None,
+    tell: Callable[[Event], None] = _tell_nobody,
+    progress: Callable[[str], None] = say_nothing,
+) -> BisectReport:
+    """Find the first bad build of a channel between two, testing as few as there can be.
+
+    The ends are tested first. Builds that cannot be tested are stepped over, and count as unknown. Without `expand`
+    never more than ⌈log2 n⌉ + skips + 2 builds are tested, where n counts the builds from `good` to `bad`.
+
+    Parameters:
+        good: a build that is good: a version, a commit of 7 digits or more, a date or moment, or ``newest``.
+        bad: a build that is bad, likewise. A date means all of its day; a commit that was not built the next build.
+        channel: the channel; default: the one that `bad` can only be of, or master.
+        test: tests a build, and says whether it is good; `Outcome.SKIP` where it cannot tell. What it raises ends the
+            bisection.
+        timeout: seconds that the store may take altogether to tell the builds, and again for each of them.
+        expand: where an end is not what it was said to be, look further out.
+        assume_ends: believe what is said of the ends.
+        state: a file to keep what was found in after each test; the same question with it goes on from there.
+        test_name: what identifies the test, so that a state file of another test is refused.
+        tell: is told each step, before and after it.
+        progress: is told what is asked of the store, in a few words.
+
+    The other parameters are those of `resolve_latest`.
+
+    Returns:
+        The last good and the first bad build, and what is known of what lies between.
+
+    Raises:
+        UsageError: an argument cannot be meant, or the state file is damaged, used or of another bisection.
+        NoTestableBuildError: there is no build that an end can mean.
+        BisectionError: an end is not what it was said to be, so there is nothing to find.
+        StoreError: no store could be asked.
+
+    Source: DESIGN section 14.
+    """
+    asked = _read_question(
+        good,
+        bad,
+        channel,
+        store=store,
+        policy=policy,
+        now=now,
+        as_of=as_of,
+        repo=repo,
+        nearby=nearby,
+        ref=ref,
+        timeout=timeout,
+        expand=expand,
+        progress=progress,
+    )
+    file = None
+    if state is not None:
+        fields = _identity(asked, expand=expand, assume_ends=assume_ends, repo=repo, test=test_name or {})
+        file = BisectionState(state, fields)
+    with file.held() if file is not None else nullcontext():
+        return _Run(asked, test, file, tell).run(expand=expand, assume_ends=assume_ends)
+
+
+def _identity(
+    asked: _Asked, *, expand: bool, assume_ends: bool, repo: Repo | None, test: Mapping[str, object]
+) -> dict[str, object]:
+    """Describe what is asked, as far as it can change what is found."""
+    wanted, policy = asked.range, asked.question.policy
+    as_of = asked.question.as_of
+    return {
+        "stores": [place if isinstance(place, str) else place.url for place in asked.places],
+        "channel": wanted.channel.ref,
+        "GOOD": wanted.good.text,
+        "BAD": wanted.bad.text,
+        **test,
+        "expand": expand,
+        "assume-ends": assume_ends,
+        "platforms": sorted(policy.platforms),
+        "exclude": sorted(map(str, policy.exclude)),
+        "settle": policy.settle.total_seconds(),
+        "as-of": None if as_of is None else as_of.isoformat(),
+        "repo": None if repo is None else str(repo),
+    }
+
+
+class _Run:
+    """One bisection on its way."""
+
+    def __init__(
+        self,
+        asked: _Asked,
+        test: Callable[[BuildUnderTest], Finding | Outcome | bool],
+        file: BisectionState | None,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self.asked = asked
+        self.test = test
+        self.file = file
+        self.tell = tell
+
+    def run(self, *, expand: bool, assume_ends: bool) -> BisectReport:
+        """Search to the end."""
+        progressed = self._begin()
+        found_plan = progressed.plan
+        self.tell(found_plan)
+        search = Bisection(
+            size=len(found_plan.builds),
+            good=found_plan.good,
+            bad=found_plan.bad,
+            expand=expand,
+            assume_ends=assume_ends,
+            outcomes={position: each.outcome for position, each in progressed.findings.items()},
+        )
+        while isinstance(step := search.next(), Try):
+            progressed = self._test(progressed, step, number=search.tested + 1)
+            finding = progressed.findings[step.position]
+            search = search.record(step.position, finding.outcome)
+            if self.file is not None:
+                self.file.write(progressed)
+            self.tell(TrialResult(version=found_plan.builds[step.position].version, finding=finding))
+        if isinstance(step, Failed):
+            raise _nothing_to_find(step, progressed, expand=expand)
+        return self._report(step, progressed)
+
+    def _begin(self) -> Progressed:
+        known = self.file.read() if self.file is not None else None
+        if known is not None:
+            return known
+        found, url = self.asked.plan()
+        progressed = Progressed(store=url, plan=found, findings={})
+        if self.file is not None:
+            self.file.write(progressed)  # before the first test: a file that cannot be written costs none
+        return progressed
+
+    def _test(self, progressed: Progressed, step: Try, *, number: int) -> Progressed:
+        """Look into one build, test it if it can be tested, and add what was found."""
+        builds = list(progressed.plan.builds)
+        store = self.asked.store(progressed.store)
+        refusal, builds[step.position] = self.asked.examine(store, builds[step.position])
+        if refusal is not None:
+            finding = Finding(outcome=Outcome.UNTESTABLE, reason=refusal.reasons[0])
+        else:
+            finding = self._run_test(builds, step, store=store, number=number)
+        return evolve(
+            progressed,
+            plan=evolve(progressed.plan, builds=tuple(builds)),
+            findings={**progressed.findings, step.position: finding},
+        )
+
+    def _run_test(self, builds: Sequence[PlannedBuild], step: Try, *, store: Store, number: int) -> Finding:
+        build = builds[step.position]
+        self.tell(
+            Trial(
+                number=number,
+                version=build.version,
+                step=step,
+                good=builds[step.good].version,
+                bad=builds[step.bad].version,
+            )
+        )
+        showed = self.test(
+            BuildUnderTest(
+                version=build.version,
+                base_url=store.public_url(str(build.version)),
+                uploaded=build.uploaded,
+                store=store,
+            )
+        )
+        if isinstance(showed, Finding):
+            return showed
+        if isinstance(showed, bool):
+            return Finding(outcome=Outcome.GOOD if showed else Outcome.BAD)
+        return Finding(outcome=Outcome(showed))
+
+    # ------------------------------------------------------------------------------- the report
+
+    def _report(self, found: Found, progressed: Progressed) -> BisectReport:
+        builds, findings = progressed.plan.builds, progressed.findings
+        good, bad = builds[found.good].version, builds[found.bad].version
+        merges, conditions = self._merges(progressed.plan, good, bad)
+        return BisectReport(
+            channel=progressed.plan.channel.ref,
+            store=progressed.store,
+            good=self._end(progressed, found.good, is_tested=found.is_good_tested),
+            bad=self._end(progressed, found.bad, is_tested=found.is_bad_tested),
+            untested=tuple(
+                NotTested(
+                    version=builds[each].version, reason=findings[each].reason or "the test could not tell"
+                )
+                for each in found.unknown
+            ),
+            merges=merges,
+            compare=f"{COMPARE}{good.commit}...{bad.commit}" if good.commit and bad.commit else None,
+            tested=tuple(
+                TrialResult(version=builds[position].version, finding=finding)
+                for position, finding in findings.items()
+            ),
+            builds=progressed.plan.bad - progressed.plan.good + 1,
+            conditions=(
+                *progressed.plan.conditions,
+                *(each for each in conditions if each not in progressed.plan.conditions),
+            ),
+        )
+
+    def _end(self, progressed: Progressed, position: int, *, is_tested: bool) -> RangeEnd:
+        build = progressed.plan.builds[position]
+        store = self.asked.store(progressed.store)
+        return RangeEnd(
+            version=build.version,
+            base_url=store.public_url(str(build.version)),
+            uploaded=build.uploaded,
+            is_tested=is_tested,
+        )
+
+    def _merges(
+        self, found: Plan, good: BuildVersion, bad: BuildVersion
+    ) -> tuple[tuple[BuiltMerge, ...] | None, tuple[Condition, ...]]:
+        """Read what was merged between two builds, where there is a clone that knows both."""
+        if good.commit is None or bad.commit is None:
+            return None, ()
+        clone, commits = self.asked.question.clone, (good.commit, bad.commit)
+        history = open_history(clone, found.channel, commits=commits, timeout=self.asked.timeout)
+        if history is None:
+            return None, clone.conditions
+        try:
+            merges = history.between(good.commit, bad.commit)
+        except GitWitnessError as error:
+            message = f"the merges between {good} and {bad} could not be read: {error}"
+            return None, (Condition("git-unavailable", Severity.WARNING, message),)
+        return tuple(_built(merge, found) for merge in merges), ()
+
+
+def _built(merge: Merge, found: Plan) -> BuiltMerge:
+    version = next(
+        (b.version for b in found.builds if b.version.commit and merge.commit.startswith(b.version.commit)),
+        None,
+    )
+    return BuiltMerge(commit=merge.commit, time=merge.time, subject=merge.subject, version=version)
+
+
+def _nothing_to_find(failed: Failed, progressed: Progressed, *, expand: bool) -> BisectionError:
+    """Say which end is not what it was said to be."""
+    plan_of, build = progressed.plan, progressed.plan.builds[failed.position].version
+    good, bad = plan_of.builds[plan_of.good].version, plan_of.builds[plan_of.bad].version
+    message = {
+        Misfit.GOOD_IS_BAD: f"GOOD, {good}, is bad",
+        Misfit.BAD_IS_GOOD: f"BAD, {bad}, is good",
+        Misfit.NONE_GOOD: f"no build of {plan_of.channel} is good, back to {build}",
+        Misfit.NONE_BAD: f"no build of {plan_of.channel} is bad, up to {build}",
+    }[failed.reason]
+    hint = (
+        "see whether the test tests what it should"
+        if expand
+        else "name another one, let --expand look further out, or see whether the test tests what it should"
+    )
+    return BisectionError(message, channel=plan_of.channel.ref, hint=hint)

@@ -1,0 +1,215 @@
+"""Runs a command as a test of a build: in a process group of its own, and never left behind (DESIGN section 14).
+
+A command may write without end, ignore signals or leave processes running. Its output goes to where the caller wants
+it, cut in the middle where it is long, so that no amount of it fills memory or a log. Whatever ends the run, the
+whole process group ends with it. This module must not know what an exit status means.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kopsversion.errors import UsageError, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+__all__ = ["Command", "check_command"]
+
+SHOWN = 1 << 20
+"""Bytes of one run's output that are shown as they come."""
+
+TAIL = 16 << 10
+"""Bytes of the output's end that are shown where it is longer than that: failures stand there."""
+
+GRACE = 5.0
+"""Seconds that a command may take to end after SIGTERM, before it is killed."""
+
+_LEFTOVER_GRACE = 1.0
+_PAUSE = 0.05
+_PIECE = 1 << 16
+PLACEHOLDER = "{}"
+"""Stands for the build's URL in an argument."""
+
+_ABOUT_THE_COMMAND = {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.E2BIG}
+
+
+def check_command(command: Sequence[str], *, environ: Mapping[str, str]) -> None:
+    """Refuse a command that cannot be started, before anything is asked of a store.
+
+    Parameters:
+        command: the program and its arguments.
+        environ: the environment; of it ``PATH`` is read.
+
+    Raises:
+        UsageError: there is no such program, or it is not executable.
+    """
+    program = command[0] if command else ""
+    if not program or any("\0" in word for word in command):
+        raise UsageError(
+            f"{quoted(' '.join(command))} is no command", hint="put the command and its arguments after --"
+        )
+    if PLACEHOLDER in program or shutil.which(program, path=environ.get("PATH")) is not None:
+        return
+    if os.path.isdir(program):  # noqa: PTH112 # a name, which need not be a path
+        raise UsageError(f"{quoted(program)} is a directory, not a command", hint="name a program in it")
+    if os.path.exists(program):  # noqa: PTH110 # see above
+        raise UsageError(
+            f"the command {quoted(program)} is not executable", hint=f"chmod +x {quoted(program)}"
+        )
+    raise UsageError(
+        f"there is no command {quoted(program)}",
+        hint="name a program on PATH, or give its path, as in ./test.sh; shell syntax needs sh -c '…'",
+    )
+
+
+class _Output:
+    """What a run writes: the first bytes as they come, and the last ones at the end."""
+
+    def __init__(self, show: Callable[[bytes], object]) -> None:
+        self._show = show
+        self._room = SHOWN
+        self._tail = b""
+        self._left_out = 0
+
+    def take(self, data: bytes) -> None:
+        shown, rest = data[: self._room], data[self._room :]
+        self._room -= len(shown)
+        if shown:
+            self._show(shown)
+        if rest:
+            kept = self._tail + rest
+            self._tail = kept[-TAIL:]
+            self._left_out += len(kept) - len(self._tail)
+
+    def end(self) -> None:
+        if self._left_out:
+            self._show(f"\n… {self._left_out} bytes of the command's output are not shown …\n".encode())
+        if self._tail:
+            self._show(self._tail)
+
+
+class Command:
+    """A command that can be run once for each build.
+
+    Parameters:
+        words: the program and its arguments.
+        environ: what it is started with, besides each run's own variables.
+        show: is given what it writes, to standard output and error alike.
+        sleep: waits for that many seconds.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        *,
+        environ: Mapping[str, str],
+        show: Callable[[bytes], object],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.words = tuple(words)
+        self._environ = dict(environ)
+        self._show = show
+        self._sleep = sleep
+
+    def run(self, *, url: str, variables: Mapping[str, str]) -> int:
+        """Run the command once, to its end.
+
+        Parameters:
+            url: takes the place of ``{}`` in the arguments.
+            variables: environment variables of this run.
+
+        Returns:
+            Its exit status; for a command that a signal ended, the signal's number with a minus, as
+            `subprocess.Popen.returncode`.
+
+        Raises:
+            UsageError: it cannot be started.
+        """
+        words = [word.replace(PLACEHOLDER, url) for word in self.words]
+        process = self._start(words, variables)
+        last_resort = partial(_kill, process)
+        atexit.register(last_resort)
+        grace = GRACE
+        try:
+            self._follow(process)
+            grace = _LEFTOVER_GRACE
+        finally:
+            self._end(process, grace=grace)
+            atexit.unregister(last_resort)
+        return process.returncode
+
+    def _start(self, words: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(  # noqa: S603 # the user's own command, without a shell
+                words,
+                stdin=subprocess.DEVNULL,  # it runs without a terminal, and must not wait for one
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**self._environ, **variables},
+                start_new_session=True,
+            )
+        except OSError as error:
+            if error.errno not in _ABOUT_THE_COMMAND:
+                raise
+            raise UsageError(
+                f"the command {quoted(words[0])} cannot be started: {error.strerror}",
+                hint="a script needs a first line such as #!/bin/sh that names an interpreter which exists",
+            ) from error
+
+    def _follow(self, process: subprocess.Popen[bytes]) -> None:
+        """Pass on what the command writes, until it has ended; a process that it left may keep the pipe open."""
+        assert process.stdout is not None  # noqa: S101 # a pipe was asked for
+        output = _Output(self._show)
+        descriptor = process.stdout.fileno()
+        has_ended = False
+        while True:
+            readable, _, _ = select.select([descriptor], [], [], 0 if has_ended else _PAUSE)
+            if readable and (data := os.read(descriptor, _PIECE)):
+                output.take(data)
+                has_ended = process.poll() is not None and has_ended
+            elif readable or has_ended:
+                break
+            else:
+                has_ended = process.poll() is not None
+        process.wait()
+        output.end()
+
+    def _end(self, process: subprocess.Popen[bytes], *, grace: float) -> None:
+        """End what is left of the process group: politely, then not."""
+        try:
+            if _signal(process, signal.SIGTERM):
+                for _ in range(round(grace / _PAUSE)):
+                    process.poll()
+                    if not _signal(process, 0):
+                        break
+                    self._sleep(_PAUSE)
+        finally:  # a second Ctrl-C ends the patience
+            _kill(process)
+            if process.stdout is not None:
+                process.stdout.close()
+            process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Send a signal to the process group; return whether there still is one."""
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
