@@ -89,7 +89,13 @@ COLUMNS = (
         kind=Kind.OBJECTS,
         when=lambda request: alpha(5) in request.name,
     ),
-    Column(title="marker", meaning="the marker that decides", scene=LAGGING, kind=Kind.MARKER),
+    Column(
+        title="marker",
+        meaning="the green marker, which decides; latest-ci.txt comes after it",
+        scene=LAGGING,
+        kind=Kind.MARKER,
+        when=lambda request: request.name.endswith(GREEN_MARKER),
+    ),
     Column(
         title="other",
         meaning="the marker of the other branch, at a branch cut",
@@ -151,24 +157,24 @@ OUTCOMES: Mapping[str, Answer | Refused] = {
         rung=Rung.MARKER,
         told={"listing-unavailable": WARNING, "marker-unverified": WARNING},
     ),
-    "listing": Answer(
-        meaning="The newest testable build, without the marker.",
+    "second": Answer(
+        meaning="The build of latest-ci.txt, the next marker that is trusted.",
         build="newest",
-        source=Source.NEWEST,
-        rung=Rung.LISTING,
+        source=Source.MARKER,
+        rung=Rung.FULL,
         told={"marker-unreachable": WARNING},
     ),
     "missing": Answer(
-        meaning="The newest testable build: that there is no marker is an answer too.",
+        meaning="The build of latest-ci.txt: that there is no green marker is an answer too.",
         build="newest",
-        source=Source.NEWEST,
+        source=Source.MARKER,
         rung=Rung.FULL,
         told={"marker-missing": WARNING},
     ),
     "malformed": Answer(
-        meaning="The newest testable build: what came is what the marker holds, and that is no version.",
+        meaning="The build of latest-ci.txt: what came is what the green marker holds, and that is no version.",
         build="newest",
-        source=Source.NEWEST,
+        source=Source.MARKER,
         rung=Rung.FULL,
         told={"marker-malformed": WARNING},
     ),
@@ -184,7 +190,10 @@ OUTCOMES: Mapping[str, Answer | Refused] = {
         build="whole",
         source=Source.MARKER,
         rung=Rung.MARKER,
-        told={"builds-refused": WARNING, "marker-unverified": WARNING},
+        told={
+            "builds-refused": WARNING,
+            "marker-unverified": WARNING,
+        },
     ),
     "undated": Answer(
         meaning="The marker's build. A newer one is testable by its checksums, but since when is not known.",
@@ -263,12 +272,12 @@ one byte at a time                    full    full    full    full    full     f
 not HTTP                              full    full    full    full    full     full       full     full       full
 truncated body with the whole length  full    full    full    full    full     full       full     full       full
 truncated body                        marker  marker  marker  marker  untimed  next       unsure   full       full
-truncated gzip                        marker  marker  marker  marker  untimed  next       unsure   listing    less
-204                                   marker  marker  marker  marker  untimed  next       unsure   listing    less
-401                                   marker  marker  marker  marker  untimed  checksums  undated  listing    less
-403                                   marker  marker  marker  marker  untimed  checksums  undated  listing    less
+truncated gzip                        marker  marker  marker  marker  untimed  next       unsure   second     less
+204                                   marker  marker  marker  marker  untimed  next       unsure   second     less
+401                                   marker  marker  marker  marker  untimed  checksums  undated  second     less
+403                                   marker  marker  marker  marker  untimed  checksums  undated  second     less
 404                                   marker  marker  marker  marker  untimed  next       unsure   missing    full
-redirect elsewhere                    marker  marker  marker  marker  untimed  next       unsure   listing    less
+redirect elsewhere                    marker  marker  marker  marker  untimed  next       unsure   second     less
 200 with an HTML page                 marker  marker  marker  marker  untimed  next       unsure   malformed  garbled
 200 with an empty body                marker  marker  marker  marker  untimed  next       unsure   malformed  garbled
 200 with binary                       marker  marker  marker  marker  untimed  next       unsure   malformed  garbled
@@ -282,32 +291,32 @@ endless equal pages                   full    full    full    marker  full     f
 
 ALWAYS = """
 fault                                 majors  minors  builds  page 2  uploads  objects    newer    marker     other
-408                                   marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-429                                   marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-429 with Retry-After                  marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-500                                   marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-502 with an HTML body                 marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-503                                   marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-503 with Retry-After                  marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-504                                   marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-connection refused                    marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-reset before the headers              marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-reset before the body                 marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-reset during the body                 marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-hangup before the headers             marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-hangup during the body                marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-stall before the headers              marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-stall during the body                 marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-one byte at a time                    marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-not HTTP                              marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-truncated body with the whole length  marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-truncated body                        marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-truncated gzip                        marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-204                                   marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
-401                                   marker  marker  marker  marker  untimed  checksums  undated  listing    less
-403                                   marker  marker  marker  marker  untimed  checksums  undated  listing    less
+408                                   marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+429                                   marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+429 with Retry-After                  marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+500                                   marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+502 with an HTML body                 marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+503                                   marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+503 with Retry-After                  marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+504                                   marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+connection refused                    marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+reset before the headers              marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+reset before the body                 marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+reset during the body                 marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+hangup before the headers             marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+hangup during the body                marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+stall before the headers              marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+stall during the body                 marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+one byte at a time                    marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+not HTTP                              marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+truncated body with the whole length  marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+truncated body                        marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+truncated gzip                        marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+204                                   marker  marker  marker  marker  untimed  exit 4     unsure   second     less
+401                                   marker  marker  marker  marker  untimed  checksums  undated  second     less
+403                                   marker  marker  marker  marker  untimed  checksums  undated  second     less
 404                                   marker  marker  marker  marker  untimed  exit 4     unsure   missing    full
-redirect elsewhere                    marker  marker  marker  marker  untimed  exit 4     unsure   listing    less
+redirect elsewhere                    marker  marker  marker  marker  untimed  exit 4     unsure   second     less
 200 with an HTML page                 marker  marker  marker  marker  untimed  exit 4     unsure   malformed  garbled
 200 with an empty body                marker  marker  marker  marker  untimed  exit 4     unsure   malformed  garbled
 200 with binary                       marker  marker  marker  marker  untimed  exit 4     unsure   malformed  garbled

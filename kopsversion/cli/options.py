@@ -426,7 +426,7 @@ _CHOICE_OPTIONS = (
         multiple=True,
         metavar="NAME",
         help="A marker to trust, by file name, best first. Repeatable. "
-        "[default: latest-ci-updown-green.txt for master, latest-ci.txt for other channels]",
+        "[default: latest-ci-updown-green.txt, then latest-ci.txt]",
     ),
     click.option(
         "--nth",

@@ -154,7 +154,7 @@ class GitLine:
         elsewhere: full ids of commits on other channels' lines; where one is also in `commits`, that counts.
         shallow: whether the clone's history is cut off, so that older commits are unknown.
         channel: whose line it is; ``None`` for the channel that is asked about.
-        cut: full id of the commit of master that a release branch begins at; ``None`` for master, or not known.
+        cut: the commit of master that a release branch begins at; ``None`` for master, or where not known.
         knows_cut: whether it is known which commits are master's from before the cut. Without master's branch,
             `commits` may hold some of them.
         named: whether the user named the clone, and so expects it to help.
@@ -166,7 +166,7 @@ class GitLine:
     elsewhere: frozenset[str] = field(default=frozenset(), repr=False)
     shallow: bool = False
     channel: str | None = field(default=None, repr=False)
-    cut: str | None = field(default=None, repr=False)
+    cut: GitCommit | None = field(default=None, repr=False)
     knows_cut: bool = field(default=True, repr=False)
     named: bool = field(default=False, repr=False)
     alternatives: tuple[GitLine, ...] = field(default=(), repr=False)
@@ -184,6 +184,15 @@ class GitLine:
             takes_self=True,
         ),
     )
+
+    @property
+    def is_namesake(self) -> bool:
+        """Whether the ref has the channel's own name, so that it can hardly be another branch."""
+        return self.ref.rpartition("/")[2] == self.channel
+
+    def is_cut_at(self, commit: str | None) -> bool:
+        """Tell whether the branch begins at a commit, which is master's too."""
+        return self.cut is not None and commit is not None and self.cut.id.startswith(commit)
 
     def locate(self, commit: str) -> int | CommitPlace:
         """Find a commit by an abbreviation of its id.

@@ -28,7 +28,7 @@ BRANCH_MARKER = "latest-ci.txt"
 
 
 GREEN_MARKER = "latest-ci-updown-green.txt"
-"""Written on master after the smoke test."""
+"""Written after an hourly smoke test: on master, and since July 2024 on the newest release branches."""
 
 
 _RELEASE_REF = re.compile(r"(?:release-)?((?:0|[1-9][0-9]{0,3})\.(?:0|[1-9][0-9]{0,3}))")
@@ -73,8 +73,15 @@ class Channel:
 
     @property
     def default_markers(self) -> tuple[str, ...]:
-        """The markers that consumers of this channel trust (DESIGN section 7)."""
-        return (GREEN_MARKER,) if self.is_master else (BRANCH_MARKER,)
+        """The markers that consumers of this channel trust, best first (DESIGN section 7)."""
+        return (GREEN_MARKER, BRANCH_MARKER)
+
+    def must_have(self, marker: str) -> bool:
+        """Tell whether something is wrong where the channel lacks one of its default markers.
+
+        Every branch's own build writes `BRANCH_MARKER`; only master and a few release branches are smoke-tested.
+        """
+        return self.is_master or marker != GREEN_MARKER
 
     def __str__(self) -> str:
         return self.ref

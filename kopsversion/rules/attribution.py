@@ -104,6 +104,39 @@ def by_git(version: BuildVersion, line: GitLine, *, ref: str | None = None) -> A
     return Attribution(other, Witness.GIT, Certainty.EXACT) if other else None
 
 
+def is_disowned(version: BuildVersion, line: GitLine) -> bool:
+    """Tell whether a clone that surely has the channel's branch knows that a build is another's.
+
+    Parameters:
+        version: a build that is not the channel's by the clone, and may be by its name.
+        line: the channel's line in the clone.
+    """
+    place = line.locate(version.commit) if version.commit else CommitPlace.UNKNOWN
+    knows = place is CommitPlace.ELSEWHERE or (isinstance(place, int) and not line.knows_cut)
+    # Where the name leaves no doubt either, two witnesses that are never wrong contradict each other.
+    return line.is_namesake and knows and is_shared(version)
+
+
+def _by_git_and_markers(
+    version: BuildVersion, line: GitLine, *, ref: str | None, evidence: BranchEvidence
+) -> Attribution | None:
+    """Ask a clone of kops, and where both branches may have built a commit, which marker names its build.
+
+    A release branch's first build is often of the commit that it was cut at, which master has built too. In a clone
+    without master, what lies before a build that master's marker names was built before the cut.
+    """
+    known = by_git(version, line, ref=ref)
+    if line.is_cut_at(version.commit) and version == evidence.release_named:
+        return Attribution(ref or line.ref.rpartition("/")[2], Witness.GIT, Certainty.EXACT)
+    if known is None and not line.knows_cut and version.commit is not None:
+        place = line.locate(version.commit)
+        by_master = [line.locate(named.commit) for named in evidence.master_named if named.commit]
+        last = max((each for each in by_master if isinstance(each, int)), default=-1)
+        if isinstance(place, int) and place <= last:
+            return Attribution(MASTER, Witness.LINEAGE, Certainty.LIKELY)
+    return known
+
+
 def _is_alpha(version: BuildVersion) -> bool:
     return version.precedence[0][3] == _ALPHA_STAGE
 
@@ -125,8 +158,14 @@ def needs_evidence(builds: Iterable[Build], *, git: GitLine | None, git_ref: str
         for build in builds
         if is_shared(build.version)
         and not build.version.is_tag_build
-        and (git is None or by_git(build.version, git, ref=git_ref) is None)
+        and (
+            git is None
+            or by_git(build.version, git, ref=git_ref) is None
+            or git.is_cut_at(build.version.commit)
+        )
     ]
+    if git is not None and any(git.is_cut_at(version.commit) for version in shared):
+        return True
     return any(not _is_plain_alpha(version) for version in shared) or _have_twins(shared)
 
 
@@ -159,7 +198,9 @@ def attribute(
         version = build.version
         if version.is_tag_build:
             continue
-        known = by_git(version, git, ref=git_ref) if git is not None else None
+        known = None
+        if git is not None:
+            known = _by_git_and_markers(version, git, ref=git_ref, evidence=evidence)
         ref = by_version(version)
         if known is None and ref is not None:
             known = Attribution(ref, Witness.VERSION, Certainty.EXACT)

@@ -23,7 +23,7 @@ from kopsversion.model.answer import (
     Verdict,
 )
 from kopsversion.model.bucket import CommitPlace, Foreign, Malformed, Marker
-from kopsversion.model.channel import MASTER, Certainty, Witness
+from kopsversion.model.channel import MASTER, Certainty, Channel, Witness
 from kopsversion.model.needs import ListUploads
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from kopsversion.model.answer import Refusal
     from kopsversion.model.bucket import GitLine
-    from kopsversion.model.channel import Channel
     from kopsversion.model.version import BuildVersion
     from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 
@@ -77,8 +76,9 @@ class Evidence:
             used = next(report for report in self.deciding if report.verdict in USABLE)
             if used.verdict is Verdict.UNVERIFIED:
                 return Rung.MARKER
-        unreadable = [report for report in self.deciding if report.verdict is Verdict.UNREACHABLE]
-        return Rung.LISTING if unreadable and len(unreadable) == len(self.deciding) else Rung.FULL
+        held = [report for report in self.deciding if not _may_be_missing(report)]
+        unreadable = [report for report in held if report.verdict is Verdict.UNREACHABLE]
+        return Rung.LISTING if unreadable and len(unreadable) == len(held) else Rung.FULL
 
 
 def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, ...]:
@@ -154,10 +154,13 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     decides = inquiry.policy.strategy is Strategy.GREEN and inquiry.policy.nth == 1
     passed = False
     for report in evidence.deciding:
+        if not inquiry.policy.markers and _may_be_missing(report):
+            continue
         decided = (
             evidence.choice.source is Source.MARKER
             and not passed
-            and report.marker.version == (evidence.choice.candidate.version)
+            and report.verdict in USABLE
+            and report.marker.version == evidence.choice.candidate.version
         )
         # What is verified only in part is used, but not in silence.
         matters = decides and not passed and (not decided or report.verdict is Verdict.UNVERIFIED)
@@ -165,6 +168,12 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
         yield from _about_marker(report, Severity.WARNING if matters else Severity.INFO)
     for report in evidence.reported:
         yield from _about_marker(report, Severity.INFO)
+
+
+def _may_be_missing(report: MarkerReport) -> bool:
+    """Tell whether a marker is missing that not every branch has."""
+    missing = report.verdict is Verdict.MISSING
+    return missing and not Channel(report.marker.ref).must_have(report.marker.name)
 
 
 def about_gaps(inquiry: Inquiry, *, judged: Collection[str] = ()) -> Iterator[Condition]:
@@ -264,7 +273,7 @@ def _is_newest(evidence: Evidence) -> bool:
 def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
     git, channel = inquiry.snapshot.git, inquiry.channel
     top = next(inquiry.known_candidates(), None)
-    if git is None or top is None or not top.version.commit:
+    if git is None or top is None or top.attribution.witness is Witness.GIT or not top.version.commit:
         return
     place = git.locate(top.version.commit)
     is_located = isinstance(place, int)

@@ -49,10 +49,14 @@ def unbuilt(line: GitLine, version: BuildVersion, *, now: datetime) -> Unbuilt |
         The count, or ``None`` where the clone does not have the build's commit on that branch.
     """
     position = line.locate(version.commit) if version.commit else None
-    if not isinstance(position, int):
+    if isinstance(position, int):
+        built = line.commits[position]
+    elif line.cut is not None and line.is_cut_at(version.commit):
+        position, built = -1, line.cut
+    else:
         return None
     after = [commit for commit in line.commits[position + 1 :] if commit.time <= now]
-    return Unbuilt(line.commits[position].time, len(after), after[0].time if after else None)
+    return Unbuilt(built.time, len(after), after[0].time if after else None)
 
 
 def judge_freshness(

@@ -19,7 +19,6 @@ from attrs import Factory, evolve, frozen
 
 from kopsversion.errors import NoTestableBuildError, StoreUnavailableError
 from kopsversion.model.answer import USABLE, Condition, MarkerReport, Refusal, RefusalKind, Severity, Verdict
-from kopsversion.model.channel import BRANCH_MARKER
 from kopsversion.model.needs import ListArtifacts, Undecided
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count, duration, moment
@@ -465,7 +464,8 @@ def with_remarks(health: ChannelHealth, remarks: Iterable[Condition]) -> Channel
 def _marker_names(snapshot: Snapshot, channel: Channel) -> tuple[str, ...]:
     """Name the markers that a channel must have, and all others that it has."""
     held = sorted(name for ref, name in snapshot.marker_names or () if ref == channel.ref)
-    return tuple(dict.fromkeys((*channel.default_markers, BRANCH_MARKER, *held)))
+    names = dict.fromkeys((*channel.default_markers, *held))
+    return tuple(name for name in names if channel.must_have(name) or name in held)
 
 
 def _with_build(

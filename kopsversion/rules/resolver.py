@@ -19,12 +19,12 @@ from kopsversion.errors import (
     StoreUnavailableError,
 )
 from kopsversion.model.answer import USABLE, MarkerReport, Refusal, RefusalKind, Resolution, Source, Verdict
-from kopsversion.model.bucket import Build, Snapshot
-from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, Witness
+from kopsversion.model.bucket import Build, Marker, Snapshot
+from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, Witness, minor_key
 from kopsversion.model.needs import Undecided
 from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.model.wording import count
-from kopsversion.rules.attribution import by_version
+from kopsversion.rules.attribution import by_version, is_disowned
 from kopsversion.rules.conditions import Choice, Evidence, clone_disagrees, gather_conditions, worst_first
 from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
 from kopsversion.rules.verdicts import judge
@@ -101,8 +101,8 @@ def decide(
 
 def _decide(inquiry: Inquiry) -> Resolution | Undecided:
     """Decide about a channel, by every witness that there is."""
-    channel, policy = inquiry.channel, inquiry.policy
-    trusted = policy.markers or channel.default_markers
+    policy = inquiry.policy
+    trusted = _trusted(inquiry)
     deciding = _judge(trusted, inquiry)
     reported = _judge([name for name in policy.reported if name not in trusted], inquiry)
     if deciding is None or reported is None:
@@ -129,7 +129,7 @@ def _decide(inquiry: Inquiry) -> Resolution | Undecided:
 def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
     """Decide by names where a clone gives every build to other branches, and say so.
 
-    No answer at all is right only when no build is testable (issue 3).
+    That no build is testable is believed where git surely gives this one to another branch (issue 12, item 6).
     """
     clone = inquiry.disowning_clone
     if clone is None:
@@ -140,20 +140,54 @@ def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
         return None
     if isinstance(decision, Undecided):
         return decision
+    if is_disowned(decision.version, clone):
+        return None
     disagreement = clone_disagrees(clone, channel=inquiry.channel, version=decision.version)
     return evolve(decision, conditions=worst_first([disagreement, *decision.conditions]))
+
+
+def _trusted(inquiry: Inquiry) -> tuple[str, ...]:
+    """Name the markers that can decide.
+
+    Of a branch that must have a green marker the next one is asked only where green cannot decide, or is likely not
+    to, since it names an older minor. Everywhere else all are read at once: the first is often not there
+    (DESIGN section 10).
+    """
+    channel = inquiry.channel
+    names = inquiry.policy.markers or channel.default_markers
+    if inquiry.policy.markers or not channel.must_have(names[0]):
+        return names
+    first = inquiry.marker(channel.ref, names[0])
+    report = _judge_alone(first, inquiry)
+    if isinstance(report, MarkerReport):
+        return names[:1] if report.verdict in USABLE else names
+    minors = inquiry.snapshot.minors or ()
+    named = first.version if isinstance(first, Marker) else None
+    if named is not None and named.minor != max(minors, key=minor_key, default=named.minor):
+        inquiry.marker(channel.ref, names[1])
+    return names[:1]
 
 
 def _judge(names: Iterable[str], inquiry: Inquiry) -> tuple[MarkerReport, ...] | None:
     """Judge markers by name, all of them, so that what they need is fetched at once."""
     markers = [inquiry.marker(inquiry.channel.ref, name) for name in dict.fromkeys(names)]
-    reports = [marker if isinstance(marker, Unknown) else judge(marker, inquiry) for marker in markers]
+    reports = [_judge_alone(marker, inquiry) for marker in markers]
     known = tuple(report for report in reports if isinstance(report, MarkerReport))
     if len(known) < len(reports):
         # The builds are looked for beside the markers, not after them.
         next(inquiry.candidates(), None)
         return None
     return known
+
+
+def _judge_alone(marker: Marker | Unknown, inquiry: Inquiry) -> MarkerReport | Unknown:
+    """Judge a marker by the listings that it needs: what could not be listed for another one is no doubt about it."""
+    if isinstance(marker, Unknown):
+        return UNKNOWN
+    failed, inquiry.listing_failure = inquiry.listing_failure, None
+    report = judge(marker, inquiry)
+    inquiry.listing_failure = failed or inquiry.listing_failure
+    return report
 
 
 def _named_minors(names: Iterable[str], inquiry: Inquiry) -> set[str]:

@@ -82,8 +82,13 @@ def _open_bucket(
     route = route_to(place.endpoint, environ)
 
     def with_client(credentials: Credentials) -> Store:
-        from kopsversion.stores.cloud import open_cloud_store
-
+        try:
+            from kopsversion.stores.cloud import open_cloud_store
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"{quoted(place.url)} cannot be asked with credentials: google-cloud-storage is not installed",
+                hint="kopsversion.pyz does not hold it; install kopsversion with uv or pip where a bucket is written",
+            ) from error
         return open_cloud_store(place, route=route, credentials=credentials, policy=policy, deadline=deadline)
 
     if credentials == "default" and place.emulator is None:

@@ -161,6 +161,8 @@ class Cache:
             try:
                 return self._update(wanted, end=end)
             except GitWitnessError as error:
+                if error.kind is GitFault.TOO_LARGE:
+                    self._delete()
                 if error.kind not in {GitFault.FAILED, GitFault.NOT_A_REPOSITORY} or not is_used:
                     raise
                 self._delete()  # it is broken, and there is no harm in making it anew
@@ -243,6 +245,7 @@ class Cache:
             ) from error
         if answer.status != 0:
             raise self._unfetched(answer)
+        self._check_size()  # it may all have come between two looks
         return answer
 
     def _online(self, environ: Mapping[str, str]) -> dict[str, str]:
@@ -261,7 +264,7 @@ class Cache:
         advice = advice_in(answer)
         return self._fault(
             GitFault.NOT_FETCHED,
-            f"git cannot fetch from {self.url}: {quoted(first_complaint(answer))}",
+            f"git cannot fetch from {self.url}: {quoted(_in_git_s_words(answer))}",
             hint=f"if you trust it: {advice}"
             if advice
             else "see whether it can be reached from here, or name a directory that is a clone of kops",
@@ -363,6 +366,12 @@ class Cache:
 
 _DEPTH = "kopsversion-depth"
 """The file in a cache that says how deep it was fetched."""
+
+
+def _in_git_s_words(answer: Answer) -> str:
+    """Return what git complains of, after what the program that connects said first."""
+    first = next((line.strip() for line in answer.complaint.splitlines() if line.strip()), "")
+    return "; ".join(dict.fromkeys(each for each in (first, first_complaint(answer)) if each))
 
 
 def _files(directory: Path) -> Sequence[Path]:

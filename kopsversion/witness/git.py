@@ -359,7 +359,7 @@ class _Line:
             elsewhere=trunk | others_own,
             shallow=self.shallow,
             channel=channel_ref,
-            cut=cut,
+            cut=next(_dated([cut], history.times), None) if cut is not None else None,
             knows_cut=channel_ref == MASTER or not own or self._left_at(cut),
         )
 

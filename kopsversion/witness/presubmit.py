@@ -45,6 +45,11 @@ class _Seen:
     time: int | None
     is_merge: bool
 
+    @property
+    def is_github_s(self) -> bool:
+        """Whether it is named as GitHub names a merge."""
+        return _BY_GITHUB.match(self.subject) is not None
+
 
 def count_local_merges(git: Git, newest_first: Sequence[str], *, environ: Mapping[str, str]) -> int:
     """Count the merges at the end of a line that were made in this clone.
@@ -64,22 +69,32 @@ def count_local_merges(git: Git, newest_first: Sequence[str], *, environ: Mappin
     if base in newest_first[:_LOOKED_AT]:
         return newest_first.index(base)
     seen = _read(git, newest_first[:_LOOKED_AT])
-    unlike = list(takewhile(lambda commit: commit.is_merge and not _BY_GITHUB.match(commit.subject), seen))
-    below = seen[len(unlike) :]
-    if unlike and below and _differ(unlike, below):
-        return len(unlike)
-    return len(list(takewhile(lambda commit: _BY_HAND.match(commit.subject), unlike)))
+    return max(_by_time(seen), _by_hand(seen), _unlike_the_rest(seen))
 
 
-def _differ(merges: Sequence[_Seen], below: Sequence[_Seen]) -> bool:
-    """Tell whether merges are of another origin than the commits below them."""
-    base = below[0].time
-    timed = [(base or 0) + number for number in range(len(merges), 0, -1)]
-    if base is not None and [merge.time for merge in merges] == timed:
-        return True  # as clonerefs dates them
+def _by_time(seen: Sequence[_Seen]) -> int:
+    """Count the merges that are dated as clonerefs does: each a second after the one below it."""
+    merges = len(list(takewhile(lambda commit: commit.is_merge, seen)))
+    for number in range(min(merges, len(seen) - 1), 0, -1):
+        base = seen[number].time
+        dated = [(base or 0) + place for place in range(number, 0, -1)]
+        if base is not None and [commit.time for commit in seen[:number]] == dated:
+            return number
+    return 0
+
+
+def _by_hand(seen: Sequence[_Seen]) -> int:
+    """Count the merges that are named as git and CI systems name their own."""
+    return len(list(takewhile(lambda commit: commit.is_merge and _BY_HAND.match(commit.subject), seen)))
+
+
+def _unlike_the_rest(seen: Sequence[_Seen]) -> int:
+    """Count the merges that are not GitHub's, where all below them are; or the one where there are none below."""
+    unlike = len(list(takewhile(lambda commit: commit.is_merge and not commit.is_github_s, seen)))
+    below = seen[unlike:]
     if any(commit.is_merge for commit in below):
-        return all(_BY_GITHUB.match(commit.subject) for commit in below if commit.is_merge)
-    return len(merges) == 1 and len(below) > 1
+        return unlike if all(commit.is_github_s for commit in below if commit.is_merge) else 0
+    return unlike if unlike == 1 and len(below) > 1 else 0
 
 
 def _read(git: Git, commits: Sequence[str]) -> list[_Seen]:

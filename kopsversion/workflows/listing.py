@@ -16,6 +16,7 @@ from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.needs import ListMarkers, ListMinors, Undecided
 from kopsversion.model.policy import Policy
+from kopsversion.rules.attribution import is_disowned
 from kopsversion.rules.conditions import about_gaps, clone_disagrees
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.rules.resolver import no_testable_build
@@ -176,7 +177,7 @@ class _Listing:
         if clone is not None:
             by_names, without_clone = self._ask(store, evolve(snapshot, git=None))
             newest = next((row for row in self._own(by_names) if row.refusal is None), None)
-            if newest is not None:
+            if newest is not None and (self.every or not is_disowned(newest.version, clone)):
                 found, snapshot = by_names, without_clone
                 disagreement = (clone_disagrees(clone, channel=self.channel, version=newest.version),)
         if not found.rows:

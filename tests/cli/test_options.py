@@ -306,7 +306,7 @@ def test_help_tells_the_policys_defaults() -> None:
         if isinstance(parameter, click.Option) and parameter.help and "[default: " in parameter.help
     }
     policy = Policy()
-    assert told.pop("marker") == f"{GREEN_MARKER} for master, {BRANCH_MARKER} for other channels"
+    assert told.pop("marker") == f"{GREEN_MARKER}, then {BRANCH_MARKER}"
     assert told.pop("platform").split() == list(policy.platforms)
     assert told.pop("nth") == str(policy.nth)
     assert (told.pop("strategy"), told.pop("on_stale")) == (policy.strategy, policy.on_stale)

@@ -43,7 +43,12 @@ class Job:
         self.store = DirectoryPlace(folder / "a store+")
         fill(self.store)
         for version in (NEW, OLD):
-            add_build(self.store, version, at=NOW, paths=(*BINARIES, CHANNELS))
+            add_build(
+                self.store,
+                version,
+                at=NOW,
+                paths=(*BINARIES, *(f"linux/{arch}/channels" for arch in ("amd64", "arm64"))),
+            )
         self.store.add(GREEN, f"{opened(self.store).public_url(NEW)}\n".encode(), NOW)
         marker = f"{opened(self.store).public_url(OF_128)}\n".encode()
         self.store.add("markers/release-1.28/latest-ci.txt", marker, NOW)

@@ -48,24 +48,24 @@ OTHER = "1.29.0-beta.2+v1.29.0-beta.1-47-gf9a0ba0203"
 
 class TestChannel:
     @pytest.mark.parametrize(
-        ("asked", "ref", "minor", "markers"),
+        ("asked", "ref", "minor"),
         [
-            ("master", "master", None, (GREEN_MARKER,)),
-            ("latest", "master", None, (GREEN_MARKER,)),
-            ("release-1.30", "release-1.30", "1.30", (BRANCH_MARKER,)),
-            ("1.30", "release-1.30", "1.30", (BRANCH_MARKER,)),
-            ("0.0", "release-0.0", "0.0", (BRANCH_MARKER,)),
-            ("9999.9999", "release-9999.9999", "9999.9999", (BRANCH_MARKER,)),
+            ("master", "master", None),
+            ("latest", "master", None),
+            ("release-1.30", "release-1.30", "1.30"),
+            ("1.30", "release-1.30", "1.30"),
+            ("0.0", "release-0.0", "0.0"),
+            ("9999.9999", "release-9999.9999", "9999.9999"),
         ],
     )
-    def test_refs_and_aliases_are_read(
-        self, asked: str, ref: str, minor: str | None, markers: tuple[str, ...]
-    ) -> None:
+    def test_refs_and_aliases_are_read(self, asked: str, ref: str, minor: str | None) -> None:
         """A channel is known by its ref; its minor and default markers follow from it."""
         channel = Channel.parse(asked)
         assert channel == Channel(ref)
         assert str(channel) == ref
-        assert (channel.minor, channel.default_markers) == (minor, markers)
+        assert (channel.minor, channel.default_markers) == (minor, (GREEN_MARKER, BRANCH_MARKER))
+        assert channel.must_have(BRANCH_MARKER)
+        assert channel.must_have(GREEN_MARKER) is channel.is_master
         assert channel.is_master is (minor is None)
 
     @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ class TestMarkers:
         long = told(
             *builds,
             markers=markers,
-            policy=Policy(reported=(BRANCH_MARKER, GREEN_MARKER), compare_artifacts=True),
+            policy=evolve(DEFAULT, reported=(BRANCH_MARKER, GREEN_MARKER), compare_artifacts=True),
         )
         reported = [each for each in long.conditions if each not in brief.conditions]
         assert [(each.code, each.severity) for each in reported] == [("marker-stale", Severity.INFO)]
@@ -378,7 +378,7 @@ class TestAttribution:
         held = snapshot(
             mine, rival, patch, markers=[marker("release-1.30", BRANCH_MARKER, str(mine.version))]
         )
-        found = resolve(held, Channel("release-1.30"), DEFAULT, NOW)
+        found = resolve(held, Channel("release-1.30"), Policy(), NOW)
         assert (found.version, found.newest) == (mine.version, None)
         assert "channel-ambiguous" not in codes(found)
 

@@ -21,7 +21,7 @@ from kopsversion.rules.resolver import SnapshotIncompleteError, decide, resolve
 from tests.builders import DEFAULT, NOW, STORE, alpha, bare_listing, build, marker, on_master, patch, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MASTER = Channel("master")
 RELEASE = Channel("release-1.29")
@@ -166,8 +166,65 @@ class TestVerdicts:
         """Also where the name alone leaves the branch open."""
         builds = [build(patch(7)), on_master(1)]
         markers = [marker("release-1.29", BRANCH_MARKER, alpha(1))]
-        found = resolve(snapshot(*builds, markers=markers), RELEASE, DEFAULT, NOW)
+        found = resolve(snapshot(*builds, markers=markers), RELEASE, Policy(markers=(BRANCH_MARKER,)), NOW)
         assert verdicts(found) == {BRANCH_MARKER: Verdict.WRONG_CHANNEL}
+
+
+class TestGreenThenLatest:
+    """DESIGN section 7: on every branch the smoke-tested build, then what the branch's own build says."""
+
+    @pytest.mark.parametrize(
+        ("channel", "name"), [(MASTER, alpha), (RELEASE, patch)], ids=["master", "release branch"]
+    )
+    @pytest.mark.parametrize(
+        ("green", "latest", "waited", "answer", "source", "told"),
+        [
+            (1, 2, HOUR, 1, Source.MARKER, {"marker-lagging": Severity.INFO}),
+            (1, 2, 2 * DAY, 2, Source.MARKER, {"marker-stale": Severity.WARNING}),
+            (None, 2, HOUR, 2, Source.MARKER, {"marker-missing": Severity.WARNING}),
+            (2, None, HOUR, 2, Source.MARKER, {"marker-missing": Severity.INFO}),
+            (None, None, HOUR, 2, Source.NEWEST, {"marker-missing": Severity.WARNING}),
+            (9, 2, HOUR, 2, Source.MARKER, {"marker-dangling": Severity.WARNING}),
+        ],
+    )
+    def test_the_first_fresh_one_of_the_two_decides(
+        self,
+        channel: Channel,
+        name: Callable[[int], str],
+        green: int | None,
+        latest: int | None,
+        waited: timedelta,
+        answer: int,
+        source: Source,
+        told: dict[str, Severity],
+    ) -> None:
+        """Its build is the answer; that a release branch has no green marker is nothing to tell."""
+        builds = [build(name(1), uploaded=NOW - 3 * DAY), build(name(2), uploaded=NOW - waited)]
+        named = {GREEN_MARKER: green, BRANCH_MARKER: latest}
+        markers = [marker(channel.ref, each, name(n)) for each, n in named.items() if n is not None]
+        found = resolve(snapshot(*builds, markers=markers), channel, Policy(), NOW)
+        assert (str(found.version), found.source) == (name(answer), source)
+        # On master, which must have a green marker, the next one is asked only where that cannot be used.
+        one = channel.is_master and answer == green
+        assert [report.marker.name for report in found.markers] == [GREEN_MARKER, BRANCH_MARKER][: 2 - one]
+        if one and latest is None:
+            told = {}
+        if green is None and latest is not None and not channel.is_master:
+            told = {}
+        assert codes(found) == told
+
+    def test_a_green_marker_that_was_named_is_missed_on_a_release_branch_too(self) -> None:
+        """Who trusts it wants to know that it is not there."""
+        held = snapshot(build(patch(1)), markers=[marker(RELEASE.ref, BRANCH_MARKER, patch(1))])
+        policy = Policy(markers=(GREEN_MARKER, BRANCH_MARKER))
+        assert codes(resolve(held, RELEASE, policy, NOW)) == {"marker-missing": Severity.WARNING}
+
+    def test_a_release_branch_without_green_whose_own_marker_cannot_be_read_has_none(self) -> None:
+        """The rung says that no marker could be asked; on master the missing one was asked."""
+        for channel, name, rung in ((RELEASE, patch, Rung.LISTING), (MASTER, alpha, Rung.FULL)):
+            markers = [marker(channel.ref, BRANCH_MARKER, Unreachable("503"))]
+            found = resolve(snapshot(build(name(1)), markers=markers), channel, Policy(), NOW)
+            assert found.rung is rung
 
 
 class TestSettled:
@@ -396,7 +453,7 @@ class TestLadder:
             markers=(marker("master", GREEN_MARKER, alpha(1)),),
             failures={ListMinors(): Failure("503")},
         )
-        found = resolve(held, MASTER, NEWEST, NOW)
+        found = resolve(held, MASTER, evolve(DEFAULT, strategy=Strategy.NEWEST), NOW)
         assert (str(found.version), found.source, found.rung) == (alpha(1), Source.MARKER, Rung.MARKER)
         assert verdicts(found) == {GREEN_MARKER: Verdict.UNVERIFIED}
         assert codes(found)["listing-unavailable"] is Severity.WARNING
@@ -459,8 +516,9 @@ class TestNeeds:
 
     def test_a_release_branch_needs_no_minors(self) -> None:
         """Its name tells its minor."""
-        assert decide(Snapshot(store=STORE), RELEASE, DEFAULT, NOW) == Undecided(
-            frozenset({ListBuilds("1.29"), ReadMarker("release-1.29", BRANCH_MARKER)})
+        markers = (ReadMarker("release-1.29", name) for name in (GREEN_MARKER, BRANCH_MARKER))
+        assert decide(Snapshot(store=STORE), RELEASE, Policy(), NOW) == Undecided(
+            frozenset({ListBuilds("1.29"), *markers})
         )
 
     def test_a_current_marker_needs_the_files_of_one_build(self) -> None:

@@ -61,8 +61,8 @@ from tests.builders import (
 if TYPE_CHECKING:
     from kopsversion.model.version import BuildVersion
 
-NEWEST = Policy(strategy=Strategy.NEWEST)
-REFUSE = Policy(on_stale=OnStale.REFUSE)
+NEWEST = evolve(DEFAULT, strategy=Strategy.NEWEST)
+REFUSE = evolve(DEFAULT, on_stale=OnStale.REFUSE)
 NO_NODEUP = "linux/arm64/nodeup is missing"
 
 SEE_WHETHER = (
@@ -398,7 +398,7 @@ class TestStoreUnavailable:
         held = Snapshot(
             store=STORE, builds=(on_master(1),), markers=(green(alpha(1)),), failures={ListMinors(): OFF}
         )
-        assert said(error(held, policy=Policy(nth=2)))[1] == (
+        assert said(error(held, policy=evolve(DEFAULT, nth=2)))[1] == (
             "builds: 503",
             f"{GREEN_PATH} names {alpha(1)}, which is testable; newer ones are not known",
         )
@@ -507,7 +507,7 @@ class TestMarkerRefused:
             failures={ReadMarker("release-1.30", BRANCH_MARKER): OFF},
         )
         for policy in (REFUSE, NEWEST):
-            raised = error(held, Channel("release-1.30"), policy)
+            raised = error(held, Channel("release-1.30"), evolve(policy, markers=(BRANCH_MARKER,)))
             assert isinstance(raised, StoreUnavailableError)
             assert raised.reasons[0] == "builds: 503"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from kopsversion.errors import (
     PreconditionFailedError,
     StoreError,
     StoreUnavailableError,
+    UsageError,
 )
 from kopsversion.stores import cloud, open_store
 from kopsversion.stores.bucket import Location
@@ -117,6 +119,15 @@ class TestCredentials:
         store = open_store("gs://bucket/", deadline=Deadline(60), environ={}, credentials="default")
         assert found == []
         assert store.requests == 0
+
+    def test_without_google_s_client_a_sentence_says_what_to_install(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The single file does not hold it, and a missing module is no defect of ours."""
+        monkeypatch.setitem(sys.modules, "kopsversion.stores.cloud", None)
+        with pytest.raises(UsageError, match="google-cloud-storage is not installed") as caught:
+            open_store("gs://bucket/", deadline=Deadline(60), environ={}, credentials="default")
+        assert "uv or pip" in caught.value.hint
 
     @pytest.mark.parametrize(
         ("failure", "kind", "transient"),

@@ -25,7 +25,7 @@ from kopsversion.model.answer import USABLE, Source, Verdict
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
 from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.workflows.latest import resolve_latest
-from tests.builders import DEFAULT, ERA_2024, HOUR, NOW, alpha, patch
+from tests.builders import ERA_2024, HOUR, NOW, alpha, patch
 from tests.fake_store import CHECKSUM, FakeStore
 from tests.profiles import costly
 from tests.strategies import hostile_texts
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 RELEASE = "release-1.29"
 NAMES = {MASTER: alpha, RELEASE: patch}
+PLAIN = Policy()
 MARKERS = ((MASTER, GREEN_MARKER), (MASTER, BRANCH_MARKER), (RELEASE, BRANCH_MARKER))
 SMALL = evolve(ERA_2024, darwin=(), images=ERA_2024.images[:1])
 """Fewer files than a real build has, so that more can happen in a second."""
@@ -146,7 +147,7 @@ class BucketMachine(RuleBasedStateMachine):
     # ---- what may be answered
 
     def _is_testable(self, build: Uploaded) -> bool:
-        settled = self.now - build.at >= DEFAULT.settle
+        settled = self.now - build.at >= PLAIN.settle
         return build.lacks is None and (settled or self._names(build.ref, BRANCH_MARKER, build))
 
     def _names(self, ref: str, name: str, build: Uploaded) -> bool:
@@ -181,14 +182,13 @@ class BucketMachine(RuleBasedStateMachine):
         """Strategy ``green`` names what a fresh marker names, else the newest; and says which it was."""
         for ref in NAMES:
             testable = self._testable(ref)
-            found = self._ask(ref, DEFAULT).resolution
+            found = self._ask(ref, PLAIN).resolution
             assert (found is None) == (not testable), ref
             if found is None:
                 continue
             assert found.base_url.endswith(f"/{found.version}")
-            (report,) = (
-                each for each in found.markers if each.marker.name == Channel(ref).default_markers[0]
-            )
+            reports = [each for each in found.markers if each.marker.name in Channel(ref).default_markers]
+            report = next((each for each in reports if each.verdict in USABLE), reports[0])
             (chosen,) = (build for build in testable if build.name == str(found.version))
             newer = testable[: testable.index(chosen)]
             if found.source is Source.NEWEST:
@@ -198,14 +198,14 @@ class BucketMachine(RuleBasedStateMachine):
             else:
                 assert self._names(ref, report.marker.name, chosen)
                 assert report.verdict is (Verdict.LAGGING if newer else Verdict.CURRENT)
-                assert not newer or self.now - newer[-1].at <= DEFAULT.max_lag
+                assert not newer or self.now - newer[-1].at <= PLAIN.max_lag
 
     @precondition(lambda self: hasattr(self, "store"))
     @invariant()
     def refusing_differs_from_falling_back_only_in_that(self) -> None:
         """With ``--on-stale refuse`` there is the marker's build or an error, never another build."""
         for ref in NAMES:
-            fallen_back = self._ask(ref, DEFAULT).resolution
+            fallen_back = self._ask(ref, PLAIN).resolution
             refusing = self._ask(ref, Policy(on_stale=OnStale.REFUSE))
             if fallen_back is not None and fallen_back.source is Source.MARKER:
                 assert refusing.resolution is not None

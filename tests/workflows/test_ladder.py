@@ -150,11 +150,23 @@ class TestWithoutListing:
         promoted(PLAIN, names).put(gcs_server)
         gcs_server.fail(OFF, *BUILD_LISTINGS, times=None)
         with pytest.raises(StoreUnavailableError) as caught:
-            ask(store_of(gcs_server))
+            ask(store_of(gcs_server), policy=Policy(markers=(GREEN_MARKER,)))
         assert caught.value.exit_code == 4
         assert any(reason.startswith("builds: ") for reason in caught.value.reasons)
         assert any(verdict in reason for reason in caught.value.reasons)
         assert "--allow-cached" in caught.value.hint
+
+    @pytest.mark.parametrize("names", [alpha(9), patch(1), "1.30.0-alpha.1"])
+    def test_the_next_marker_stands_in(self, gcs_server: GcsServer, names: str) -> None:
+        """Where green is wrong by itself, latest-ci.txt is what is left, with every warning."""
+        promoted(PLAIN, names).put(gcs_server)
+        gcs_server.fail(OFF, *BUILD_LISTINGS, times=None)
+        found = ask(store_of(gcs_server))
+        assert (str(found.version), found.rung) == (alpha(5), Rung.MARKER)
+        assert {code for code, severity in told(found).items() if severity is Severity.WARNING} >= {
+            "listing-unavailable",
+            "marker-unverified",
+        }
 
     def test_an_incomplete_build_cannot_stand_in(self, gcs_server: GcsServer) -> None:
         """FAILURES row 6."""
@@ -218,7 +230,7 @@ class TestWithoutMarkers:
         stale = evolve(promoted(PLAIN, alpha(1)), builds={v: at - 3 * DAY for v, at in PLAIN.builds.items()})
         stale.put(gcs_server)
         with pytest.raises(MarkerRefusedError):
-            ask(store_of(gcs_server), policy=Policy(on_stale=OnStale.REFUSE))
+            ask(store_of(gcs_server), policy=Policy(on_stale=OnStale.REFUSE, markers=(GREEN_MARKER,)))
 
 
 class TestBuildsThatCannotBeExamined:
@@ -380,12 +392,12 @@ class TestPartOfTheEvidence:
         assert any(f"{beta(1)}, may be of release-1.30" in reason for reason in caught.value.reasons)
 
     def test_an_older_minor_that_the_answer_does_not_need(self, gcs_server: GcsServer) -> None:
-        """The marker names a build of it, but is stale anyway: the newest build stands on its own."""
+        """Green names a build of it, but is stale anyway: latest-ci.txt names the newest build."""
         gone = evolve(promoted(PLAIN, alpha(9, minor="1.29")), builds=PLAIN.builds)
         gone.put(gcs_server)
         gcs_server.fail(OFF, Kind.BUILDS, times=None, when=of_build("releases/1.29."))
         found = ask(store_of(gcs_server))
-        assert (str(found.version), found.source, found.rung) == (alpha(5), Source.NEWEST, Rung.FULL)
+        assert (str(found.version), found.source, found.rung) == (alpha(5), Source.MARKER, Rung.FULL)
         assert told(found)["listing-unavailable"] is Severity.INFO
 
 
@@ -402,6 +414,7 @@ class TestNothing:
         assert [reason.partition(" ")[0] for reason in caught.value.reasons] == [
             "builds:",
             f"markers/master/{GREEN_MARKER}",
+            f"markers/master/{BRANCH_MARKER}",
         ]
 
     def test_a_bucket_that_does_not_exist(self, gcs_server: GcsServer) -> None:

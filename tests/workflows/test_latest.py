@@ -80,24 +80,28 @@ class TestSelectors:
     """DESIGN section 9: selectors that kops' scripts already use keep their meaning."""
 
     @pytest.mark.parametrize(
-        ("selector", "version", "marker"),
+        ("selector", "version", "markers"),
         [
-            ("master", DEMO_MASTER, GREEN_MARKER),
-            ("latest", DEMO_MASTER, GREEN_MARKER),
-            ("release-1.29", DEMO_RELEASE, BRANCH_MARKER),
-            ("1.29", DEMO_RELEASE, BRANCH_MARKER),
-            (f"{OFFICIAL}/markers/master/latest-ci.txt", DEMO_MASTER, BRANCH_MARKER),
-            (f"{OFFICIAL}/markers/master/{GREEN_MARKER}", DEMO_MASTER, GREEN_MARKER),
-            (f"{OFFICIAL}/markers/release-1.29/latest-ci.txt", DEMO_RELEASE, BRANCH_MARKER),
-            ("gs://k8s-staging-kops/kops/releases/markers/master/latest-ci.txt", DEMO_MASTER, BRANCH_MARKER),
+            ("master", DEMO_MASTER, [GREEN_MARKER]),
+            ("latest", DEMO_MASTER, [GREEN_MARKER]),
+            ("release-1.29", DEMO_RELEASE, [GREEN_MARKER, BRANCH_MARKER]),
+            ("1.29", DEMO_RELEASE, [GREEN_MARKER, BRANCH_MARKER]),
+            (f"{OFFICIAL}/markers/master/latest-ci.txt", DEMO_MASTER, [BRANCH_MARKER]),
+            (f"{OFFICIAL}/markers/master/{GREEN_MARKER}", DEMO_MASTER, [GREEN_MARKER]),
+            (f"{OFFICIAL}/markers/release-1.29/latest-ci.txt", DEMO_RELEASE, [BRANCH_MARKER]),
+            (
+                "gs://k8s-staging-kops/kops/releases/markers/master/latest-ci.txt",
+                DEMO_MASTER,
+                [BRANCH_MARKER],
+            ),
         ],
     )
     def test_a_selector_names_a_channel_and_perhaps_a_marker(
-        self, demo: str, selector: str, version: str, marker: str
+        self, demo: str, selector: str, version: str, markers: list[str]
     ) -> None:
         """A marker's URL names the channel, and the marker to cross-check."""
         found = resolve_latest(selector, store=demo, as_of=AS_OF)
-        assert (str(found.version), [report.marker.name for report in found.markers]) == (version, [marker])
+        assert (str(found.version), [report.marker.name for report in found.markers]) == (version, markers)
         assert found.base_url == f"file://{demo}/{version}"
 
     @pytest.mark.parametrize("selector", [DEMO_MASTER, f"v{DEMO_MASTER}"])
@@ -656,7 +660,8 @@ class TestAnswer:
         with pytest.raises(NoTestableBuildError) as caught:
             resolve_latest("1.99", store=store, policy=policy)
         assert caught.value.hint == "channels that exist there: master, release-1.29"
-        del store.held[f"markers/master/{GREEN_MARKER}"]
+        for name in (GREEN_MARKER, BRANCH_MARKER):
+            del store.held[f"markers/master/{name}"]
         with pytest.raises(MarkerRefusedError):
             resolve_latest(store=store, policy=policy)
 
@@ -673,7 +678,7 @@ class TestAnswer:
         text: str = found.base_url
         version: kopsversion.BuildVersion = found.version
         verdicts: list[kopsversion.Verdict] = [report.verdict for report in found.markers]
-        assert (text, str(version), verdicts) == (f"{URL}{alpha(2)}", alpha(2), [Verdict.INCOMPLETE])
+        assert (text, str(version), verdicts) == (f"{URL}{alpha(2)}", alpha(2), [Verdict.INCOMPLETE] * 2)
         listing: kopsversion.ChannelListing = kopsversion.list_channel("master", store=store, now=NOW)
         row: kopsversion.ListedBuild = listing.rows[0]
         assert row.version == BuildVersion.parse(alpha(3))

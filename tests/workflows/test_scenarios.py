@@ -131,12 +131,16 @@ class Scenario:
     tree: Tree
     answer: Answer | NoAnswer
     selector: str = "master"
-    policy: Policy = field(factory=Policy)
+    policy: Policy = field(factory=lambda: Policy(markers=(GREEN_MARKER,)))  # most speak about one marker
     as_of: datetime | None = None
 
 
 def green(verdict: Verdict) -> Mapping[str, Verdict]:
     return {GREEN_MARKER: verdict}
+
+
+WITHOUT_GREEN = {GREEN_MARKER: Verdict.MISSING, BRANCH_MARKER: Verdict.CURRENT}
+"""What a release branch that is not smoke-tested has: nothing to be said about."""
 
 
 def fallback(version: str, verdict: Verdict, **more: str) -> Answer:
@@ -205,7 +209,7 @@ MASTER_SCENARIOS = [
     Scenario(
         name="a longer lag is allowed",
         tree=THREE | marked(GREEN, alpha(1)),
-        policy=Policy(max_lag=3 * DAY),
+        policy=Policy(max_lag=3 * DAY, markers=(GREEN_MARKER,)),
         answer=Answer(version=alpha(1), verdicts=green(Verdict.LAGGING), codes={"marker-lagging": "info"}),
     ),
     Scenario(
@@ -327,7 +331,7 @@ MASTER_SCENARIOS = [
     Scenario(
         name="excluded build on top",
         tree=THREE | marked(GREEN, alpha(2)),
-        policy=Policy(exclude=frozenset({BuildVersion.parse(alpha(3))})),
+        policy=Policy(exclude=frozenset({BuildVersion.parse(alpha(3))}), markers=(GREEN_MARKER,)),
         answer=Answer(
             version=alpha(2), verdicts=green(Verdict.CURRENT), refused={alpha(3): "is excluded by request"}
         ),
@@ -335,29 +339,43 @@ MASTER_SCENARIOS = [
     Scenario(
         name="the marker's build is excluded",
         tree=THREE | marked(GREEN, alpha(3)),
-        policy=Policy(exclude=frozenset({BuildVersion.parse(alpha(3))})),
+        policy=Policy(exclude=frozenset({BuildVersion.parse(alpha(3))}), markers=(GREEN_MARKER,)),
         answer=evolve(fallback(alpha(2), Verdict.INCOMPLETE), refused={alpha(3): "is excluded by request"}),
     ),
     Scenario(
         name="the second newest",
         tree=THREE | marked(GREEN, alpha(3)),
-        policy=Policy(nth=2),
+        policy=Policy(nth=2, markers=(GREEN_MARKER,)),
         answer=evolve(current(alpha(2)), source=Source.NEWEST),
     ),
     Scenario(
         name="row 3: the newest, whatever a marker says",
         tree=THREE | marked(GREEN, alpha(1)),
-        policy=Policy(strategy=Strategy.NEWEST),
+        policy=Policy(strategy=Strategy.NEWEST, markers=(GREEN_MARKER,)),
         answer=evolve(fallback(alpha(3), Verdict.STALE), codes={"marker-stale": "info"}),
     ),
     Scenario(
         name="the first fresh marker of several",
         tree=THREE | marked(GREEN, alpha(1)) | marked(LATEST, alpha(3)),
-        policy=Policy(markers=(GREEN_MARKER, BRANCH_MARKER)),
+        policy=Policy(),
         answer=Answer(
             version=alpha(3),
             verdicts={GREEN_MARKER: Verdict.STALE, BRANCH_MARKER: Verdict.CURRENT},
             codes={"marker-stale": "warning"},
+        ),
+    ),
+    Scenario(
+        name="row 35: green of a release branch",
+        selector="1.29",
+        tree=built(patch(5), at=NOW - 2 * DAY)
+        | built(patch(7), at=NOW - 10 * HOUR)
+        | marked(f"markers/release-1.29/{GREEN_MARKER}", patch(5), at=NOW - DAY)
+        | marked(OF_129, patch(7), at=NOW - 10 * HOUR),
+        policy=Policy(),
+        answer=Answer(
+            version=patch(5),
+            verdicts={GREEN_MARKER: Verdict.LAGGING, BRANCH_MARKER: Verdict.CURRENT},
+            codes={"marker-lagging": "info"},
         ),
     ),
     Scenario(
@@ -394,25 +412,28 @@ OTHER_SCENARIOS = [
     Scenario(
         name="a release branch",
         selector="1.29",
+        policy=Policy(),
         tree=THREE | built(patch(1)) | built(patch(12)) | marked(OF_129, patch(12)),
-        answer=Answer(version=patch(12), verdicts={BRANCH_MARKER: Verdict.CURRENT}),
+        answer=Answer(version=patch(12), verdicts=WITHOUT_GREEN),
     ),
     Scenario(
         name="row 25: builds without a distance",
         selector="1.14",
+        policy=Policy(),
         tree=built("1.14.1+2178721764", at=NOW - 2 * DAY)
         | built("1.14.1+v1.14.0-5-g0123456789", at=NOW - 3 * DAY)
         | built("1.14.1+ab12cd34ef", at=NOW - DAY)
         | marked(f"markers/release-1.14/{BRANCH_MARKER}", "1.14.1+ab12cd34ef"),
-        answer=Answer(version="1.14.1+ab12cd34ef", verdicts={BRANCH_MARKER: Verdict.CURRENT}),
+        answer=Answer(version="1.14.1+ab12cd34ef", verdicts=WITHOUT_GREEN),
     ),
     Scenario(
         name="row 25: an older build without a distance is no newer one",
         selector="1.14",
+        policy=Policy(),
         tree=built("1.14.1+2178721764", at=NOW - 2 * DAY)
         | built("1.14.1+v1.14.0-5-g0123456789", at=NOW - DAY)
         | marked(f"markers/release-1.14/{BRANCH_MARKER}", "1.14.1+v1.14.0-5-g0123456789"),
-        answer=Answer(version="1.14.1+v1.14.0-5-g0123456789", verdicts={BRANCH_MARKER: Verdict.CURRENT}),
+        answer=Answer(version="1.14.1+v1.14.0-5-g0123456789", verdicts=WITHOUT_GREEN),
     ),
     Scenario(
         name="row 26: shared window, master",
@@ -422,10 +443,9 @@ OTHER_SCENARIOS = [
     Scenario(
         name="row 26: shared window, release branch",
         selector="release-1.29",
+        policy=Policy(),
         tree=CUT,
-        answer=Answer(
-            version="1.29.0-beta.2+v1.29.0-beta.1-47-gf9a0ba0203", verdicts={BRANCH_MARKER: Verdict.CURRENT}
-        ),
+        answer=Answer(version="1.29.0-beta.2+v1.29.0-beta.1-47-gf9a0ba0203", verdicts=WITHOUT_GREEN),
     ),
     Scenario(
         name="a version that is only checked",
@@ -442,7 +462,7 @@ OTHER_SCENARIOS = [
     Scenario(
         name="row 29: the fallback is refused",
         tree=THREE | marked(GREEN, alpha(1)),
-        policy=Policy(on_stale=OnStale.REFUSE),
+        policy=Policy(on_stale=OnStale.REFUSE, markers=(GREEN_MARKER,)),
         answer=NoAnswer(
             kind="MarkerRefusedError", exit_code=1, says="no marker of master can be used, and falling back"
         ),
@@ -450,6 +470,7 @@ OTHER_SCENARIOS = [
     Scenario(
         name="row 11: a branch that does not exist",
         selector="1.99",
+        policy=Policy(),
         tree=THREE | marked(GREEN, alpha(3)) | marked(OF_129, patch(1)) | built(patch(1)),
         answer=NoAnswer(
             kind="NoTestableBuildError", exit_code=1, says="channels that exist there: master, release-1.29"

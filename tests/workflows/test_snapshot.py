@@ -555,25 +555,27 @@ class TestGather:
         ]
         assert snapshot.requests == len(store.calls)
 
-    def test_a_current_marker_of_a_release_branch_costs_three(self, store: FakeStore) -> None:
-        """In two round trips."""
+    def test_a_current_marker_of_a_release_branch_costs_four(self, store: FakeStore) -> None:
+        """In two round trips; whether there is a green marker is asked beside the others."""
         for distance in range(40):
             store.add_build(patch(distance))
         store.add_marker("release-1.29", BRANCH_MARKER, patch(39))
         found, _ = gathered(store, RELEASE)
-        assert (str(found.version), found.requests, found.round_trips) == (patch(39), 3, 2)
+        assert (str(found.version), found.requests, found.round_trips) == (patch(39), 4, 2)
 
     @pytest.mark.parametrize("target", [MASTER, RELEASE], ids=str)
     def test_a_stale_marker_costs_two_more(self, store: FakeStore, target: Channel) -> None:
-        """Its own build's files, and those of the next; DESIGN section 10 allows 7 and 5."""
+        """Its own build's files, and those of the next; DESIGN section 10 allows 8 and 7."""
         for distance in range(40):
             store.add_build(alpha(distance), at=NOW - DAY * (50 - distance))
             store.add_build(patch(distance), at=NOW - DAY * (50 - distance))
         store.add_marker("master", GREEN_MARKER, alpha(3))
-        store.add_marker("release-1.29", BRANCH_MARKER, patch(3))
+        store.add_marker("master", BRANCH_MARKER, alpha(39))
+        store.add_marker("release-1.29", GREEN_MARKER, patch(3))
+        store.add_marker("release-1.29", BRANCH_MARKER, patch(39))
         found, _ = gathered(store, target)
-        assert [report.verdict for report in found.markers] == [Verdict.STALE]
-        assert found.requests <= (7 if target.is_master else 5)
+        assert [report.verdict for report in found.markers] == [Verdict.STALE, Verdict.CURRENT]
+        assert found.requests <= (8 if target.is_master else 7)
         assert found.round_trips <= 4
 
     def test_where_nothing_is_known_before_the_snapshot_is_begun_anew(self, store: FakeStore) -> None:
@@ -689,6 +691,7 @@ class TestAsOf:
     def test_where_no_build_is_later_no_times_are_asked_for(self, store: FakeStore) -> None:
         """The common case costs what it costs without."""
         store.add_build(alpha(1), at=NOW - DAY)
+        store.add_marker("master", GREEN_MARKER, alpha(1))
         found, _ = gathered(store, as_of=NOW)
         assert (str(found.version), found.requests) == (alpha(1), 5)
 
