@@ -12,7 +12,7 @@ MODULES :=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel wheel-test pyz pyz-test image clean
+.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel wheel-test pyz pyz-test requirements release-check image clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 
 $(VENV)/.installed-mutants: $(VENV)/.installed-dev
 	$(PIP) install --constraint constraints.txt --editable '.[mutants]'
+	@touch $@
+
+$(VENV)/.installed-release: $(VENV)/.installed-dev
+	$(PIP) install --constraint constraints.txt --editable '.[release]'
 	@touch $@
 
 demo: $(VENV)/.installed  ## Lay out the bucket of 6 May 2024 and resolve master from it
@@ -89,6 +93,12 @@ pyz: $(VENV)/.installed-dev  ## Build dist/kopsversion.pyz, the single file, and
 
 pyz-test: $(VENV)/.installed-dev  ## Build the single file, and use it with the source away, on each Python that is here
 	$(BIN)/pytest -m pyz tests/test_onefile.py
+
+requirements: $(VENV)/.installed-release  ## Write requirements/: what jobs install, pinned and with hashes
+	$(BIN)/python .ci/requirements.py
+
+release-check: test $(VENV)/.installed-release  ## All that a release offers, built twice and compared, with SBOM and checksums, in dist/
+	$(BIN)/python .ci/release.py
 
 image: pyz  ## Build the container image, where podman, buildah or docker is
 	@builder=$$(command -v podman || command -v buildah || command -v docker) || { echo "no podman, buildah or docker is here" >&2; exit 1; }; \

@@ -1,6 +1,7 @@
 """Build dist/kopsversion.pyz: kopsversion and what anonymous use needs, in one file, pure Python (``make pyz``).
 
-The standard library's zipapp puts the archive together. What it holds is pinned by constraints.txt, and two builds of
+The standard library's zipapp puts the archive together. What it holds is pinned, with
+hashes, by requirements/onefile.txt, and two builds of
 one commit are the same to the byte: names are sorted, times are fixed, and nothing of this machine is in it.
 """
 
@@ -15,12 +16,6 @@ import sys
 import tempfile
 import zipapp
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from packaging.requirements import Requirement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 PROJECT = Path(__file__).resolve().parents[1]
 MAIN = Path(__file__).with_name("onefile_main.py")
@@ -86,20 +81,16 @@ def main() -> None:
     print(f"{target}: {size} bytes, sha256 {digest}")
 
 
-def _pins(names: Iterable[str]) -> list[str]:
-    lines = (PROJECT / "constraints.txt").read_text().splitlines()
-    pins = {
-        Requirement(line).name.lower().replace("_", "-"): line
-        for line in lines
-        if line and not line.startswith("#")
-    }
-    return [pins[name] for name in names]
-
-
 def _install(site: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     pip += ["--no-deps", "--target", str(site)]
-    subprocess.run([*pip, "--only-binary=:all:", *_pins(PACKED)], check=True)
+    hashed = [
+        "--only-binary=:all:",
+        "--require-hashes",
+        "--requirement",
+        str(PROJECT / "requirements" / "onefile.txt"),
+    ]
+    subprocess.run([*pip, *hashed], check=True)
     subprocess.run([*pip, "--no-build-isolation", "--upgrade", str(PROJECT)], check=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -125,6 +126,24 @@ def test_the_pins_are_versions_that_are_allowed() -> None:
     pinned: dict[str, str] = {canonicalize_name(name): version for name, version in pins.items()}
     for name, requirement in (_declared() | _declared("report", "dev")).items():
         assert requirement.specifier.contains(pinned[name]), requirement
+
+
+@pytest.mark.parametrize(
+    ("name", "source"), [("ci.txt", "pyproject.toml"), ("onefile.txt", ".ci/onefile.py")]
+)
+def test_what_jobs_install_is_pinned_and_hashed(name: str, source: str) -> None:
+    """`make requirements` wrote it from the pins of constraints.txt, and every pin has its hashes."""
+    text = (PROJECT / "requirements" / name).read_text()
+    assert text.startswith(f"# Made by `make requirements` from {source}.")
+    assert "//" not in text  # no index is named
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
+    lines = (PROJECT / "constraints.txt").read_text().splitlines()
+    pins = {canonicalize_name(line.split("==")[0]): line.split("==")[1] for line in lines if line[:1] != "#"}
+    assert {canonicalize_name(each): version for each, version in pinned.items()}.items() <= pins.items()
+    for block in re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]:
+        assert "--hash=sha256:" in block
+    if name == "ci.txt":
+        assert set(_declared()) <= set(map(canonicalize_name, pinned))
 
 
 # --------------------------------------------------------------------------------------------------

@@ -117,7 +117,7 @@ class TestSdist:
         names = set(_names(shipped.sdist))
         wanted = {
             str(path.relative_to(PROJECT))
-            for folder in ("tests", "docs", "benchmarks")
+            for folder in ("tests", "docs", "requirements", ".ci")
             for path in (PROJECT / folder).rglob("*")
             if path.is_file() and path.suffix in {".py", ".md", ".sh", ".toml"}
         }
