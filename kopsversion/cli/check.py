@@ -13,7 +13,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import evolve, frozen
@@ -38,12 +38,13 @@ NOTHING_READ = StoreError.exit_code
 """The exit status where no channel could be read: that of a store that cannot be asked."""
 
 TABLE = "table"
+HTML = "html"
 _WRITERS: Mapping[str, tuple[str, str]] = {
     "json": ("health_json", "health_to_json"),
     "junit": ("junit", "health_to_junit"),
     "prometheus": ("prometheus", "health_to_prometheus"),
     "markdown": ("markdown", "health_to_markdown"),
-    "html": ("html", "health_to_html"),
+    HTML: ("html", "health_to_html"),
 }
 """By format: the module of `kopsversion.render` that writes it, and its function from a report to text."""
 
@@ -128,6 +129,13 @@ max-lag = "24h"                      # of every channel; also max-build-age, bui
 [channels."release-1.27"]            # of this one
 max-build-age = "365d"
 ignored-markers = ["latest-ci.txt"]
+[[silence]]                          # a finding that is known: shown, and not counted until that day is over
+channel = "release-1.27"
+code = "builds-old"
+until = 2026-12-31                   # at most 90 days ahead
+reason = "its last release is out"
+[links]                              # where the page leads: branch, commit, compare, object, job, condition, contact
+contact = "https://kubernetes.slack.com/messages/kops-dev/"
 Without --config, [tool.kopsversion] in the pyproject.toml of the current directory is read, if it is there.
 """,
         ),
@@ -171,6 +179,12 @@ As for "kopsversion resolve", see there. KOPSVERSION_CHECK_OUTPUT  --output of t
     help="Limits of channels, in TOML, see below. [default: [tool.kopsversion] in ./pyproject.toml]",
 )
 @click.option(
+    "--journal",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep a line of each run in FILE, and say since when and how often something is wrong. Jobs may share it.",
+)
+@click.option(
     "--ignore-older",
     type=DURATION,
     default="365d",
@@ -191,6 +205,7 @@ def check(
     policy: Policy,
     outputs: tuple[Output, ...],
     config: Path | None,
+    journal: Path | None,
     ignore_older: timedelta,
     said_max_lag: timedelta | None,
     said_max_build_age: timedelta | None,
@@ -205,17 +220,19 @@ def check(
     from kopsversion.workflows.survey import check_health
 
     wanted = outputs or (Output(TABLE),)
-    with _reporting_failure(console, wanted, question=question):
+    with _reporting_failure(console, wanted, question=question, journal=journal):
         _check_outputs(wanted)
         said = Limits(max_lag=said_max_lag, max_build_age=said_max_build_age, build_sla=said_build_sla)
-        policy_of = _policies(_read_config(config), policy, said)
+        told = _read_config(config)
+        policy_of = _policies(told, policy, said)
         begun = monotonic()
         with console.steps() as progress:
             report = check_health(
                 selectors, policy_of=policy_of, ignore_older=ignore_older, progress=progress, **question
             )
         report = evolve(report, made_by=program(), took=timedelta(seconds=monotonic() - begun))
-        faults = _write(console, report, wanted)
+        report = _weighed(report, told, is_whole=not selectors, journal=journal)
+        faults = _write(console, report, wanted, look=_look(told, question))
     if faults:
         raise faults[0]
     if report.nothing_read:
@@ -223,9 +240,29 @@ def check(
     return 0 if report.is_healthy else DEGRADED
 
 
+def _weighed(report: HealthReport, config: Config, *, is_whole: bool, journal: Path | None) -> HealthReport:
+    """Add what is known beside the store: what is silenced, what does not exist, and what earlier runs found."""
+    from kopsversion.rules.silences import silenced, with_strangers
+
+    report = silenced(report, config.silences)
+    if is_whole:
+        report = with_strangers(report, config.named)
+    if journal is not None:
+        from kopsversion.workflows.journal import Journal, recorded
+
+        report = recorded(report, Journal(journal))
+    return report
+
+
+def _look(config: Config, question: StoreQuestion) -> Mapping[str, Any]:
+    """Return what the page is told beside the report; of a look at the past no next one is due."""
+    told = {"interval": config.interval} if config.interval is not None else {}
+    return {"links": config.links, **(told if question["as_of"] is None else {"interval": None})}
+
+
 @contextmanager
 def _reporting_failure(
-    console: Console, outputs: Sequence[Output], *, question: StoreQuestion
+    console: Console, outputs: Sequence[Output], *, question: StoreQuestion, journal: Path | None
 ) -> Iterator[None]:
     """Write every output also when the block fails: what an earlier run left must not be taken for news.
 
@@ -242,6 +279,10 @@ def _reporting_failure(
     except BaseException as error:
         report = evolve(_failed(error, question=question), made_by=program())
         is_answer = isinstance(error, StoreError | ResolutionError)
+        if journal is not None and isinstance(error, Exception) and not isinstance(error, UsageError):
+            from kopsversion.workflows.journal import Journal, recorded
+
+            report = recorded(report, Journal(journal))
         for output in outputs:
             if output.path is not None:
                 _replace(console, output.path, partial(_text, output, report))
@@ -332,12 +373,10 @@ def _check_outputs(outputs: Sequence[Output]) -> None:
         _writer(name)
 
 
-def _writer(name: str) -> Callable[[HealthReport], str]:
+def _writer(name: str) -> Callable[..., str]:
     module, function = _WRITERS[name]
     try:
-        writer: Callable[[HealthReport], str] = getattr(
-            import_module(f"kopsversion.render.{module}"), function
-        )
+        writer: Callable[..., str] = getattr(import_module(f"kopsversion.render.{module}"), function)
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
@@ -348,8 +387,13 @@ def _writer(name: str) -> Callable[[HealthReport], str]:
     return writer
 
 
-def _write(console: Console, report: HealthReport, outputs: Iterable[Output]) -> Sequence[UsageError]:
+def _write(
+    console: Console, report: HealthReport, outputs: Iterable[Output], *, look: Mapping[str, Any]
+) -> Sequence[UsageError]:
     """Write every output, files first, and say in the last line whether all is well.
+
+    Parameters:
+        look: what the page is told beside the report.
 
     Returns:
         What went wrong; a file that cannot be written keeps no other from being written.
@@ -360,24 +404,26 @@ def _write(console: Console, report: HealthReport, outputs: Iterable[Output]) ->
     tables_shown = False
     for output in sorted(outputs, key=lambda output: output.path is None):
         if output.path is not None:
-            fault = _put(output.path, _text(output, report))
+            fault = _put(output.path, _text(output, report, look=look))
             faults += [fault] if fault is not None else []
         elif output.format == TABLE:
             console.answer_tables(health_tables(report))
             console.answer(f"\n{summary_line(report)}")
             tables_shown = True
         else:
-            console.answer(_text(output, report))
+            console.answer(_text(output, report, look=look))
     if not tables_shown and not console.quiet:
         console.tell(report.headline)
     return faults
 
 
-def _text(output: Output, report: HealthReport) -> str:
+def _text(output: Output, report: HealthReport, *, look: Mapping[str, Any] | None = None) -> str:
     """Return an output as a file holds it."""
     from kopsversion.model.tables import plain
     from kopsversion.render.health_table import health_tables, summary_line
 
     if output.format == TABLE:
         return f"{plain(health_tables(report))}\n{summary_line(report)}"
+    if output.format == HTML:
+        return _writer(output.format)(report, **(look or {}))
     return _writer(output.format)(report)

@@ -1,10 +1,19 @@
-"""Limits of channels from a TOML file, for ``kopsversion check`` (issue 6, item 1).
+"""Limits, silences and links from a TOML file, for ``kopsversion check`` (issue 6, item 1; issue 16, items 2 and 6).
 
     max-lag = "24h"                          # of every channel
     ignored-markers = ["latest-ci-old.txt"]
 
     [channels."release-1.27"]                # of this one
     max-build-age = "365d"
+
+    [[silence]]                              # a finding that is known, and does not count for a while
+    channel = "release-1.27"
+    code = "builds-old"
+    until = 2026-12-31
+    reason = "the last release of 1.27 is out"
+
+    [links]                                  # where the page leads
+    contact = "https://kubernetes.slack.com/messages/kops-dev/"
 
 The same keys may stand under ``[tool.kopsversion]`` in a ``pyproject.toml``. A mistake is told with its line, key and
 value. This module must not know what a limit is for, and reads no file that was not named to it.
@@ -14,16 +23,23 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import Factory, evolve, field, frozen
 
 from kopsversion.cli.options import parse_duration, parse_marker_name
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.channel import Channel
+from kopsversion.model.silence import LONGEST_SILENCE, Silence
+from kopsversion.model.suggest import did_you_mean
+from kopsversion.model.tables import printable
+from kopsversion.render.links import PLACES, Links, check_template
+from kopsversion.rules.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from pathlib import Path
 
@@ -34,6 +50,13 @@ __all__ = ["PROJECT_FILE", "Config", "Limits", "read_config", "read_project_conf
 PROJECT_FILE = "pyproject.toml"
 _PROJECT_TABLE = ("tool", "kopsversion")
 _CHANNELS = "channels"
+_SILENCE = "silence"
+_LINKS = "links"
+_INTERVAL = "interval"
+_AT_THE_TOP = (_CHANNELS, _SILENCE, _LINKS, _INTERVAL)
+_SILENCE_KEYS = ("channel", "code", "until", "reason")
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -60,17 +83,28 @@ class Limits:
         return evolve(policy, reported=tuple(ignored), **said)
 
 
-@frozen
+@frozen(kw_only=True)
 class Config:
-    """Limits for every channel.
+    """All that the watcher is told.
 
     Attributes:
-        general: those of all channels.
-        channels: those of one channel, by ref; they win over the general ones.
+        general: limits of all channels.
+        channels: limits of one channel, by ref; they win over the general ones.
+        silences: findings that do not count for a while.
+        links: where the page leads.
+        interval: how often the check runs; ``None`` where it is not said.
     """
 
     general: Limits = field(factory=Limits)
     channels: Mapping[str, Limits] = Factory(dict)
+    silences: tuple[Silence, ...] = ()
+    links: Links = field(factory=Links)
+    interval: timedelta | None = None
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The refs that have limits or silences."""
+        return tuple(dict.fromkeys((*self.channels, *(silence.channel for silence in self.silences))))
 
     def policy_of(self, channel: Channel, policy: Policy) -> Policy:
         """Return the policy that a channel is held to.
@@ -83,23 +117,27 @@ class Config:
         return own.applied(self.general.applied(policy))
 
 
-def read_config(path: Path) -> Config:
+def read_config(path: Path, *, today: date | None = None) -> Config:
     """Read a file that was named.
+
+    Parameters:
+        path: the file.
+        today: the day from which the end of a silence is counted; ``None`` for the present one, in UTC.
 
     Raises:
         UsageError: it cannot be read, or says something that cannot be meant.
     """
-    return _Reader(path).read(())
+    return _Reader(path, today=today).read(())
 
 
-def read_project_config(directory: Path) -> Config:
+def read_project_config(directory: Path, *, today: date | None = None) -> Config:
     """Read ``[tool.kopsversion]`` of the ``pyproject.toml`` in a directory; without it there are no limits.
 
     Raises:
         UsageError: as `read_config`.
     """
     path = directory / PROJECT_FILE
-    return _Reader(path).read(_PROJECT_TABLE) if path.is_file() else Config()
+    return _Reader(path, today=today).read(_PROJECT_TABLE) if path.is_file() else Config()
 
 
 class _Reader:
@@ -107,10 +145,12 @@ class _Reader:
 
     Parameters:
         path: the file.
+        today: the present day.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, today: date | None) -> None:
         self._shown = quoted(str(path))
+        self._today = today or datetime.now(UTC).date()
         try:
             self._text = path.read_bytes().decode()
         except OSError as error:
@@ -135,9 +175,15 @@ class _Reader:
             table = self._table(table, place[:depth]).get(name, {})
         general = dict(self._table(table, place))
         channels = self._table(general.pop(_CHANNELS, {}), (*place, _CHANNELS))
+        silences = self._silences(general.pop(_SILENCE, []), (*place, _SILENCE))
+        links = self._links(self._table(general.pop(_LINKS, {}), (*place, _LINKS)), (*place, _LINKS))
+        interval = general.pop(_INTERVAL, None)
         return Config(
-            self._limits(general, place),
-            dict(self._channels(channels, (*place, _CHANNELS))),
+            general=self._limits(general, place),
+            channels=dict(self._channels(channels, (*place, _CHANNELS))),
+            silences=tuple(silences),
+            links=links,
+            interval=None if interval is None else self._value((*place, _INTERVAL), _read_interval, interval),
         )
 
     def _channels(self, tables: Mapping[str, object], place: tuple[str, ...]) -> Iterator[tuple[str, Limits]]:
@@ -159,15 +205,69 @@ class _Reader:
         for key, value in table.items():
             read = _READERS.get(key)
             if read is None:
-                hint = f"the keys are {', '.join(_READERS)}, and {_CHANNELS} at the top"
-                raise self._mistake(
-                    (*place, key), f"there is no such setting (it is {_shown(value)})", hint=hint
-                )
-            try:
-                values[key.replace("-", "_")] = read(value)
-            except UsageError as error:
-                raise self._mistake((*place, key), error.message, hint=error.hint) from error
+                raise self._unknown((*place, key), value, known=_READERS, also=_AT_THE_TOP)
+            values[key.replace("-", "_")] = self._value((*place, key), read, value)
         return Limits(**values)
+
+    def _value(self, place: tuple[str, ...], read: Callable[[object], T], value: object) -> T:
+        """Read a value, and tell a mistake in it with its place."""
+        try:
+            return read(value)
+        except UsageError as error:
+            raise self._mistake(place, error.message, hint=error.hint) from error
+
+    def _unknown(
+        self, place: tuple[str, ...], value: object, *, known: Iterable[str], also: Sequence[str] = ()
+    ) -> UsageError:
+        keys = list(known)
+        at_the_top = f", and {', '.join(also)} at the top" if also else ""
+        meant = did_you_mean(place[-1], (*keys, *also))
+        hint = f"{meant} " if meant else ""
+        return self._mistake(
+            place,
+            f"there is no such setting (it is {_shown(value)})",
+            hint=f"{hint}the keys are {', '.join(keys)}{at_the_top}",
+        )
+
+    def _silences(self, value: object, place: tuple[str, ...]) -> Iterator[Silence]:
+        if not isinstance(value, list):
+            raise self._mistake(place, f"{_shown(value)} is no list of tables", hint="write [[silence]]")
+        for number, entry in enumerate(value, start=1):
+            here = (*place, str(number))
+            table = self._table(entry, here)
+            for key in table:
+                if key not in _SILENCE_KEYS:
+                    raise self._unknown((*here, key), table[key], known=_SILENCE_KEYS)
+            for key in _SILENCE_KEYS:
+                if key not in table:
+                    raise self._mistake(here, f"there is no {key}", hint=f"it has {', '.join(_SILENCE_KEYS)}")
+            yield Silence(
+                channel=self._value((*here, "channel"), _read_ref, table["channel"]),
+                code=self._value((*here, "code"), _read_code, table["code"]),
+                until=self._value((*here, "until"), self._read_until, table["until"]),
+                reason=self._value((*here, "reason"), _read_reason, table["reason"]),
+            )
+
+    def _read_until(self, value: object) -> date:
+        if not isinstance(value, date) or isinstance(value, datetime):
+            raise UsageError(
+                f"{_shown(value)} is no day", hint="write a day without quotes: until = 2026-12-31"
+            )
+        if value - self._today > LONGEST_SILENCE:
+            raise UsageError(
+                f"{value.isoformat()} is more than {LONGEST_SILENCE.days} days ahead",
+                hint=f"the latest day is {(self._today + LONGEST_SILENCE).isoformat()}; renew it then",
+            )
+        return value
+
+    def _links(self, table: Mapping[str, object], place: tuple[str, ...]) -> Links:
+        known = {name.replace("_", "-"): name for name in PLACES}
+        values: dict[str, str] = {}
+        for key, value in table.items():
+            if key not in known:
+                raise self._unknown((*place, key), value, known=known)
+            values[known[key]] = self._value((*place, key), partial(_read_template, known[key]), value)
+        return Links(**values)
 
     def _table(self, value: object, place: tuple[str, ...]) -> Mapping[str, object]:
         if isinstance(value, dict):
@@ -195,6 +295,44 @@ def _read_names(value: object) -> tuple[str, ...]:
     return tuple(parse_marker_name(each) for each in value)
 
 
+def _read_interval(value: object) -> timedelta:
+    interval = _read_duration(value)
+    if not interval:
+        raise UsageError(f"{_shown(value)} is no interval", hint='write how often the check runs: "1h"')
+    return interval
+
+
+def _read_text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise UsageError(f"{_shown(value)} is no text", hint="write text in quotes")
+    return value.strip()
+
+
+def _read_ref(value: object) -> str:
+    return Channel.parse(_read_text(value)).ref
+
+
+def _read_code(value: object) -> str:
+    code = _read_text(value)
+    if code not in CATALOGUE:
+        meant = did_you_mean(code, CATALOGUE)
+        raise UsageError(
+            f"{quoted(code)} is no code of a finding",
+            hint=meant or "docs/reference/conditions.md has them all",
+        )
+    return code
+
+
+def _read_reason(value: object) -> str:
+    return printable(_read_text(value))
+
+
+def _read_template(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{_shown(value)} is no text", hint='write a URL in quotes, or "" for no link')
+    return check_template(name, value)
+
+
 _READERS: Mapping[str, Callable[[object], object]] = {
     "max-lag": _read_duration,
     "max-build-age": _read_duration,
@@ -204,6 +342,8 @@ _READERS: Mapping[str, Callable[[object], object]] = {
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, date):
+        return value.isoformat()
     return quoted(value) if isinstance(value, str) else quoted(repr(value))[1:-1]
 
 
@@ -219,10 +359,15 @@ def _line_of(text: str, place: tuple[str, ...]) -> int:
     """Return the line, counted from 1, on which a key stands, or the nearest thing around it."""
     best, line = 0, 1
     table: tuple[str, ...] = ()
+    tables_of: dict[tuple[str, ...], int] = {}
     for number, content in enumerate(text.splitlines(), start=1):
         header, key = _HEADER.fullmatch(content), _KEY.match(content)
         if header is not None:
-            here = table = _path_of(header[1].strip("[]"))
+            here = _path_of(header[1].strip("[]"))
+            if header[1].startswith("[["):  # one of several tables of the same name, counted from 1
+                tables_of[here] = tables_of.get(here, 0) + 1
+                here = (*here, str(tables_of[here]))
+            table = here
         elif key is not None:
             here = (*table, *_path_of(key[1]))
         else:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from kopsversion.rules.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
+    from kopsversion.rules.health import ChannelHealth, Finding, HealthReport, MarkerHealth, SeenBuild
 
 __all__ = [
     "CHANNEL_COLUMNS",
@@ -24,6 +24,8 @@ __all__ = [
     "health_tables",
     "marker_cells",
     "refused_cells",
+    "sentences_of",
+    "severity_of",
     "state_of",
     "summary_line",
 ]
@@ -82,9 +84,26 @@ def summary_line(report: HealthReport) -> str:
 
 def _finding_rows(report: HealthReport) -> Iterator[tuple[str, ...]]:
     for channel, finding in report.findings:
-        condition = finding.condition
-        sentences = f"{condition.message}. {finding.advice}" if finding.advice else condition.message
-        yield condition.severity, channel or NOTHING, condition.code, sentences
+        yield severity_of(finding), channel or NOTHING, finding.condition.code, sentences_of(finding)
+
+
+def severity_of(finding: Finding) -> str:
+    """Say how much a finding matters in one word; one that does not count for now is ``silenced``."""
+    return str(finding.condition.severity) if finding.silence is None else "silenced"
+
+
+def sentences_of(finding: Finding) -> str:
+    """Say what is the case, since when, and what to do; of what is silenced, why and until when instead."""
+    sentences = [f"{finding.condition.message}."]
+    if finding.is_new:
+        sentences.append("New since the last run.")
+    elif finding.first_seen is not None:
+        sentences.append(f"Found since {moment(finding.first_seen)}.")
+    if finding.silence is not None:
+        sentences.append(f"Silenced until {finding.silence.until.isoformat()}: {finding.silence.reason}")
+    elif finding.advice:
+        sentences.append(finding.advice)
+    return " ".join(sentences)
 
 
 # --------------------------------------------------------------------------------------------------

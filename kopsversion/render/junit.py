@@ -12,6 +12,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from kopsversion.model.codec import time_text
 from kopsversion.model.tables import printable
+from kopsversion.render.health_table import sentences_of, severity_of
 
 if TYPE_CHECKING:
     from kopsversion.rules.health import CheckResult, Finding, HealthReport
@@ -70,5 +71,4 @@ def _in_words(check: CheckResult) -> str:
 
 
 def _sentence(finding: Finding) -> str:
-    condition = finding.condition
-    return printable(f"{condition.severity.upper()} {condition.code}: {condition.message}. {finding.advice}")
+    return printable(f"{severity_of(finding).upper()} {finding.condition.code}: {sentences_of(finding)}")

@@ -18,6 +18,8 @@ from kopsversion.render.health_table import (
     channel_cells,
     marker_cells,
     refused_cells,
+    sentences_of,
+    severity_of,
 )
 
 if TYPE_CHECKING:
@@ -53,8 +55,7 @@ def _blocks(report: HealthReport) -> Iterator[Sequence[str]]:
     for channel in report.unhealthy:
         yield (f"### {escaped(channel.channel)}",)
         yield [
-            f"- **{finding.condition.severity}** `{finding.condition.code}`: "
-            f"{escaped(finding.condition.message)}. {escaped(finding.advice)}"
+            f"- **{severity_of(finding)}** `{finding.condition.code}`: {escaped(sentences_of(finding))}"
             for finding in channel.findings
         ]
     if report.channels:

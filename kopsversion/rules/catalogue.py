@@ -196,6 +196,11 @@ CATALOGUE: Mapping[str, Entry] = {
         "The configuration has a limit or a silence for a channel that does not exist.",
         "See whether its name is right; if the branch is over, take it out.",
     ),
+    "journal-unusable": Entry(
+        _WARNING,
+        "The journal cannot be read or written, or holds lines that are not its own.",
+        "See whether the file that --journal names can be written, and what else writes to it.",
+    ),
     # The last good answer
     "cached-answer": Entry(
         _WARNING,

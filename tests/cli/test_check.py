@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -26,7 +26,7 @@ from kopsversion.errors import (
     UsageError,
 )
 from kopsversion.model.channel import Channel
-from tests.health_reports import crowded, everything
+from tests.health_reports import crowded, everything, many
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -317,6 +317,57 @@ def _stumble(_report: HealthReport) -> str:
 
 def _hang_up(_console: Console, _text: str) -> None:
     raise BrokenPipeError
+
+
+class TestJournalAndSilence:
+    """Issue 16, item 6: what earlier runs found, and what is known already."""
+
+    def test_journal(self, tmp_path: Path, face: _Face) -> None:
+        """The second run says what is new and since when."""
+        run("--journal", "journal.jsonl")
+        face.answer = evolve(ILL, now=ILL.now + timedelta(hours=1))
+        result = run("--journal", "journal.jsonl")
+        assert "Found since 2024-05-06 18:00 UTC." in result.stdout
+        assert len((tmp_path / "journal.jsonl").read_text().splitlines()) == 2
+
+    def test_failure_in_the_journal(self, tmp_path: Path, face: _Face) -> None:
+        """A run that could read nothing is kept too; a mistake in the call is not a run."""
+        face.answer = StoreUnavailableError("gs://x/ did not answer", url="gs://x/")
+        assert run("--journal", "journal.jsonl").exit_code == 4
+        assert not json.loads((tmp_path / "journal.jsonl").read_text())["success"]
+        assert run("--journal", "other.jsonl", "--config", "nowhere.toml").exit_code == 2
+        assert not (tmp_path / "other.jsonl").exists()
+
+    def test_silence(self, tmp_path: Path, face: _Face) -> None:
+        """What is silenced stays visible and does not count."""
+        face.answer = many(3)
+        today = datetime.now(UTC).date()
+        face.answer = evolve(face.answer, now=datetime.now(UTC))
+        (tmp_path / "limits.toml").write_text(
+            '[[silence]]\nchannel = "1.38"\ncode = "marker-stale"\n'
+            f'until = {today.isoformat()}\nreason = "the job is being moved"\n'
+        )
+        assert run().exit_code == 3
+        result = run("--config", "limits.toml")
+        assert result.exit_code == 0
+        assert "Silenced until" in result.stdout
+        assert "the job is being moved" in result.stdout
+
+    def test_strangers(self, tmp_path: Path, face: _Face) -> None:
+        """A limit for a channel that does not exist is said, unless only some channels were looked at."""
+        (tmp_path / "limits.toml").write_text('[channels."release-9.9"]\nmax-lag = "1h"\n')
+        assert "channel-unknown" in run("--config", "limits.toml").stdout
+        assert "channel-unknown" not in run("master", "--config", "limits.toml").stdout
+
+    def test_page(self, tmp_path: Path, face: _Face) -> None:
+        """The page leads where the configuration says, and says when the next one is due unless it looks back."""
+        (tmp_path / "limits.toml").write_text(
+            'interval = "2h"\n[links]\nbranch = "https://git.example/{ref}"\n'
+        )
+        page = run("-o", "html", "--config", "limits.toml").stdout
+        assert 'href="https://git.example/master"' in page
+        assert 'data-interval="7200"' in page
+        assert "data-interval" not in run("-o", "html", "--as-of", "2024-05-06").stdout
 
 
 class TestMistakes:

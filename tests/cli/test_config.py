@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +11,8 @@ from kopsversion.cli.config import PROJECT_FILE, Config, Limits, read_config, re
 from kopsversion.errors import UsageError
 from kopsversion.model.channel import Channel
 from kopsversion.model.policy import Policy
+from kopsversion.model.silence import Silence
+from kopsversion.render.links import Links
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,12 +21,20 @@ MASTER = Channel("master")
 RELEASE = Channel("release-1.27")
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
+TODAY = date(2024, 5, 6)
+SILENCE = """[[silence]]
+channel = "1.27"
+code = "builds-old"
+until = 2024-08-04
+reason = "its last release is out"
+
+"""
 
 
 def read(tmp_path: Path, text: str) -> Config:
     path = tmp_path / "limits.toml"
     path.write_text(text)
-    return read_config(path)
+    return read_config(path, today=TODAY)
 
 
 class TestMeaning:
@@ -106,7 +116,71 @@ class TestProjectFile:
             read_project_config(tmp_path)
 
 
+class TestSilences:
+    def test_silence(self, tmp_path: Path) -> None:
+        """A silence has a channel, a code, a day and a reason; its channel is named to be looked for."""
+        config = read(tmp_path, f"{SILENCE}{SILENCE.replace('1.27', 'latest')}")
+        first, second = config.silences
+        assert first == Silence(
+            channel="release-1.27",
+            code="builds-old",
+            until=TODAY + 90 * DAY,
+            reason="its last release is out",
+        )
+        assert second.channel == "master"
+        assert config.named == ("release-1.27", "master")
+
+    def test_ended(self, tmp_path: Path) -> None:
+        """A silence that has ended is no mistake: the finding is back by itself."""
+        (silence,) = read(tmp_path, SILENCE.replace("2024-08-04", "2023-01-01")).silences
+        assert silence.has_ended(TODAY)
+
+
+class TestLinks:
+    def test_links(self, tmp_path: Path) -> None:
+        """Where the page leads, and how often it is made."""
+        config = read(
+            tmp_path,
+            'interval = "30m"\n[links]\ncommit = "https://git.example/{commit}"\nobject = ""\ncontact-name = "us"',
+        )
+        assert config.links == Links(commit="https://git.example/{commit}", object="", contact_name="us")
+        assert config.interval == timedelta(minutes=30)
+        assert read(tmp_path, "").interval is None
+
+
 MISTAKES = [
+    ('interval = "0"', 1, "interval: '0' is no interval"),
+    ("interval = 3", 1, "interval: 3 is not a duration"),
+    ("silence = 3", 1, "silence: 3 is no list of tables"),
+    ("silence = [3]", 1, "silence.1: 3 is not a table"),
+    ("[[silence]]\nchanel = 1", 2, "silence.1.chanel: there is no such setting (it is 1)"),
+    ('[[silence]]\nchannel = "master"', 1, "silence.1: there is no code"),
+    (SILENCE.replace("1.27", "mastr"), 2, "silence.1.channel: 'mastr' is not a channel"),
+    (SILENCE.replace("builds-old", "build-old"), 3, "silence.1.code: 'build-old' is no code of a finding"),
+    (SILENCE.replace("builds-old", "x"), 3, "silence.1.code: 'x' is no code of a finding"),
+    (
+        SILENCE.replace("2024-08-04", "2024-08-05"),
+        4,
+        "silence.1.until: 2024-08-05 is more than 90 days ahead",
+    ),
+    (
+        SILENCE.replace("2024-08-04", "2024-08-04T00:00:00Z"),
+        4,
+        "silence.1.until: 2024-08-04T00:00:00+00:00 is no day",
+    ),
+    (SILENCE.replace("2024-08-04", '"soon"'), 4, "silence.1.until: 'soon' is no day"),
+    (SILENCE + SILENCE.replace("its last release is out", " "), 11, "silence.2.reason: ' ' is no text"),
+    ("[links]\nbranc = 1", 2, "links.branc: there is no such setting (it is 1)"),
+    ("[links]\nbranch = 1", 2, "links.branch: 1 is no text"),
+    ('[links]\nbranch = "https://x/{commit}"', 2, "links.branch: 'https://x/{commit}' takes {commit}"),
+    ('[links]\nbranch = "https://x/{ref"', 2, "links.branch: 'https://x/{ref' takes {}"),
+    (
+        '[links]\nbranch = "javascript:alert(1)"',
+        2,
+        "links.branch: 'javascript:alert(1)' does not lead to the web",
+    ),
+    ('[links]\ncontact = "https://[x"', 2, "links.contact: 'https://[x' does not lead to the web"),
+    ('[links]\nbranch = "https://{ref}/x"', 2, "links.branch: 'https://{ref}/x' does not lead to the web"),
     # what is written, the line, the rest of the message
     ('max-lag = "2 weeks"', 1, "max-lag: '2 weeks' is not a duration"),
     ("\nmax-lag = 24", 2, "max-lag: 24 is not a duration"),
@@ -136,6 +210,24 @@ MISTAKES = [
         "ignored-markers: '../b' is not the name of a marker",
     ),
 ]
+
+
+class TestMeant:
+    @pytest.mark.parametrize(
+        ("text", "hint"),
+        [
+            ('max-lags = "1h"', "did you mean max-lag? the keys are"),
+            ("[[silense]]\na = 1", "did you mean silence? the keys are"),
+            (SILENCE.replace("builds-old", "build-old"), "did you mean builds-old?"),
+            ("[links]\nbranc = 1", "did you mean branch? the keys are"),
+            ("[links]\nxyzzy = 1", "the keys are branch"),
+        ],
+    )
+    def test_hint(self, text: str, hint: str, tmp_path: Path) -> None:
+        """What was probably meant is said first."""
+        with pytest.raises(UsageError) as caught:
+            read(tmp_path, text)
+        assert caught.value.hint.startswith(hint)
 
 
 class TestMistakes:

@@ -1,132 +1,126 @@
-"""Measured on the real history of kOps versions, which the project does not carry (DESIGN section 3)."""
+"""What earlier runs add to a report (issue 16, item 6)."""
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections import defaultdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
-from attrs import frozen
+from attrs import evolve
 
-from kopsversion.model.version import BuildVersion
-from kopsversion.rules.ranking import rank
-from tests.builders import ERAS, bare_listing
+from kopsversion.rules.history import ChannelRun, Run, key_of, run_of, with_history
+from tests.builders import DAY, HOUR, NOW
+from tests.health_reports import everything, many, nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
+    from datetime import timedelta
 
-# Counted in builds.jsonl. DESIGN section 3 says 4,093 built since 2022, which no count of this file gives.
-ALL = 7_042
-COUNTED = 3_468
-COUNTED_SINCE_2022 = 2_598
-BARE = 3_574
+    from kopsversion.rules.health import ChannelHealth
 
-START_OF_2022 = datetime(2022, 1, 1, tzinfo=UTC)
-
-# What each of the eras of `tests.builders` was taken from.
-RELEASE_OF_ERA = {
-    "2021": "v1.20.0",
-    "2022": "v1.24.0",
-    "2024": "v1.27.0",
-    "2025": "v1.35.0",
-    "2026": "master, August 2026",
-}
+REPORT = many(3)
+STALE = "release-1.38"
+KEY = f"marker-stale markers/{STALE}/latest-ci-updown-green.txt"
 
 
-@frozen
-class Built:
-    """One line of builds.jsonl."""
-
-    version: BuildVersion
-    time: datetime
-
-
-Branches = dict[str, list[Built]]
+def run(age: timedelta, *found: str, channel: str = STALE) -> Run:
+    return Run(
+        at=NOW - age,
+        success=True,
+        channels={channel: ChannelRun(healthy=not found, found=frozenset(found), lags={"a.txt": age})},
+    )
 
 
-@pytest.fixture(scope="module")
-def branches(history: Path) -> Branches:
-    """Every branch's builds, oldest first: in the order of its first-parent line."""
-    rows = map(json.loads, (history / "builds.jsonl").read_text().splitlines())
-    found: Branches = defaultdict(list)
-    for row in sorted(rows, key=lambda row: (row["branch"], row["seq"])):
-        time = datetime.fromtimestamp(row["time"], tz=UTC)
-        found[row["branch"]].append(Built(BuildVersion.parse(row["version"]), time))
-    return found
+def judged(runs: Sequence[Run], channel: str = STALE) -> ChannelHealth:
+    return next(each for each in with_history(REPORT, runs).channels if each.channel == channel)
 
 
-def every(branches: Mapping[str, Sequence[Built]]) -> Iterable[Built]:
-    return itertools.chain.from_iterable(branches.values())
+class TestRun:
+    def test_of_a_report(self) -> None:
+        """A run keeps what counted, by code and marker, and the lag of each marker that matters."""
+        kept = run_of(everything())
+        assert kept.success
+        assert kept.channels["master"].found == {
+            "builds-stalled",
+            "builds-refused",
+            "marker-stale markers/master/latest-ci-updown-green.txt",
+            "marker-malformed markers/master/latest-ci-other.txt",
+        }
+        assert kept.channels["master"].lags == {
+            "latest-ci-updown-green.txt": 3 * DAY,
+            "latest-ci.txt": 0 * DAY,
+        }
+        assert "release-1.26" not in kept.channels
+
+    def test_of_a_failure(self) -> None:
+        """A run that could read nothing is no success, and says nothing about any channel."""
+        assert run_of(nothing()) == Run(at=NOW, success=False)
 
 
-def fallen_behind(order: Iterable[int]) -> int:
-    """How many stand after one that should come later."""
-    return sum(each < furthest for each, furthest in _with_furthest_before(order))
+class TestHistory:
+    def test_none(self) -> None:
+        """Without earlier runs nothing is added; later ones do not count."""
+        assert with_history(REPORT, []) == REPORT
+        assert with_history(REPORT, [run(-HOUR, KEY)]) == REPORT
 
+    def test_since(self) -> None:
+        """A channel is unhealthy since the first of the runs in a row that found it so, whatever their order."""
+        history = judged([run(HOUR, "x"), run(5 * HOUR), run(3 * HOUR, KEY)]).history
+        assert history is not None
+        assert (history.since, history.is_since_before) == (NOW - 3 * HOUR, False)
 
-def _with_furthest_before(order: Iterable[int]) -> Iterable[tuple[int, int]]:
-    furthest = -1
-    for each in order:
-        yield each, furthest
-        furthest = max(furthest, each)
+    def test_since_before(self) -> None:
+        """Where the first run that was kept found it so, it may have begun before."""
+        history = judged([run(3 * HOUR, KEY)]).history
+        assert history is not None
+        assert history.is_since_before
 
+    def test_healthy(self) -> None:
+        """A channel that is healthy now is unhealthy since never."""
+        history = judged([run(HOUR, KEY, channel="master")], "master").history
+        assert history is not None
+        assert (history.since, history.is_since_before) == (None, False)
 
-def test_every_version_parses(branches: Branches) -> None:
-    """All 7,042 versions are read, with and without a distance as many as there are."""
-    distances = [built.version.distance for built in every(branches)]
-    assert len(distances) == ALL
-    assert distances.count(None) == BARE
-    assert len(distances) - distances.count(None) == COUNTED
+    @pytest.mark.parametrize(
+        ("before", "is_new", "age"), [([run(HOUR)], True, 0), ([run(3 * HOUR), run(2 * HOUR, KEY)], False, 2)]
+    )
+    def test_new(self, before: list[Run], is_new: bool, age: int) -> None:  # noqa: FBT001 # a case
+        """What the run before did not find is new; the rest is found since some run."""
+        (finding,) = judged(before).findings
+        assert key_of(finding) == KEY
+        assert (finding.is_new, finding.first_seen) == (is_new, NOW - age * HOUR)
 
+    def test_what_is_merely_good_to_know_is_not_new(self) -> None:
+        """Only what counts is followed."""
+        report = everything()
+        earlier = evolve(run_of(report), at=NOW - HOUR)
+        seen = with_history(report, [earlier])
+        assert not [each for channel in seen.channels for each in channel.findings if each.is_new]
+        assert {each.first_seen for each in seen.channels[1].findings} == {None}
 
-def test_no_build_since_2022_is_out_of_order_by_its_key(branches: Branches) -> None:
-    """Of the builds since 2022 that have a distance, each is later than all before it on its branch."""
-    seen = 0
-    for ref, line in branches.items():
-        keys = [
-            built.version.precedence
-            for built in line
-            if built.time >= START_OF_2022 and built.version.distance is not None
-        ]
-        seen += len(keys)
-        wrong = [(one, other) for one, other in itertools.pairwise(keys) if one >= other]
-        assert wrong == [], ref
-    assert seen == COUNTED_SINCE_2022
+    def test_recurring(self) -> None:
+        """How often something began within 30 days is counted, the present time included; once is not worth saying."""
+        runs = [run(hours * HOUR, *([KEY] if hours % 4 == 0 else [])) for hours in range(1, 12)]
+        old = [run(40 * DAY, KEY), run(39 * DAY), run(38 * DAY, "once")]
+        history = judged([*old, *runs]).history
+        assert history is not None
+        assert history.recurring == {KEY: 3}
 
+    def test_lags(self) -> None:
+        """The worst lag of each run is kept, oldest first."""
+        history = judged([run(HOUR, KEY), run(2 * HOUR, KEY)]).history
+        assert history is not None
+        assert history.lags == ((NOW - 2 * HOUR, 2 * HOUR), (NOW - HOUR, HOUR), (NOW, 51 * DAY))
 
-def test_other_orders_do_not_pass(branches: Branches) -> None:
-    """(Of the test above.) Compared as text, or without the tag, dozens of neighbors are out of order."""
-    by_text = by_distance = 0
-    for line in branches.values():
-        builds = [each for each in line if each.time >= START_OF_2022 and each.version.distance is not None]
-        texts = [str(each.version) for each in builds]
-        distances = [(each.version.release, each.version.distance or 0) for each in builds]
-        by_text += sum(one >= other for one, other in itertools.pairwise(texts))
-        by_distance += sum(one >= other for one, other in itertools.pairwise(distances))
-    assert by_text > 50
-    assert by_distance > 50
+    def test_a_run_that_could_not_read_a_channel_says_nothing_about_it(self) -> None:
+        """Neither a failed run in between nor a channel that cannot be read now breaks the row."""
+        failed = Run(at=NOW - HOUR, success=False)
+        history = judged([run(3 * HOUR), run(2 * HOUR, KEY), failed]).history
+        assert history is not None
+        assert history.since == NOW - 2 * HOUR
+        report = everything()
+        unread = with_history(report, [run(HOUR, channel="release-1.26")]).channels[-1]
+        assert unread == report.channels[-1]
 
-
-def test_rank_is_right_but_for_one_build(branches: Branches) -> None:
-    """With upload time = commit time, at most one build of the whole file is out of order on its branch."""
-    wrong = {}
-    for ref, line in branches.items():
-        builds = [bare_listing(str(built.version), built.time) for built in line]
-        place = {id(build): seq for seq, build in enumerate(builds)}
-        wrong[ref] = fallen_behind(place[id(build)] for build in rank(reversed(builds)))
-    assert sum(wrong.values()) <= 1, {ref: count for ref, count in wrong.items() if count}
-
-
-def test_builds_in_tests_have_the_files_of_real_ones(history: Path) -> None:
-    """FAILURES row 27: what tests call a complete build of an era is what kOps published then."""
-    path = history.parent / "kops-artifacts.json"
-    if not path.is_file():
-        pytest.skip(f"there is no {path}")
-    published = json.loads(path.read_text())
-    assert {name: sorted(era.paths) for name, era in ERAS.items()} == {
-        name: sorted(published[release]) for name, release in RELEASE_OF_ERA.items()
-    }
+    def test_first_time_that_a_channel_is_seen(self) -> None:
+        """Of a channel that no earlier run saw there is no history."""
+        assert judged([run(HOUR)], "master").history is None
