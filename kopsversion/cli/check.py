@@ -19,6 +19,7 @@ import click
 from attrs import evolve, frozen
 
 from kopsversion.cli.console import DEGRADED, OutputError, command, program
+from kopsversion.cli.job_options import JOBS_HELP, jobs_options, jobs_question
 from kopsversion.cli.options import DURATION, PROGRESS, Parsed, build_options, store_options
 from kopsversion.errors import KopsVersionError, ResolutionError, StoreError, UsageError, quoted
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from kopsversion.cli.config import Config, Limits
     from kopsversion.cli.console import Console
+    from kopsversion.cli.job_options import JobsChoice
     from kopsversion.cli.options import StoreQuestion
     from kopsversion.model.channel import Channel
     from kopsversion.model.policy import Policy
@@ -136,9 +138,14 @@ until = 2026-12-31                   # at most 90 days ahead
 reason = "its last release is out"
 [links]                              # where the page leads: branch, commit, compare, object, job, condition, contact
 contact = "https://kubernetes.slack.com/messages/kops-dev/"
+[writers."e2e-kops-pipeline-updown-kops-137"]   # the job that writes a marker; also timeout, formerly
+marker = "latest-ci-updown-green.txt"
+branch = "release-1.37"
+interval = "1h"
 Without --config, [tool.kopsversion] in the pyproject.toml of the current directory is read, if it is there.
 """,
         ),
+        ("Jobs", JOBS_HELP),
         (
             "Environment",
             """
@@ -195,6 +202,7 @@ As for "kopsversion resolve", see there. KOPSVERSION_CHECK_OUTPUT  --output of t
 @_limit("max-lag", text="A marker is stale when a newer testable build has been waiting longer than this.")
 @_limit("max-build-age", text="Without a clone: a newest build older than this is too old.")
 @_limit("build-sla", text="With a clone: a merge may wait this long for its build.")
+@jobs_options
 @store_options
 @build_options
 def check(
@@ -210,6 +218,7 @@ def check(
     said_max_lag: timedelta | None,
     said_max_build_age: timedelta | None,
     said_build_sla: timedelta | None,
+    choice: JobsChoice,
 ) -> int:
     """Check whether channels are built and their markers keep up.
 
@@ -228,7 +237,12 @@ def check(
         begun = monotonic()
         with console.steps() as progress:
             report = check_health(
-                selectors, policy_of=policy_of, ignore_older=ignore_older, progress=progress, **question
+                selectors,
+                policy_of=policy_of,
+                ignore_older=ignore_older,
+                jobs=jobs_question(choice, told.writers),
+                progress=progress,
+                **question,
             )
         report = evolve(report, made_by=program(), took=timedelta(seconds=monotonic() - begun))
         report = _weighed(report, told, is_whole=not selectors, journal=journal)

@@ -14,6 +14,11 @@
 
     [links]                                  # where the page leads
     contact = "https://kubernetes.slack.com/messages/kops-dev/"
+    [writers."e2e-kops-pipeline-updown-kops-137"]   # the job that writes a marker
+    marker = "latest-ci-updown-green.txt"
+    branch = "release-1.37"                  # without it, of every branch
+    interval = "1h"                          # without it, it runs on every merge
+    formerly = ["its-name-before"]
 
 The same keys may stand under ``[tool.kopsversion]`` in a ``pyproject.toml``. A mistake is told with its line, key and
 value. This module must not know what a limit is for, and reads no file that was not named to it.
@@ -29,12 +34,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import Factory, evolve, field, frozen
 
-from kopsversion.cli.options import parse_duration, parse_marker_name
+from kopsversion.cli.options import parse_duration, parse_marker_name, parse_positive_duration
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.channel import Channel
+from kopsversion.model.runs import check_job_name
 from kopsversion.model.silence import LONGEST_SILENCE, Silence
 from kopsversion.model.suggest import did_you_mean
 from kopsversion.model.tables import printable
+from kopsversion.model.writers import DEFAULT_WRITERS, Writer
 from kopsversion.render.links import PLACES, Links, check_template
 from kopsversion.rules.catalogue import CATALOGUE
 
@@ -53,7 +60,8 @@ _CHANNELS = "channels"
 _SILENCE = "silence"
 _LINKS = "links"
 _INTERVAL = "interval"
-_AT_THE_TOP = (_CHANNELS, _SILENCE, _LINKS, _INTERVAL)
+_WRITERS = "writers"
+_AT_THE_TOP = (_CHANNELS, _SILENCE, _LINKS, _INTERVAL, _WRITERS)
 _SILENCE_KEYS = ("channel", "code", "until", "reason")
 
 T = TypeVar("T")
@@ -93,6 +101,7 @@ class Config:
         silences: findings that do not count for a while.
         links: where the page leads.
         interval: how often the check runs; ``None`` where it is not said.
+        writers: jobs that take the place of kops' own writers of markers, or stand beside them.
     """
 
     general: Limits = field(factory=Limits)
@@ -100,6 +109,7 @@ class Config:
     silences: tuple[Silence, ...] = ()
     links: Links = field(factory=Links)
     interval: timedelta | None = None
+    writers: tuple[Writer, ...] = ()
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -177,6 +187,7 @@ class _Reader:
         channels = self._table(general.pop(_CHANNELS, {}), (*place, _CHANNELS))
         silences = self._silences(general.pop(_SILENCE, []), (*place, _SILENCE))
         links = self._links(self._table(general.pop(_LINKS, {}), (*place, _LINKS)), (*place, _LINKS))
+        writers = self._table(general.pop(_WRITERS, {}), (*place, _WRITERS))
         interval = general.pop(_INTERVAL, None)
         return Config(
             general=self._limits(general, place),
@@ -184,7 +195,24 @@ class _Reader:
             silences=tuple(silences),
             links=links,
             interval=None if interval is None else self._value((*place, _INTERVAL), _read_interval, interval),
+            writers=tuple(self._writers(writers, (*place, _WRITERS))),
         )
+
+    def _writers(self, tables: Mapping[str, object], place: tuple[str, ...]) -> Iterator[Writer]:
+        for name, table in tables.items():
+            here = (*place, name)
+            said = self._values(self._table(table, here), here, readers=_WRITER_READERS)
+            job = self._value(here, _text_reader(check_job_name), name)
+            known = next((writer for writer in DEFAULT_WRITERS if job in writer.jobs), None)
+            formerly = said.pop("formerly", known.jobs if known else ())
+            jobs = tuple(dict.fromkeys((job, *formerly)))
+            if known is not None:
+                yield evolve(known, jobs=jobs, **said)
+            elif "marker" in said:
+                yield Writer(jobs=jobs, **said)
+            else:
+                hint = 'say which marker it writes, as in marker = "latest-ci-updown-green.txt"'
+                raise self._mistake(here, "it writes no marker", hint=hint)
 
     def _channels(self, tables: Mapping[str, object], place: tuple[str, ...]) -> Iterator[tuple[str, Limits]]:
         seen: dict[str, str] = {}
@@ -201,13 +229,24 @@ class _Reader:
             yield ref, self._limits(self._table(table, here), here)
 
     def _limits(self, table: Mapping[str, object], place: tuple[str, ...]) -> Limits:
+        return Limits(**self._values(table, place, readers=_READERS, also=_AT_THE_TOP))
+
+    def _values(
+        self,
+        table: Mapping[str, object],
+        place: tuple[str, ...],
+        *,
+        readers: Mapping[str, Callable[[object], object]],
+        also: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """Read each value of a table by the reader of its key."""
         values: dict[str, Any] = {}
         for key, value in table.items():
-            read = _READERS.get(key)
+            read = readers.get(key)
             if read is None:
-                raise self._unknown((*place, key), value, known=_READERS, also=_AT_THE_TOP)
+                raise self._unknown((*place, key), value, known=readers, also=also)
             values[key.replace("-", "_")] = self._value((*place, key), read, value)
-        return Limits(**values)
+        return values
 
     def _value(self, place: tuple[str, ...], read: Callable[[object], T], value: object) -> T:
         """Read a value, and tell a mistake in it with its place."""
@@ -338,6 +377,30 @@ _READERS: Mapping[str, Callable[[object], object]] = {
     "max-build-age": _read_duration,
     "build-sla": _read_duration,
     "ignored-markers": _read_names,
+}
+
+
+def _text_reader(read: Callable[[str], T]) -> Callable[[object], T]:
+    def reader(value: object) -> T:
+        if not isinstance(value, str):
+            raise UsageError(f"{_shown(value)} is not text", hint="write it in quotes")
+        return read(value)
+
+    return reader
+
+
+def _read_jobs(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise UsageError(f"{_shown(value)} is not a list of names", hint='write ["its-name-before"]')
+    return tuple(check_job_name(each) for each in value)
+
+
+_WRITER_READERS: Mapping[str, Callable[[object], object]] = {
+    "marker": _text_reader(parse_marker_name),
+    "branch": _text_reader(lambda text: Channel.parse(text).ref),
+    "interval": _text_reader(parse_positive_duration),
+    "timeout": _text_reader(parse_positive_duration),
+    "formerly": _read_jobs,
 }
 
 

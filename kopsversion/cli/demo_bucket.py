@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from kopsversion.cli.demo_jobs import DemoFile, job_files
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
 from kopsversion.model.layout import OFFICIAL_ROOT
@@ -140,13 +141,6 @@ class _Built:
         return self.committed + _UPLOAD_AFTER
 
 
-@frozen(kw_only=True)
-class _File:
-    path: str
-    content: bytes
-    written: datetime
-
-
 def lay_out(directory: Path) -> DemoBucket:
     """Write the bucket of 6 May 2024 into a directory; a file's modification time is its upload time.
 
@@ -188,19 +182,21 @@ def _built() -> tuple[_Built, ...]:
     )
 
 
-def _bucket(built: Iterable[_Built]) -> tuple[_File, ...]:
+def _bucket(built: Iterable[_Built]) -> tuple[DemoFile, ...]:
     """List every file in the order of writing: the stamp first, so an interrupted run can be repeated."""
+    built = tuple(built)
     newest = {build.ref: build for build in built}
-    files = [_File(path=_STAMP, content=_STAMP_TEXT.encode(), written=_PROMOTED)]
+    files = [DemoFile(path=_STAMP, content=_STAMP_TEXT.encode(), written=_PROMOTED)]
     for build in built:
         files += _build_files(build)
     for ref, build in newest.items():
         files.append(_marker(ref, BRANCH_MARKER, names=build, written=build.uploaded + timedelta(seconds=1)))
     files.append(_marker(MASTER, GREEN_MARKER, names=newest[MASTER], written=_PROMOTED))
-    return (*files, *_debris())
+    runs = job_files(((build.ref, build.version, build.committed) for build in built), as_of=AS_OF)
+    return (*files, *_debris(), *runs)
 
 
-def _build_files(build: _Built) -> Iterator[_File]:
+def _build_files(build: _Built) -> Iterator[DemoFile]:
     """Yield the files of a build, uploaded one a second, the last one at `build.uploaded`."""
     contents = {}
     for path in _artifacts():
@@ -211,7 +207,7 @@ def _build_files(build: _Built) -> Iterator[_File]:
     for seconds, (path, content) in enumerate(reversed(contents.items())):
         if build.version != _INCOMPLETE or path not in _MISSING:
             written = build.uploaded - timedelta(seconds=seconds)
-            yield _File(path=f"{build.version}/{path}", content=content, written=written)
+            yield DemoFile(path=f"{build.version}/{path}", content=content, written=written)
 
 
 def _artifacts() -> Iterator[str]:
@@ -238,24 +234,24 @@ def _attestation(version: str) -> bytes:
     return "".join(f"{digest}  ./{version}/{path}\n" for path, digest in digests.items()).encode()
 
 
-def _marker(ref: str, name: str, *, names: _Built, written: datetime) -> _File:
-    return _File(
+def _marker(ref: str, name: str, *, names: _Built, written: datetime) -> DemoFile:
+    return DemoFile(
         path=f"markers/{ref}/{name}", content=f"{OFFICIAL_ROOT}{names.version}\n".encode(), written=written
     )
 
 
-def _debris() -> Iterator[_File]:
+def _debris() -> Iterator[DemoFile]:
     # In the bucket this one is below an empty path segment, "releases//v2024…"; a directory can have none.
     cloudbuild = "v20240307-v1.29.0-alpha.3-378-g22ce1230da/cloudbuild/files.sha256"
-    yield _File(path=cloudbuild, content=_attestation(_ATTESTED), written=_PROMOTED)
-    yield _File(path="latest-ci.txt", content=b"a file that somebody left here\n", written=_PROMOTED)
+    yield DemoFile(path=cloudbuild, content=_attestation(_ATTESTED), written=_PROMOTED)
+    yield DemoFile(path="latest-ci.txt", content=b"a file that somebody left here\n", written=_PROMOTED)
 
 
 # --------------------------------------------------------------------------------------------------
 # Writing it
 
 
-def _refuse_foreign(directory: Path, files: Iterable[_File]) -> None:
+def _refuse_foreign(directory: Path, files: Iterable[DemoFile]) -> None:
     """Make sure that nothing in the directory is anybody else's, before a single byte is written."""
     shown = quoted(str(directory))
     hint = "name a directory that is empty or does not exist yet"
@@ -296,7 +292,7 @@ def _stray(
     return None
 
 
-def _write(directory: Path, files: Iterable[_File]) -> None:
+def _write(directory: Path, files: Iterable[DemoFile]) -> None:
     made = set()
     for file in files:
         target = directory / file.path

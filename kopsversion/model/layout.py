@@ -32,6 +32,9 @@ _PUBLIC_HOST = "https://storage.googleapis.com/"
 _HOSTS = ("gs://", _PUBLIC_HOST, "https://storage.cloud.google.com/")
 
 MARKERS = "markers/"
+JOBS = "logs/"
+"""Where a directory keeps the results of jobs, beside its builds; kops' bucket has none."""
+
 MARKER_LIMIT = 1024
 """Bytes. A marker is one URL and a newline; anything larger is an error page (DESIGN section 6)."""
 
@@ -69,9 +72,9 @@ def read_build_name(prefix: str) -> BuildVersion | Skipped | None:
         prefix: the entry, ending in ``/``, relative to the root.
 
     Returns:
-        The build's version, the kind of debris that the name is, or ``None`` for ``markers/``.
+        The build's version, the kind of debris that the name is, or ``None`` for ``markers/`` and ``logs/``.
     """
-    if prefix == MARKERS:
+    if prefix in {MARKERS, JOBS}:
         return None
     name = prefix.removesuffix("/")
     if not name:

@@ -13,14 +13,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import unquote
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from kopsversion.errors import InvalidVersionError, UsageError, quoted
 from kopsversion.model.layout import read_marker_path
+from kopsversion.model.values import FrozenMapping, freeze
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
 
@@ -167,7 +168,7 @@ class Started:
     """
 
     at: datetime | None = None
-    refs: Mapping[str, tuple[str, str]]
+    refs: Mapping[str, tuple[str, str]] = field(factory=FrozenMapping, converter=freeze)
 
 
 @frozen(kw_only=True)
@@ -275,6 +276,21 @@ def read_log(data: bytes) -> LogFacts:
             elif marker is None:
                 marker = marker_path_in(url)
     return LogFacts(marker=marker, tested=tested)
+
+
+Reading = Started | Finished | ProwJob | LogFacts | Absent | Unreadable
+"""What came of reading a file of a run."""
+
+
+def read_file(file: RunFile, data: bytes) -> Reading:
+    """Read one of a run's files; `data` is hostile, and one byte above the limit tells that it is larger."""
+    readers: Mapping[RunFile, Callable[[bytes], Reading]] = {
+        RunFile.STARTED: read_started,
+        RunFile.FINISHED: read_finished,
+        RunFile.PROWJOB: read_prowjob,
+        RunFile.LOG: read_log,
+    }
+    return readers[file](data)
 
 
 def marker_path_in(url: str) -> str | None:
@@ -444,6 +460,16 @@ class Run:
         if isinstance(self.finished, Finished) and self.finished.version is not None:
             return self.finished.version
         return self.log.tested if isinstance(self.log, LogFacts) else None
+
+    def reading(self, file: RunFile) -> Reading | None:
+        """Return what one of its files says; ``None`` where it was not asked for."""
+        reading: Reading | None = getattr(self, file.name.lower())
+        return reading
+
+    def having(self, file: RunFile, reading: Reading) -> Run:
+        """Return the run with what one more of its files says."""
+        said: dict[str, Any] = {file.name.lower(): reading}
+        return evolve(self, **said)
 
     def as_of(self, moment: datetime) -> Run:
         """Return the run as it was at a moment: what had not ended then has no result."""

@@ -158,6 +158,39 @@ CATALOGUE: Mapping[str, Entry] = {
         "The marker has long stood still, and rightly: there is no newer build.",
         "Nothing to do with the marker itself: it moves again once there is a newer build.",
     ),
+    # Writers: the jobs that move markers
+    "writer-red": Entry(
+        _WARNING,
+        "The job that writes the marker fails: no run since the one that wrote it last has passed.",
+        "Look at the newest failing run, and mend the job or what it tests.",
+    ),
+    "writer-idle": Entry(
+        _WARNING,
+        "The job that writes the marker has not run for three of its intervals and a timeout.",
+        "See whether the job is still configured, and whether Prow runs it.",
+    ),
+    "writer-green-not-writing": Entry(
+        _WARNING,
+        "Runs of the job that writes the marker pass, and the marker does not move.",
+        "See whether the job may still write there, and whether it still writes to that place.",
+    ),
+    "writer-pending": Entry(
+        _INFO,
+        "The marker waits for something newer, and a run of the job that writes it is on its way.",
+        "Nothing to do: wait for that run.",
+    ),
+    "writer-unknown": Entry(
+        _INFO,
+        "How the job that writes the marker fares is not known: results are deleted after 90 days, jobs are "
+        "renamed, the store of results may be closed, or what to read was not found within the budget.",
+        "If the job has another name by now, say so under writers in the configuration; else look at it in Prow.",
+    ),
+    "promoted-untested": Entry(
+        _INFO,
+        "The marker names another build than the run tested that wrote it.",
+        "Nothing to do for one such run: kubetest2 reads its source marker again after the test. A pinned marker "
+        "cures it.",
+    ),
     # The store
     "listing-unavailable": Entry(
         _EITHER,

@@ -28,6 +28,7 @@ from kopsversion.rules.freshness import unbuilt
 from kopsversion.rules.inquiry import Inquiry, Unknown
 from kopsversion.rules.resolver import decide
 from kopsversion.rules.verdicts import judge
+from kopsversion.rules.writer_conditions import Surroundings, writer_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from kopsversion.model.silence import Silence
     from kopsversion.model.version import BuildVersion
     from kopsversion.rules.inquiry import Candidate
+    from kopsversion.rules.writers import WriterReport
 
 TIMELINE = timedelta(days=120)
 """How far back the timeline goes: two of the gaps of kops issue 16533."""
@@ -67,6 +69,7 @@ class Check(StrEnum):
     COMPLETE = "newest builds are complete"
     CERTAIN = "builds are told apart from other branches"
     MARKER = "marker"
+    WRITER = "writer of"
 
 
 @frozen(kw_only=True)
@@ -112,6 +115,11 @@ class MarkerHealth:
     def verdict(self) -> Verdict:
         """What it is worth."""
         return self.report.verdict
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something newer that it could name."""
+        return self.verdict in {Verdict.LAGGING, Verdict.STALE} or bool(self.builds_behind)
 
     @property
     def lag(self) -> timedelta | None:
@@ -206,6 +214,7 @@ class ChannelHealth:
         refused: its builds that were looked into and cannot be tested, or not yet, newest first.
         unreadable: why it could not be judged; ``None`` if it could.
         history: what earlier runs say; ``None`` where none were kept.
+        writers: what became of the jobs that write its markers, where that was looked at.
     """
 
     channel: str
@@ -219,6 +228,7 @@ class ChannelHealth:
     refused: tuple[SeenBuild, ...] = ()
     unreadable: str | None = None
     history: ChannelHistory | None = None
+    writers: tuple[WriterReport, ...] = ()
 
     @property
     def is_healthy(self) -> bool:
@@ -236,14 +246,22 @@ class ChannelHealth:
                 skipped=None if check is Check.READABLE else unread,
             )
             for check in Check
-            if check is not Check.MARKER
+            if check not in {Check.MARKER, Check.WRITER}
         ]
         for marker in self.markers:
             path = marker.report.marker.path
-            found = tuple(f for f in self.findings if f.condition.data.get("marker") == path)
             skipped = "ignored by configuration" if marker.ignored else unread
+            found = self._about(path, Check.MARKER)
             results.append(CheckResult(name=f"{Check.MARKER} {marker.name}", findings=found, skipped=skipped))
+        for writer in self.writers:
+            found = self._about(writer.marker.path, Check.WRITER)
+            results.append(CheckResult(name=f"{Check.WRITER} {writer.marker.name}", findings=found))
         return tuple(results)
+
+    def _about(self, path: str, check: Check) -> tuple[Finding, ...]:
+        """Find what was found of a marker by one check."""
+        found = (finding for finding in self.findings if finding.condition.data.get("marker") == path)
+        return tuple(finding for finding in found if _check_of(finding) is check)
 
 
 @frozen
@@ -387,6 +405,7 @@ _CHECKS: Mapping[Check, frozenset[str]] = {
         }
     ),
     Check.MARKER: frozenset(code for code in CATALOGUE if code.startswith("marker-")),
+    Check.WRITER: frozenset(code for code in CATALOGUE if code.startswith(("writer-", "promoted-"))),
 }
 """The conditions that a judgement can come to, by the check that they belong to."""
 _CHECK_OF = {code: check for check, codes in _CHECKS.items() for code in codes}
@@ -459,6 +478,25 @@ def with_remarks(health: ChannelHealth, remarks: Iterable[Condition]) -> Channel
         remarks: what was noticed: a warning where the user named the means, as in every command.
     """
     return evolve(health, findings=findings_of([*(each.condition for each in health.findings), *remarks]))
+
+
+def with_writers(health: ChannelHealth, reports: Iterable[WriterReport], *, now: datetime) -> ChannelHealth:
+    """Add what became of the jobs that write a channel's markers: the cause before what it came to.
+
+    Parameters:
+        health: how the channel is.
+        reports: of each job; those that write a branch's builds come first.
+        now: the moment of the judgement, UTC.
+    """
+    around = Surroundings(
+        newest=health.newest.version if health.newest else None,
+        uploaded=health.newest.uploaded if health.newest else None,
+        merges=health.commits_behind,
+    )
+    writers = tuple(sorted(reports, key=lambda report: report.writer.interval is not None))
+    causes = [condition for report in writers for condition in writer_conditions(report, around, now=now)]
+    known = [finding.condition for finding in health.findings]
+    return evolve(health, writers=writers, findings=findings_of([*causes, *known]))
 
 
 def _marker_names(snapshot: Snapshot, channel: Channel) -> tuple[str, ...]:

@@ -223,9 +223,9 @@ class _Case:
 
     def spans(self, run: Run) -> bool:
         """Tell whether a run can have written the marker."""
-        if self.written is None or not self.in_window(run):
-            return False
-        return run.ended is None or run.ended >= self.written - SLACK
+        if self.written is None or run.ended is None:
+            return self.in_window(run)
+        return self.in_window(run) and run.ended >= self.written - SLACK
 
     def in_window(self, run: Run) -> bool:
         """Tell whether a run began early enough, and late enough, to have written the marker."""
@@ -257,10 +257,10 @@ def _judge_hourly(case: _Case) -> WriterReport:
     spanning = [run for run in case.runs if case.in_window(run)]
     report = evolve(case.report, history=tuple(case.runs))
     # The newest result and the promoting run are asked for side by side.
-    asked = (
-        *_results(spanning[-1:]),
-        *(Want(run.id, RunFile.LOG) for run in spanning[-1:] if run.log is None),
-    )
+    promoter = spanning[-1:]
+    asked = [*_results(promoter), *(Want(run.id, RunFile.LOG) for run in promoter if run.log is None)]
+    if any(run.result is not None and run.result.is_red for run in promoter):
+        asked += _results(spanning[-2:-1])  # the one before may have overlapped it, and have promoted
     newest = _newest_result(case, later)
     report = evolve(report, on_way=newest.on_way, wants=(*newest.wants, *asked))
     ended = [run for run in later if run is not newest.on_way]
@@ -276,9 +276,9 @@ def _judge_hourly(case: _Case) -> WriterReport:
         report,
         state=WriterState.RED,
         since=ended[0].began,
-        is_since_exact=case.written is not None and not report.by_hand,
+        is_since_exact=report.last_good is not None,
         runs=len(ended),
-        is_count_exact=case.written is not None and not report.by_hand,
+        is_count_exact=report.last_good is not None,
         first_red=ended[0],
         newest_red=newest.run,
     )
@@ -326,7 +326,9 @@ def _with_promoter(case: _Case, report: WriterReport, spanning: Sequence[Run]) -
     # A run that passed is the likelier one, where two overlap.
     passed = [run for run in writers if run.result is Result.PASSED]
     best = next(reversed(passed or writers), None)
-    return evolve(report, last_good=best, by_hand=best is None)
+    # With no run before the marker's time among the results, those may be gone.
+    known = any(run.began <= case.written for run in case.runs)
+    return evolve(report, last_good=best, by_hand=best is None and known)
 
 
 def _judge_by_promoter(case: _Case, report: WriterReport, spanning: Sequence[Run]) -> WriterReport:
@@ -351,9 +353,9 @@ def _judge_by_promoter(case: _Case, report: WriterReport, spanning: Sequence[Run
         report,
         state=WriterState.RED,
         since=last.began,
-        is_since_exact=not report.by_hand,
+        is_since_exact=report.last_good is not None,
         runs=1,
-        is_count_exact=not report.by_hand,
+        is_count_exact=report.last_good is not None,
         first_red=last,
         newest_red=last,
     )

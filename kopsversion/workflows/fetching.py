@@ -231,9 +231,9 @@ def _numbers(listing: Listing, *, parent: str, skipped: Counter[str]) -> list[st
         number = layout.read_number_prefix(prefix, parent)
         if number is not None:
             numbers.append(number)
-        elif not prefix.startswith(layout.MARKERS):
+        elif not prefix.startswith((layout.MARKERS, layout.JOBS)):
             skipped[layout.Skipped.EMPTY_SEGMENT if prefix.startswith("/") else layout.Skipped.FOREIGN] += 1
-    if strays := sum(not stored.name.startswith(layout.MARKERS) for stored in listing.objects):
+    if strays := sum(not stored.name.startswith((layout.MARKERS, layout.JOBS)) for stored in listing.objects):
         skipped[layout.Skipped.STRAY_FILE] += strays
     return numbers
 

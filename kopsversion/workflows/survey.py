@@ -37,6 +37,7 @@ from kopsversion.rules.inquiry import Inquiry
 from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
 from kopsversion.workflows.bulk import BulkStore
 from kopsversion.workflows.clones import Clone, CloneSource
+from kopsversion.workflows.jobs import explain_health
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc
 from kopsversion.workflows.rounds import ROUND, ask_until_known, learn, say_nothing, start
 from kopsversion.workflows.stores import walk
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from kopsversion.rules.health import ChannelHealth
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
+    from kopsversion.workflows.jobs import JobsQuestion
 
 __all__ = ["IGNORE_OLDER", "check_health"]
 
@@ -77,6 +79,7 @@ def check_health(
     nearby: Path | None = None,
     ref: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
+    jobs: JobsQuestion | None = None,
     progress: Callable[[str], None] = say_nothing,
 ) -> HealthReport:
     """Judge the health of channels: their builds and all their markers.
@@ -86,6 +89,7 @@ def check_health(
         policy_of: gives the limits of a channel; `Policy.reported` names markers that do not matter there.
         ignore_older: how long ago a channel's youngest marker may have been written; not asked of channels
             that are named.
+        jobs: also look at the jobs that write the markers; ``None`` for not to.
         progress: is told what happens next, in a few words.
 
     The other parameters are those of `kopsversion.workflows.latest.resolve_latest`; `ref` goes with one selector only.
@@ -128,7 +132,10 @@ def check_health(
         if unread:
             return unread[-1]
         raise
-    return evolve(walked.answer, conditions=(*walked.conditions, *walked.answer.conditions))
+    report = evolve(walked.answer, conditions=(*walked.conditions, *walked.answer.conditions))
+    if jobs is None:
+        return report
+    return explain_health(report, jobs, as_of=in_utc("as_of", as_of), deadline=deadline, progress=progress)
 
 
 @frozen(kw_only=True)

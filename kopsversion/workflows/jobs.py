@@ -1,0 +1,378 @@
+"""The witness of jobs: what the runs of a marker's writer came to, in few requests (DESIGN section 13).
+
+Runs lie in a store like any other: Prow's bucket, or a directory. One listing finds the runs of a job since its
+oldest marker was written, and at most five reads a marker tell the rest. Nothing here fails a command, and nothing
+here changes an answer: where something cannot be read, how the writer fares is not known, with the reason. This
+module must not know how a writer is judged, or how that is put into words.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote
+
+from attrs import evolve, field, frozen
+
+from kopsversion.errors import ObjectNotFoundError, StoreError, UsageError
+from kopsversion.model.layout import JOBS, OFFICIAL_ROOT
+from kopsversion.model.runs import (
+    Absent,
+    Run,
+    RunFile,
+    RunId,
+    Unreadable,
+    check_job_name,
+    first_id,
+    read_file,
+)
+from kopsversion.model.writers import DEFAULT_WRITERS, Writer, writer_of
+from kopsversion.rules.health import with_writers
+from kopsversion.rules.writers import JobRuns, Want, judge_writer, window_start
+from kopsversion.stores.deadline import AT_ONCE, side_by_side
+from kopsversion.workflows.stores import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from kopsversion.model.bucket import Marker
+    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.writers import WriterReport
+    from kopsversion.stores.base import Content, Store
+    from kopsversion.stores.deadline import Deadline
+
+T = TypeVar("T")
+
+__all__ = [
+    "DEFAULT_JOBS",
+    "JobsQuestion",
+    "RunsReader",
+    "WriterCase",
+    "explain_health",
+    "explain_writers",
+    "place_of_jobs",
+]
+
+DEFAULT_JOBS = "gs://kubernetes-ci-logs/logs/"
+"""Where Prow keeps the results of kops' jobs."""
+
+_OFFICIAL = frozenset({OFFICIAL_ROOT, OFFICIAL_ROOT.replace("https://storage.googleapis.com/", "gs://")})
+_LOGS = JOBS.rstrip("/")
+
+MOST_REQUESTS = 38
+"""Requests that explaining all writers may take, listings included; a directory costs nothing."""
+
+_READS_OF_A_MARKER = 5
+_MOST_READS = 5000
+"""Files that are read of a directory at the most: no demonstration has so many."""
+
+
+@frozen(kw_only=True)
+class JobsQuestion:
+    """Whether to look at jobs, and where.
+
+    Attributes:
+        wanted: whether to; ``None`` for where jobs are known to lie: kops' own bucket, and a directory with ``logs/``.
+        place: the store of runs, by URL, path or as an object; ``None`` for the one that belongs to the store.
+        writers: which job writes which marker, the first that says so of a marker counts.
+    """
+
+    wanted: bool | None = None
+    place: str | Store | None = None
+    writers: Sequence[Writer] = field(default=DEFAULT_WRITERS, converter=tuple)
+
+
+def place_of_jobs(question: JobsQuestion, *, store: str) -> str | Store | None:
+    """Return where the jobs lie that write the markers of a store; ``None`` where nobody is to look.
+
+    Parameters:
+        question: what is asked.
+        store: the URL of the store that answered.
+    """
+    if question.wanted is False:
+        return None
+    if isinstance(question.place, str) and "://" not in question.place:
+        inside = Path(question.place) / _LOGS
+        return str(inside) if inside.is_dir() else question.place
+    if question.place is not None:
+        return question.place
+    if store.startswith("file://"):
+        beside = Path(unquote(store.removeprefix("file://"))) / _LOGS
+        if beside.is_dir():
+            return str(beside)
+    return DEFAULT_JOBS if question.wanted or store in _OFFICIAL else None
+
+
+@frozen(kw_only=True)
+class WriterCase:
+    """A marker whose writer is asked for.
+
+    Attributes:
+        writer: who writes it.
+        marker: the marker.
+        waits: whether there is something newer that it could name.
+    """
+
+    writer: Writer
+    marker: Marker
+    waits: bool = False
+
+    def start(self, now: datetime) -> datetime:
+        """Return from when on its runs must be listed."""
+        return window_start(self.writer, self.marker.written, now=now)
+
+
+def explain_writers(
+    cases: Sequence[WriterCase],
+    *,
+    place: str | Store,
+    now: datetime,
+    as_of: datetime | None,
+    deadline: Deadline,
+    most_requests: int = MOST_REQUESTS,
+) -> tuple[tuple[WriterReport, ...], int]:
+    """Judge the writers of markers; nothing that a store of runs does is an error.
+
+    Parameters:
+        cases: the markers.
+        place: where runs lie.
+        now: the moment of the judgement, UTC.
+        as_of: what ended after it had no result yet, UTC; ``None`` for the present.
+        deadline: nothing waits longer.
+        most_requests: what all of it may cost.
+
+    Returns:
+        A report for each case, in their order, and how many requests were made.
+
+    Source: DESIGN section 13.
+    """
+    try:
+        store = opened(place, deadline=deadline)
+    except (StoreError, UsageError) as error:
+        failed = JobRuns(job="", place=str(place), failure=str(error))
+        return tuple(_judged(case, evolve(failed, job=case.writer.jobs[0]), now=now) for case in cases), 0
+    reader = RunsReader(store, now=now, as_of=as_of, deadline=deadline, most_requests=most_requests)
+    starts: dict[tuple[str, ...], datetime] = {}
+    for case in cases:
+        starts[case.writer.jobs] = min(case.start(now), starts.get(case.writer.jobs, now))
+    found = reader.find(starts)
+    left = dict.fromkeys(range(len(cases)), _READS_OF_A_MARKER)
+    while True:
+        reports = [
+            judge_writer(
+                case.writer,
+                case.marker,
+                reader.known(found[case.writer.jobs]),
+                waits=case.waits,
+                now=now,
+                thorough=reader.is_free,
+            )
+            for case in cases
+        ]
+        if not reader.read(_fair(reports, left=left, is_free=reader.is_free)):
+            return tuple(reports), reader.requests
+
+
+def _judged(case: WriterCase, job: JobRuns, *, now: datetime) -> WriterReport:
+    return judge_writer(case.writer, case.marker, job, waits=case.waits, now=now, thorough=False)
+
+
+def _fair(
+    reports: Sequence[WriterReport], *, left: dict[int, int], is_free: bool
+) -> Sequence[tuple[str, Want]]:
+    """Choose what is read next: each marker's best first, and none more than its share."""
+    chosen: dict[tuple[str, Want], None] = {}
+    for position, report in enumerate(reports):
+        for want in report.wants if is_free else report.wants[: left[position]]:
+            chosen[report.job, want] = None
+            left[position] -= 1
+    return list(chosen)
+
+
+def explain_health(
+    report: HealthReport,
+    question: JobsQuestion,
+    *,
+    as_of: datetime | None,
+    deadline: Deadline,
+    progress: Callable[[str], None],
+) -> HealthReport:
+    """Add to a health report what became of the writers of its markers; nothing that was in it changes.
+
+    Parameters:
+        report: how the channels are.
+        question: whether to look at jobs, and where.
+        as_of: what ended after it had no result yet, UTC; ``None`` for the present.
+        deadline: nothing waits longer.
+        progress: is told what happens next.
+    """
+    place = place_of_jobs(question, store=report.store)
+    cases = [
+        (channel.channel, WriterCase(writer=writer, marker=marker.report.marker, waits=marker.waits))
+        for channel, marker in report.markers
+        if not marker.ignored
+        and (writer := writer_of(question.writers, ref=channel.channel, name=marker.name)) is not None
+    ]
+    if place is None or not cases:
+        return report
+    progress("looking at the jobs that write the markers")
+    explained, requests = explain_writers(
+        [case for _, case in cases], place=place, now=report.now, as_of=as_of, deadline=deadline
+    )
+    reports = [(ref, each) for (ref, _), each in zip(cases, explained, strict=True)]
+    channels = [
+        with_writers(health, [each for ref, each in reports if ref == health.channel], now=report.now)
+        for health in report.channels
+    ]
+    return evolve(report, channels=tuple(channels), requests=report.requests + requests)
+
+
+# --------------------------------------------------------------------------------------------------
+# Reading
+
+
+class RunsReader:
+    """Finds and reads runs within a budget, and remembers them.
+
+    Parameters:
+        store: where runs lie.
+        now: the moment of the judgement, UTC; later runs are left out.
+        as_of: what ended after it had no result yet, UTC; ``None`` for the present.
+        deadline: nothing waits longer.
+        most_requests: what all of it may cost.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: datetime,
+        as_of: datetime | None,
+        deadline: Deadline,
+        most_requests: int,
+    ) -> None:
+        self._store = store
+        self._now = now
+        self._as_of = as_of
+        self._deadline = deadline
+        self._before = store.requests
+        self._most = _MOST_READS if self.is_free else most_requests
+        self._read = 0
+        self._runs: dict[tuple[str, RunId], Run] = {}
+
+    @property
+    def url(self) -> str:
+        """Where runs lie."""
+        return self._store.url
+
+    @property
+    def is_free(self) -> bool:
+        """Whether questions cost nothing: a directory."""
+        return self._store.url.startswith("file:")
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made."""
+        return self._store.requests - self._before
+
+    @property
+    def left(self) -> int:
+        """How many reads are left."""
+        return max(0, self._most - (self._read if self.is_free else self.requests))
+
+    def find(self, starts: Mapping[tuple[str, ...], datetime]) -> dict[tuple[str, ...], JobRuns]:
+        """List the runs of jobs since a moment, each job by the first of its names that has any.
+
+        Parameters:
+            starts: by the names of a job, since when its runs are listed, UTC.
+        """
+        calls = {
+            f"{self.url}{names[0]}/": partial(self._find_one, names, since=since)
+            for names, since in starts.items()
+        }
+        outcomes = list(self._side_by_side(calls))
+        found: dict[tuple[str, ...], JobRuns] = {}
+        for names, outcome in zip(starts, outcomes, strict=True):
+            if isinstance(outcome, StoreError):
+                outcome = JobRuns(job=names[0], place=self.url, failure=str(outcome))
+            found[names] = outcome
+        return found
+
+    def _find_one(self, names: Sequence[str], *, since: datetime) -> JobRuns:
+        for name in names:
+            runs = self.list(name, since=since)
+            if runs:
+                return JobRuns(job=name, place=self.url, runs=tuple(runs))
+        for name in names:
+            last = self._last(name)
+            if last is not None:
+                return JobRuns(job=name, place=self.url, last=last)
+        return JobRuns(job=names[0], place=self.url)
+
+    def list(self, job: str, *, since: datetime) -> list[Run]:
+        """List the runs of a job since a moment, oldest first, in one listing.
+
+        Raises:
+            StoreError: they cannot be listed.
+        """
+        first = first_id(since)
+        prefix = f"{check_job_name(job)}/"
+        listing = self._store.list(prefix, delimiter="/", start=f"{prefix}{first}")
+        ids = (RunId.parse(name.removeprefix(prefix).removesuffix("/")) for name in listing.prefixes)
+        runs = [Run(job=job, id=run) for run in sorted(run for run in ids if run is not None)]
+        listed = [run for run in runs if run.id >= first and run.began <= self._now]
+        for run in listed:
+            self._runs.setdefault((job, run.id), run)
+        return listed
+
+    def _last(self, job: str) -> RunId | None:
+        """Return the id that was given out last, where the job has results at all."""
+        try:
+            content = self._store.read(f"{job}/latest-build.txt", limit=64)
+        except ObjectNotFoundError:
+            return None
+        last = RunId.parse(content.data.decode(errors="replace").strip())
+        return last if last is not None and last.moment <= self._now else None
+
+    def known(self, job: JobRuns) -> JobRuns:
+        """Return what is known of a job's runs by now, as it was at the moment asked for."""
+        runs = (self._runs[job.job, run.id] for run in job.runs)
+        seen = tuple(runs if self._as_of is None else (run.as_of(self._as_of) for run in runs))
+        return evolve(job, runs=seen)
+
+    def read(self, wanted: Sequence[tuple[str, Want]]) -> bool:
+        """Read files of runs, as many as the budget allows; return whether anything was read."""
+        fresh = [(job, want) for job, want in wanted if self._is_unread(job, want)][: self.left]
+        if not fresh or self._deadline.expired:
+            return False
+        self._read += len(fresh)
+        names = [f"{job}/{want.run}/{want.file}" for job, want in fresh]
+        calls = {
+            f"{self.url}{name}": partial(self._store.read, name, limit=want.file.limit)
+            for name, (_, want) in zip(names, fresh, strict=True)
+        }
+        for (job, want), outcome in zip(fresh, self._side_by_side(calls), strict=True):
+            key = job, want.run
+            self._runs[key] = _with_file(self._runs[key], want.file, outcome)
+        return True
+
+    def _is_unread(self, job: str, want: Want) -> bool:
+        return self._runs[job, want.run].reading(want.file) is None
+
+    def _side_by_side(self, calls: Mapping[str, Callable[[], T]]) -> Iterator[T | StoreError]:
+        """Run calls side by side, as many as are worth it; each is named by the URL that it asks for."""
+        urls = list(calls)
+        for begin in range(0, len(urls), AT_ONCE):
+            some = urls[begin : begin + AT_ONCE]
+            yield from side_by_side([calls[url] for url in some], deadline=self._deadline, urls=some)
+
+
+def _with_file(run: Run, file: RunFile, outcome: Content | StoreError) -> Run:
+    """Add to a run what was read of it."""
+    if isinstance(outcome, ObjectNotFoundError):
+        return run.having(file, Absent())
+    if isinstance(outcome, StoreError):
+        return run.having(file, Unreadable(f"cannot be read: {outcome}"))
+    return run.having(file, read_file(file, outcome.data))
