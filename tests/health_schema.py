@@ -14,12 +14,14 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any, get_type_hints
 
-from kopsversion.model import answer, bucket, channel, policy, silence
+from kopsversion.model import answer, bucket, channel, policy, runs, silence
+from kopsversion.model import writers as model_writers
 from kopsversion.model.answer import Condition
 from kopsversion.model.codec import SCHEMA
 from kopsversion.model.policy import Policy
+from kopsversion.model.runs import SeenRun
 from kopsversion.model.silence import Silence
-from kopsversion.rules import health
+from kopsversion.rules import health, writers
 from kopsversion.rules.health import (
     ChannelHealth,
     ChannelHistory,
@@ -30,6 +32,7 @@ from kopsversion.rules.health import (
     MarkerHealth,
     SeenBuild,
 )
+from kopsversion.rules.writers import WriterReport
 from tests.resolution_schema import described_attributes, first_line, type_schema
 
 Schema = dict[str, Any]
@@ -64,11 +67,40 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
         "testable": "testable",
         "commits_behind": "commits_behind",
         "markers": "markers",
+        "writers": "writers",
         "findings": "findings",
         "history": "history",
         "checks": "checks",
         "builds": "builds",
         "refused": "refused",
+    },
+    WriterReport: {
+        "marker": "marker.path",
+        "job": "job",
+        "state": "state",
+        "reason": "reason",
+        "since": "since",
+        "since_is_exact": "is_since_exact",
+        "last_success": "last_success",
+        "consecutive_failures": "runs",
+        "failures_are_exact": "is_count_exact",
+        "first_failing_run": "first_failing_run",
+        "newest_failing_run": "newest_failing_run",
+        "last_good_run": "last_good_run",
+        "run_on_its_way": "run_on_its_way",
+        "newest_run": "newest_run",
+        "runs_read": "runs_read",
+    },
+    SeenRun: {
+        "id": "id",
+        "url": "url",
+        "began": "began",
+        "ended": "ended",
+        "result": "result",
+        "took_seconds": "took",
+        "branch": "branch",
+        "commit": "commit",
+        "tested": "tested",
     },
     Policy: {
         "max_lag_seconds": "max_lag",
@@ -127,6 +159,9 @@ _NARROWED: Mapping[tuple[type, str], Schema] = {
     (MarkerHealth, "marker"): {"pattern": "^markers/[^/]+/[^/]+$"},
     (MarkerHealth, "age_seconds"): {"description": "How long ago that was."},
     (MarkerHealth, "builds_behind"): _NATURAL,
+    (WriterReport, "marker"): {"pattern": "^markers/[^/]+/[^/]+$"},
+    (WriterReport, "consecutive_failures"): _NATURAL,
+    (SeenRun, "id"): {"pattern": "^[1-9][0-9]{18}$"},
     (Finding, "code"): _CODE,
     (Condition, "code"): _CODE,
     (LeftOut, "channel"): _REF,
@@ -141,8 +176,11 @@ _NAMES = MappingProxyType(
     | vars(policy)
     | vars(answer)
     | vars(silence)
+    | vars(runs)
+    | vars(model_writers)
+    | vars(writers)
     | vars(health)
-    | {"Mapping": Mapping}
+    | {"Mapping": Mapping, "WriterReport": WriterReport}
 )
 
 

@@ -85,5 +85,4 @@ def jobs_question(choice: JobsChoice, writers: Sequence[Writer] = ()) -> JobsQue
     from kopsversion.model.writers import DEFAULT_WRITERS
     from kopsversion.workflows.jobs import JobsQuestion
 
-    all_writers: tuple[Writer, ...] = (*writers, *DEFAULT_WRITERS)
-    return JobsQuestion(**choice, writers=all_writers)
+    return JobsQuestion(**choice, writers=(*writers, *DEFAULT_WRITERS))

@@ -486,3 +486,45 @@ class Run:
 
     def _can_be(self, moment: datetime) -> bool:
         return self.began - _EARLY <= moment <= self.began + _LONGEST_RUN
+
+
+@frozen(kw_only=True)
+class SeenRun:
+    """A run as every output shows it: what is not known is ``None``.
+
+    Attributes:
+        id: its id.
+        url: where a person looks at it.
+        began: when it began, UTC, by its id.
+        ended: when it ended, UTC.
+        result: how it ended.
+        took: how long it ran.
+        branch: the branch that it ran for; a periodic has none.
+        commit: the commit of that branch.
+        tested: the build that it tested.
+    """
+
+    id: str
+    url: str
+    began: datetime
+    ended: datetime | None
+    result: Result | None
+    took: timedelta | None
+    branch: str | None
+    commit: str | None
+    tested: BuildVersion | None
+
+    @classmethod
+    def of(cls, run: Run, *, place: str) -> SeenRun:
+        """Return a run that lies in the store of that URL."""
+        return cls(
+            id=str(run.id),
+            url=run_link(place, job=run.job, run=run.id),
+            began=run.began,
+            ended=run.ended,
+            result=run.result,
+            took=run.took,
+            branch=run.branch,
+            commit=run.commit,
+            tested=run.tested,
+        )

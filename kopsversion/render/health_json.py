@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kopsversion.model.codec import SCHEMA, condition_fields, dump, seconds, time_text
+from kopsversion.render.jobs import writer_fields
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,6 +70,7 @@ def _channel(channel: ChannelHealth, *, now: datetime) -> Fields:
         "testable": _build(channel.testable, now=now) if channel.testable else None,
         "commits_behind": channel.commits_behind,
         "markers": [_marker(marker, now=now) for marker in channel.markers],
+        "writers": [writer_fields(writer) for writer in channel.writers],
         "findings": [_finding(finding) for finding in channel.findings],
         "history": _history(channel.history) if channel.history else None,
         "checks": [_check(check) for check in channel.checks],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kopsversion.model.tables import Table, printable
 from kopsversion.model.wording import dated, duration, moment
+from kopsversion.render.jobs import NOTHING, WRITER_COLUMNS, writer_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +31,6 @@ __all__ = [
     "summary_line",
 ]
 
-NOTHING = "-"
-"""Stands where there is nothing to say."""
-
 CHANNEL_COLUMNS = ("channel", "state", "newest testable build", "age", "merges behind", "newest build")
 MARKER_COLUMNS = ("channel", "marker", "verdict", "lag", "builds behind", "last written", "names")
 REFUSED_COLUMNS = ("channel", "build", "uploaded", "state", "why")
@@ -51,6 +49,13 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
             columns=MARKER_COLUMNS,
             rows=tuple(
                 (channel.channel, *marker_cells(marker, now=report.now)) for channel, marker in report.markers
+            ),
+        ),
+        Table(
+            title="Jobs",
+            columns=WRITER_COLUMNS,
+            rows=tuple(
+                (channel.channel, *writer_cells(writer, now=report.now)) for channel, writer in report.writers
             ),
         ),
         Table(

@@ -21,6 +21,7 @@ from kopsversion.render.health_table import (
     sentences_of,
     severity_of,
 )
+from kopsversion.render.jobs import WRITER_COLUMNS, writer_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -62,6 +63,9 @@ def _blocks(report: HealthReport) -> Iterator[Sequence[str]]:
         yield _folded("All channels", CHANNEL_COLUMNS, _channel_rows(report))
     if report.markers:
         yield _folded("All markers", MARKER_COLUMNS, _marker_rows(report))
+    writers = [(channel.channel, *writer_cells(each, now=report.now)) for channel, each in report.writers]
+    if writers:
+        yield _folded("Jobs", WRITER_COLUMNS, writers)
     refused = [(channel.channel, *refused_cells(build)) for channel, build in report.refused]
     if refused:
         yield _folded("Refused builds", REFUSED_COLUMNS, refused)

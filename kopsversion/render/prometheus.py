@@ -30,6 +30,7 @@ def health_to_prometheus(report: HealthReport) -> str:
     _add_markers(report, registry)
     success = _gauge(registry, "check_success", "1 if anything could be read, 0 if nothing could.", ())
     success.set(report.is_success)
+    _add_writers(report, registry)
     checked = _gauge(registry, "check_timestamp_seconds", "When the channels were checked, in Unix time.", ())
     checked.set(report.now.timestamp())
     text: str = generate_latest(registry).decode()
@@ -91,3 +92,33 @@ def _add_markers(report: HealthReport, registry: CollectorRegistry) -> None:
             age.labels(*labels).set((report.now - marker.written).total_seconds())
         for each in Verdict:
             verdict.labels(*labels, each.value).set(each is marker.verdict)
+
+
+def _add_writers(report: HealthReport, registry: CollectorRegistry) -> None:
+    labels = (*_MARKER, "job")
+    success = _gauge(
+        registry,
+        "writer_last_success_timestamp_seconds",
+        "When a run of the job that writes the marker wrote it last, in Unix time.",
+        labels,
+    )
+    failures = _gauge(
+        registry,
+        "writer_consecutive_failures",
+        "Runs of the job that ended since and did not write the marker, as far as they were counted.",
+        labels,
+    )
+    last = _gauge(
+        registry,
+        "writer_last_run_timestamp_seconds",
+        "When the newest run of the job began, in Unix time.",
+        labels,
+    )
+    for channel, writer in report.writers:
+        named = (channel.channel, writer.marker.name, writer.job)
+        if writer.last_success is not None:
+            success.labels(*named).set(writer.last_success.timestamp())
+        if writer.runs is not None:
+            failures.labels(*named).set(writer.runs)
+        if writer.newest is not None:
+            last.labels(*named).set(writer.newest.began.timestamp())

@@ -316,6 +316,11 @@ class HealthReport:
         return tuple((channel, marker) for channel in self.channels for marker in channel.markers)
 
     @property
+    def writers(self) -> tuple[tuple[ChannelHealth, WriterReport], ...]:
+        """Every writer of a marker that was looked at, with its channel."""
+        return tuple((channel, writer) for channel in self.channels for writer in channel.writers)
+
+    @property
     def findings(self) -> tuple[tuple[str, Finding], ...]:
         """Everything that was found, worst first, with its channel; ``""`` for what concerns the store."""
         found = [("", self.failure)] if self.failure is not None else []

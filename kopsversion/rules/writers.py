@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from kopsversion.model.bucket import Missing
-from kopsversion.model.runs import ProwJob, Result, RunFile, Unreadable
+from kopsversion.model.runs import ProwJob, Result, RunFile, SeenRun, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,6 +130,39 @@ class WriterReport:
     def last_success(self) -> datetime | None:
         """When a run wrote the marker last, UTC, where that is known."""
         return None if self.by_hand or self.last_good is None else self.marker.written
+
+    @property
+    def first_failing_run(self) -> SeenRun | None:
+        """The first run that failed; where the marker tells of it, it was not read."""
+        return self._seen(self.first_red)
+
+    @property
+    def newest_failing_run(self) -> SeenRun | None:
+        """The newest run that failed."""
+        return self._seen(self.newest_red)
+
+    @property
+    def last_good_run(self) -> SeenRun | None:
+        """The run that wrote the marker."""
+        return self._seen(self.last_good)
+
+    @property
+    def run_on_its_way(self) -> SeenRun | None:
+        """A run without a result that may still have one."""
+        return self._seen(self.on_way)
+
+    @property
+    def newest_run(self) -> SeenRun | None:
+        """The newest run, of whatever branch."""
+        return self._seen(self.newest)
+
+    @property
+    def runs_read(self) -> tuple[SeenRun, ...]:
+        """The runs of the marker's branch whose result was read, oldest first."""
+        return tuple(SeenRun.of(run, place=self.place) for run in self.history if run.result is not None)
+
+    def _seen(self, run: Run | None) -> SeenRun | None:
+        return None if run is None else SeenRun.of(run, place=self.place)
 
     @property
     def promoted_untested(self) -> BuildVersion | None:

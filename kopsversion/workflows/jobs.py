@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from kopsversion.errors import ObjectNotFoundError, StoreError, UsageError
 from kopsversion.model.layout import JOBS, OFFICIAL_ROOT
@@ -81,7 +81,7 @@ class JobsQuestion:
 
     wanted: bool | None = None
     place: str | Store | None = None
-    writers: Sequence[Writer] = field(default=DEFAULT_WRITERS, converter=tuple)
+    writers: tuple[Writer, ...] = DEFAULT_WRITERS
 
 
 def place_of_jobs(question: JobsQuestion, *, store: str) -> str | Store | None:
