@@ -75,13 +75,16 @@ EXIT_CODES = """
 """
 
 __all__ = [
+    "AS_OF_OPTION",
     "DURATION",
     "MARKER_NAME",
     "PLATFORM",
     "POSITIVE_DURATION",
     "STORE",
+    "STORE_OPTION",
     "SUFFIX",
     "TIME",
+    "TIMEOUT_OPTION",
     "VERSION",
     "BadValue",
     "LadderQuestion",
@@ -298,6 +301,7 @@ _STORE_OPTIONS = (
         "[default: ~/.cache/kopsversion/git, by XDG_CACHE_HOME]",
     ),
 )
+STORE_OPTION, AS_OF_OPTION, TIMEOUT_OPTION, *_ = _STORE_OPTIONS
 
 
 def store_options(function: Callback) -> Callback:

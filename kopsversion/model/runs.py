@@ -73,13 +73,18 @@ def first_id(moment: datetime) -> RunId:
 _JOB_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,199}")
 
 
+def is_job_name(text: str) -> bool:
+    """Tell whether a text can be the name of a job."""
+    return _JOB_NAME.fullmatch(text) is not None
+
+
 def check_job_name(text: str) -> str:
     """Return the name of a job, if it can be one.
 
     Raises:
         UsageError: it is empty, too long, or has other characters than letters, digits, ``.``, ``_``, ``-``.
     """
-    if _JOB_NAME.fullmatch(text) is None:
+    if not is_job_name(text):
         raise UsageError(
             f"{quoted(text)} is not the name of a job",
             hint="a job is named as in Prow, such as kops-postsubmit-push-to-staging",

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kopsversion.model.codec import seconds, time_text
-from kopsversion.model.wording import dated, moment
+from kopsversion.model.codec import SCHEMA, dump, seconds, time_text
+from kopsversion.model.tables import Table
+from kopsversion.model.wording import dated, duration, moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from kopsversion.model.runs import SeenRun
     from kopsversion.rules.writers import WriterReport
+    from kopsversion.workflows.job_runs import JobListing, ListedJob
 
-__all__ = ["WRITER_COLUMNS", "run_fields", "writer_cells", "writer_fields"]
+__all__ = ["WRITER_COLUMNS", "jobs_tables", "jobs_to_json", "run_fields", "writer_cells", "writer_fields"]
 
 NOTHING = "-"
 """Stands where there is nothing to say."""
@@ -92,3 +95,81 @@ def _run(run: SeenRun | None) -> dict[str, Any] | None:
 
 def _time(time: datetime | None) -> str | None:
     return None if time is None else time_text(time)
+
+
+# --------------------------------------------------------------------------------------------------
+# kopsversion jobs
+
+
+def jobs_tables(listing: JobListing) -> tuple[Table, ...]:
+    """Return the runs of each job, newest first, and what they say together."""
+    told = tuple((job.job, said) for job in listing.jobs for said in _told(job, now=listing.now))
+    tables = (
+        *_runs_tables(listing),
+        Table(title="What they say", columns=("job", "what to know"), rows=told),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def _runs_tables(listing: JobListing) -> Iterator[Table]:
+    for job in listing.jobs:
+        branch = "" if job.channel is None else f" for {job.channel}"
+        writes = "" if job.marker is None else f", which writes {job.marker}"
+        yield Table(
+            title=f"Runs of {job.job}{branch}{writes}, on {moment(listing.now)}",
+            columns=("began", "result", "took", "branch", "merge", "tested", "run"),
+            rows=tuple(_run_cells(run) for run in job.runs),
+        )
+
+
+def _run_cells(run: SeenRun) -> tuple[str, ...]:
+    return (
+        moment(run.began),
+        run.result or "not read",
+        NOTHING if run.took is None else duration(run.took),
+        run.branch or NOTHING,
+        run.commit[:10] if run.commit else NOTHING,
+        NOTHING if run.tested is None else str(run.tested),
+        run.url,
+    )
+
+
+def _told(job: ListedJob, *, now: datetime) -> Iterator[str]:
+    if job.failure is not None:
+        yield job.failure
+    if job.same is not None:
+        yield job.same.sentence(now=now)
+
+
+def jobs_to_json(listing: JobListing) -> str:
+    """Write the runs of jobs as JSON of schema 1."""
+    return dump(
+        {
+            "schema": SCHEMA,
+            "store": listing.place,
+            "now": time_text(listing.now),
+            "jobs": [_job_fields(job, now=listing.now) for job in listing.jobs],
+            "requests": listing.requests,
+        }
+    )
+
+
+def _job_fields(job: ListedJob, *, now: datetime) -> dict[str, Any]:
+    same = job.same
+    return {
+        "job": job.job,
+        "channel": job.channel,
+        "marker": job.marker,
+        "runs": [run_fields(run) for run in job.runs],
+        "same_build": None
+        if same is None
+        else {
+            "version": str(same.version),
+            "runs": same.runs,
+            "silent": same.silent,
+            "since": time_text(same.since),
+            "before": None if same.before is None else str(same.before),
+            "message": same.sentence(now=now),
+        },
+        "failure": job.failure,
+    }

@@ -25,6 +25,7 @@ from kopsversion.model.runs import (
     Unreadable,
     check_job_name,
     first_id,
+    is_job_name,
     read_file,
 )
 from kopsversion.model.writers import DEFAULT_WRITERS, Writer, writer_of
@@ -254,7 +255,7 @@ class RunsReader:
         most_requests: int,
     ) -> None:
         self._store = store
-        self._now = now
+        self.now = now
         self._as_of = as_of
         self._deadline = deadline
         self._before = store.requests
@@ -311,6 +312,15 @@ class RunsReader:
                 return JobRuns(job=name, place=self.url, last=last)
         return JobRuns(job=names[0], place=self.url)
 
+    def jobs(self) -> tuple[str, ...]:
+        """Name every job that has results.
+
+        Raises:
+            StoreError: they cannot be listed.
+        """
+        names = (name.removesuffix("/") for name in self._store.list("", delimiter="/").prefixes)
+        return tuple(name for name in names if is_job_name(name))
+
     def list(self, job: str, *, since: datetime) -> list[Run]:
         """List the runs of a job since a moment, oldest first, in one listing.
 
@@ -322,7 +332,7 @@ class RunsReader:
         listing = self._store.list(prefix, delimiter="/", start=f"{prefix}{first}")
         ids = (RunId.parse(name.removeprefix(prefix).removesuffix("/")) for name in listing.prefixes)
         runs = [Run(job=job, id=run) for run in sorted(run for run in ids if run is not None)]
-        listed = [run for run in runs if run.id >= first and run.began <= self._now]
+        listed = [run for run in runs if run.id >= first and run.began <= self.now]
         for run in listed:
             self._runs.setdefault((job, run.id), run)
         return listed
@@ -334,7 +344,7 @@ class RunsReader:
         except ObjectNotFoundError:
             return None
         last = RunId.parse(content.data.decode(errors="replace").strip())
-        return last if last is not None and last.moment <= self._now else None
+        return last if last is not None and last.moment <= self.now else None
 
     def known(self, job: JobRuns) -> JobRuns:
         """Return what is known of a job's runs by now, as it was at the moment asked for."""
