@@ -30,7 +30,8 @@ def health_to_prometheus(report: HealthReport) -> str:
     _add_markers(report, registry)
     success = _gauge(registry, "check_success", "1 if anything could be read, 0 if nothing could.", ())
     success.set(report.is_success)
-    _add_writers(report, registry)
+    if report.writers:
+        _add_writers(report, registry)
     checked = _gauge(registry, "check_timestamp_seconds", "When the channels were checked, in Unix time.", ())
     checked.set(report.now.timestamp())
     text: str = generate_latest(registry).decode()

@@ -59,17 +59,18 @@ def link_of(report: WriterReport, run: Run) -> str:
 
 
 def _conditions(report: WriterReport, around: Surroundings, *, now: datetime) -> Iterator[Condition]:
+    data = _data(report)
     match report.state:
         case WriterState.RED:
-            yield _condition(report, Severity.WARNING, _red(report, around))
+            yield Condition("writer-red", Severity.WARNING, _red(report, around), data)
         case WriterState.IDLE:
-            yield _condition(report, Severity.WARNING, _idle(report, now=now))
+            yield Condition("writer-idle", Severity.WARNING, _idle(report, now=now), data)
         case WriterState.NOT_WRITING:
-            yield _condition(report, Severity.WARNING, _not_writing(report))
+            yield Condition("writer-green-not-writing", Severity.WARNING, _not_writing(report), data)
         case WriterState.PENDING:
-            yield _condition(report, Severity.INFO, _pending(report))
+            yield Condition("writer-pending", Severity.INFO, _pending(report), data)
         case WriterState.UNKNOWN:
-            yield _condition(report, Severity.INFO, _unknown(report))
+            yield Condition("writer-unknown", Severity.INFO, _unknown(report), data)
         case _:
             pass
     tested, run = report.promoted_untested, report.last_good
@@ -90,7 +91,7 @@ def _conditions(report: WriterReport, around: Surroundings, *, now: datetime) ->
         )
 
 
-def _condition(report: WriterReport, severity: Severity, message: str) -> Condition:
+def _data(report: WriterReport) -> dict[str, Datum]:
     data: dict[str, Datum] = {"marker": report.marker.path, "job": report.job, "state": report.state}
     if report.since is not None:
         data["since"] = f"{report.since:%Y-%m-%dT%H:%M:%SZ}"
@@ -106,7 +107,7 @@ def _condition(report: WriterReport, severity: Severity, message: str) -> Condit
     data |= {name: link_of(report, run) for name, run in runs.items() if run is not None}
     if report.last_good is not None and report.last_good.tested is not None:
         data["last_good_tested"] = str(report.last_good.tested)
-    return Condition(f"writer-{report.state}", severity, message, data)
+    return data
 
 
 # --------------------------------------------------------------------------------------------------
