@@ -34,13 +34,14 @@ ISOLATED = {
 KOPS_FILES = ("cmd/kops/main.go", "pkg/apis/kops/cluster.go", "upup/pkg/fi/task.go")
 
 
-def git(*arguments: str | Path, environ: dict[str, str] | None = None) -> str:
-    """Run git in the isolated environment, and return what it writes."""
+def git(*arguments: str | Path, environ: dict[str, str] | None = None, given: str | None = None) -> str:
+    """Run git in the isolated environment, let it read what is given, and return what it writes."""
     done = subprocess.run(
         ["git", *map(str, arguments)],
         env=ISOLATED | (environ or {}),
         check=True,
         capture_output=True,
+        input=given,
         text=True,
     )
     return done.stdout.strip()

@@ -23,6 +23,7 @@ from kopsversion.errors import (
     StoreUnavailableError,
     UsageError,
 )
+from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import RefusalKind
 from kopsversion.model.bucket import Build, Named, Unreachable
 from kopsversion.model.channel import Certainty, minor_key
@@ -298,7 +299,7 @@ def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: In
             f"whether {version} is a build of {channel} is doubtful",
             channel=str(channel),
             reasons=[gap.message for gap in about_gaps(inquiry)],
-            hint="name a clone of kops with --repo, which tells branches apart exactly",
+            hint=f"give {REPO_OPTION}, which tells branches apart exactly",
         )
     return own
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import Severity
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ CATALOGUE: Mapping[str, Entry] = {
     "channel-ambiguous": Entry(
         _WARNING,
         "Around a branch cut: the build, or one that may be newer, could be of either of two branches.",
-        "Give a clone of kops with --repo, which tells branches apart.",
+        f"Give {REPO_OPTION}, or a clone: that tells branches apart.",
     ),
     "clone-ambiguous": Entry(
         _EITHER,

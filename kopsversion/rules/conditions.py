@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kopsversion.model.advice import fetch_command
+from kopsversion.model.advice import REPO_OPTION, fetch_command
 from kopsversion.model.answer import (
     USABLE,
     Condition,
@@ -252,7 +252,7 @@ def _about_attribution(inquiry: Inquiry, evidence: Evidence) -> Iterator[Conditi
             "channel-ambiguous",
             Severity.WARNING,
             f"{pick.version} may be a build of another branch than {channel}: around a branch cut both use the "
-            "same names; a clone of kops, given with --repo, tells",
+            f"same names; {REPO_OPTION} tells which",
             {"version": str(pick.version)},
         )
     elif rivals := inquiry.rivals(pick.version) if _is_newest(evidence) else ():
@@ -260,7 +260,7 @@ def _about_attribution(inquiry: Inquiry, evidence: Evidence) -> Iterator[Conditi
             "channel-ambiguous",
             Severity.WARNING,
             f"{count(len(rivals), 'build')} that may be newer, such as {rivals[0]}, could be of {channel} too: "
-            "around a branch cut two branches use the same names; a clone of kops, given with --repo, tells",
+            f"around a branch cut two branches use the same names; {REPO_OPTION} tells which",
             {"version": str(pick.version), "rivals": tuple(map(str, rivals))},
         )
     yield from _about_clone(inquiry)

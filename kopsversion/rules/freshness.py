@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.wording import count, duration, moment
 
@@ -110,7 +111,7 @@ def judge_freshness(
             "builds-old",
             Severity.WARNING,
             f"{_no_build_since(channel, uploaded, now=now)}; either nothing was merged or the "
-            "postsubmit is red: look there, or give a clone of kops with --repo to tell which",
+            f"postsubmit is red: look there, or give {REPO_OPTION} to tell which",
             {"newest": str(newest), "age_seconds": int((now - uploaded).total_seconds())},
         ),
     )

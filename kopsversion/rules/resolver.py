@@ -18,6 +18,7 @@ from kopsversion.errors import (
     NoTestableBuildError,
     StoreUnavailableError,
 )
+from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import USABLE, MarkerReport, Refusal, RefusalKind, Resolution, Source, Verdict
 from kopsversion.model.bucket import Build, Marker, Snapshot
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, Witness, minor_key
@@ -422,9 +423,7 @@ def no_testable_build(
     doubtful = inquiry.doubtful()
     if doubtful:
         number = count(len(doubtful), "build")
-        skipped.append(
-            f"{number}, such as {doubtful[0]}, may be of {channel}: a clone of kops, given with --repo, tells"
-        )
+        skipped.append(f"{number}, such as {doubtful[0]}, may be of {channel}: {REPO_OPTION} tells which")
     existing = inquiry.existing_channels()
     return NoTestableBuildError(
         f"there is no build of {channel} in {store}",

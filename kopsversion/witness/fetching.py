@@ -12,19 +12,20 @@ It must not know what a build, a marker or a policy is.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import re
 import shutil
 import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
 from kopsversion.errors import GitFault, GitWitnessError, UsageError, quoted
+from kopsversion.files import locked
 from kopsversion.model.bucket import CommitPlace, GitLine
 from kopsversion.model.channel import MASTER
 from kopsversion.witness.git import read_cached
@@ -32,6 +33,7 @@ from kopsversion.witness.running import SETTINGS, Git, advice_in, first_complain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from kopsversion.witness.address import CloneUrl
     from kopsversion.witness.running import Answer
@@ -156,7 +158,7 @@ class Cache:
                 f"what git fetches from {self.url} has no place to be kept: HOME is not set",
                 hint="name a directory with --git-cache",
             )
-        with self._locked(end), self._translated():
+        with self._translated(), self._locked(self.repo.parent, end=end):
             is_used = self.repo.is_dir()
             try:
                 return self._update(wanted, end=end)
@@ -172,39 +174,57 @@ class Cache:
 
     def _update(self, wanted: Wanted, *, end: float) -> GitLine:
         git = self._open(end)
-        there = self._list(git, wanted.branches)
+        names = {
+            branch: self.ref if self.ref is not None and branch == wanted.channel_ref else branch
+            for branch in wanted.branches
+        }
+        there = self._list(git, names)
         if wanted.channel_ref not in there:
             raise self._fault(
                 GitFault.NO_REF,
-                f"{self.url} has no branch {quoted(self.ref or wanted.channel_ref)}",
+                f"{self.url} has no branch {quoted(names[wanted.channel_ref])}",
                 hint="see whether that is a clone of kops, or name another branch with --ref",
             )
+        sources = {branch: names[branch] for branch in there}
         depth = self._depth()
         if depth is None or self._tips(git, there) != there:
             depth = depth or FIRST_DEPTH
-            self._fetch(git, there, depth=depth)
+            self._fetch(git, sources, depth=depth)
         while True:
-            remaining = end - time.monotonic()
-            line = read_cached(
-                self.repo, channel_ref=wanted.channel_ref, environ=self.environ, timeout=remaining
-            )
-            if line is None:
-                raise git.garbled(f"it lacks {wanted.channel_ref}, which was fetched")
-            if wanted.is_found_in(line) or not line.shallow:
-                return evolve(line, ref=self.ref or wanted.channel_ref)
+            line = self._read(git, wanted.channel_ref, end=end)
+            boundary = self._boundary()
+            if wanted.is_found_in(line) or not boundary:
+                return line
             depth *= 2
-            self._fetch(git, there, depth=depth)
+            self._fetch(git, sources, depth=depth)
+            if self._boundary() == boundary:
+                return line  # the server's own history is cut off there
 
-    def _list(self, git: Git, branches: Iterable[str]) -> dict[str, str]:
-        """Ask the server which of the branches it has, and with which commit each ends."""
-        names = {self._there(branch): branch for branch in branches}
-        answer = self._talk(git, "ls-remote", "--", str(self.url), *(f"refs/heads/{each}" for each in names))
+    def _read(self, git: Git, channel_ref: str, *, end: float) -> GitLine:
+        remaining = end - time.monotonic()
+        line = read_cached(self.repo, channel_ref=channel_ref, environ=self.environ, timeout=remaining)
+        if line is None:
+            raise git.garbled(f"it lacks {channel_ref}, which was fetched")
+        return evolve(line, ref=self.ref or channel_ref)
+
+    def _boundary(self) -> bytes:
+        """Read where the history is cut off; nothing where it is whole."""
+        with suppress(FileNotFoundError):
+            return (self.repo / "shallow").read_bytes()
+        return b""
+
+    def _list(self, git: Git, names: Mapping[str, str]) -> dict[str, str]:
+        """Ask the server which of the branches it has, and with which commit each ends.
+
+        Parameters:
+            git: the cache.
+            names: what each branch is called in the repository that is fetched from.
+        """
+        refs = [f"refs/heads/{name}" for name in names.values()]
+        answer = self._talk(git, "ls-remote", "--", str(self.url), *refs)
         listed = [_TIP.fullmatch(line) for line in answer.lines()]
-        return {names[each[2]]: each[1] for each in listed if each is not None and each[2] in names}
-
-    def _there(self, branch: str) -> str:
-        """Return what a branch is called in the repository that is fetched from."""
-        return branch if self.ref is None or branch == MASTER else self.ref
+        tips = {each[2]: each[1] for each in listed if each is not None}
+        return {branch: tips[name] for branch, name in names.items() if name in tips}
 
     def _tips(self, git: Git, branches: Iterable[str]) -> dict[str, str]:
         """Read with which commit each of the branches ends in the cache."""
@@ -213,7 +233,7 @@ class Cache:
         tips = {each[2]: each[1] for each in held if each is not None}
         return {branch: tips[branch] for branch in branches if branch in tips}
 
-    def _fetch(self, git: Git, branches: Iterable[str], *, depth: int) -> None:
+    def _fetch(self, git: Git, names: Mapping[str, str], *, depth: int) -> None:
         """Fetch so many commits of each branch, counted from its end."""
         self._talk(
             git,
@@ -226,7 +246,7 @@ class Cache:
             f"--depth={depth}",
             "--",
             str(self.url),
-            *(f"+refs/heads/{self._there(each)}:refs/heads/{each}" for each in branches),
+            *(f"+refs/heads/{name}:refs/heads/{branch}" for branch, name in names.items()),
         )
         (self.repo / _DEPTH).write_text(f"{depth}\n")
 
@@ -244,7 +264,8 @@ class Cache:
                 hint="run it again, which goes on from there; or allow more time with --timeout",
             ) from error
         if answer.status != 0:
-            raise self._unfetched(answer)
+            is_own = str(self.repo) in answer.complaint
+            raise git.garbled(first_complaint(answer)) if is_own else self._unfetched(answer)
         self._check_size()  # it may all have come between two looks
         return answer
 
@@ -321,27 +342,16 @@ class Cache:
         with suppress(FileNotFoundError):
             shutil.rmtree(self.repo)
 
-    @contextmanager
-    def _locked(self, end: float) -> Iterator[None]:
+    def _locked(self, directory: Path, *, end: float) -> AbstractContextManager[int]:
         """Keep other users of the cache out; the lock is a file of its own, since the cache may be deleted."""
-        with self._translated():
-            self.repo.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = self.repo.with_suffix(".lock")
-            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            while True:
-                try:
-                    with self._translated():
-                        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if time.monotonic() >= end:
-                        raise self._busy() from None
-                    self.sleep(_PAUSE)
-                else:
-                    break
-            yield
-        finally:
-            os.close(descriptor)  # which also ends the lock
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return locked(self.repo.with_suffix(".lock"), wait=partial(self._wait, end))
+
+    def _wait(self, end: float) -> None:
+        """Wait for who holds the lock, as long as there is time."""
+        if time.monotonic() >= end:
+            raise self._busy()
+        self.sleep(_PAUSE)
 
     def _busy(self) -> GitWitnessError:
         return self._fault(
@@ -354,8 +364,6 @@ class Cache:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except BlockingIOError:
-            raise
         except OSError as error:
             raise self._fault(
                 GitFault.NOT_FETCHED,

@@ -306,7 +306,7 @@ class TestAttribution:
         assert doubt.severity is Severity.WARNING
         assert doubt.message == (
             f"{beta(9, TWO).version} may be a build of another branch than master: around a branch cut both use "
-            "the same names; a clone of kops, given with --repo, tells"
+            "the same names; --repo https://github.com/kubernetes/kops tells which"
         )
         assert doubt.data == {"version": str(found.version)}
 
@@ -320,7 +320,7 @@ class TestAttribution:
         assert (found.version, doubt.severity) == (mine.version, Severity.WARNING)
         assert doubt.message == (
             f"1 build that may be newer, such as {rival.version}, could be of release-1.30 too: around a branch "
-            "cut two branches use the same names; a clone of kops, given with --repo, tells"
+            "cut two branches use the same names; --repo https://github.com/kubernetes/kops tells which"
         )
         assert doubt.data == {"version": str(mine.version), "rivals": (str(rival.version),)}
 

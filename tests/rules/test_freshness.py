@@ -130,7 +130,7 @@ class TestWithoutGit:
                 "builds-old",
                 Severity.WARNING,
                 "master has had no build since 2024-03-06 18:00 UTC (61 days); either nothing was merged or the "
-                "postsubmit is red: look there, or give a clone of kops with --repo to tell which",
+                "postsubmit is red: look there, or give --repo https://github.com/kubernetes/kops to tell which",
                 {"newest": str(NEWEST), "age_seconds": 61 * 86400},
             ),
         )

@@ -15,6 +15,7 @@ from kopsversion.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import Condition, Refusal, Resolution, Rung, Severity, Source
 from kopsversion.model.bucket import GitCommit, GitLine, Malformed, Marker, Missing, Snapshot, Unreachable
 from kopsversion.model.channel import (
@@ -347,7 +348,7 @@ class TestNoTestableBuild:
             (
                 "7 a stray were skipped",
                 "1 odd names were skipped",
-                f"2 builds, such as {beta(5)}, may be of release-1.30: a clone of kops, given with --repo, tells",
+                f"2 builds, such as {beta(5)}, may be of release-1.30: {REPO_OPTION} tells which",
             ),
             "channels that exist there: master, release-1.30",
         )

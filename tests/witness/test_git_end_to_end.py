@@ -149,7 +149,10 @@ class TestBuildsThatStoppedComing:
     def test_without_a_clone_only_the_age_is_known(self, bucket: str) -> None:
         """`builds-old` says that a clone would tell more."""
         found = resolve_latest("master", store=bucket, as_of=AS_OF)
-        assert "give a clone of kops with --repo" in conditions(found)["builds-old"].message
+        assert (
+            "give --repo https://github.com/kubernetes/kops to tell which"
+            in conditions(found)["builds-old"].message
+        )
 
 
 class TestClonesThatKnowLess:
