@@ -15,7 +15,7 @@ from attrs import evolve
 
 from kopsversion.model.version import BuildVersion
 from kopsversion.workflows.latest import resolve_latest
-from tests.benchmarks import fleet, listing, resolve, serving, startup, versions
+from tests.benchmarks import clone, fleet, listing, resolve, serving, startup, versions
 from tests.benchmarks.bucket import BUCKET, STORE, plan
 from tests.benchmarks.fleet import Answer, Report
 from tests.benchmarks.measuring import RunError, clean_environment, run, table
@@ -222,3 +222,14 @@ class TestFleet:
         monkeypatch.setattr(fleet, "unleash", lambda **_: failed)
         with pytest.raises(SystemExit, match="1"):
             fleet.main(["--quick"])
+
+
+def test_what_a_clone_costs_is_measured_on_a_history_with_releases(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older doubts cost more, and a table says how much."""
+    monkeypatch.setattr(clone, "AGES", (10, 200))
+    costs = clone.measure(tmp_path, merges=320)
+    assert [cost.merges for cost in costs] == [128, 256, 90, 321]
+    assert 0 < costs[0].size < costs[1].size < costs[3].size
+    assert clone.table(costs).count("\n") == 2 + len(costs)
