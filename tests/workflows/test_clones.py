@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kopsversion.errors import GitWitnessError, NoTestableBuildError, PromotionRefusedError, UsageError
 from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import Condition, Severity
-from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Certainty, Channel, Witness
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Attribution, Certainty, Channel, Witness
 from kopsversion.model.policy import Policy, Strategy
 from kopsversion.model.version import BuildVersion
 from kopsversion.publish.promote import promote
+from kopsversion.rules import inquiry
+from kopsversion.rules.attribution import attribute
 from kopsversion.rules.doubt import doubts_told
 from kopsversion.stores.deadline import Deadline
 from kopsversion.witness import fetching
@@ -27,7 +29,10 @@ from tests.git_repos import GitRepository
 from tests.git_server import allow_filter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from kopsversion.model.bucket import Build
 
 pytestmark = pytest.mark.usefixtures("isolated_git")
 
@@ -113,11 +118,21 @@ class TestInDoubt:
             "git-unavailable": Severity.WARNING,
         }
 
-    def test_a_branch_that_seems_to_have_no_build_is_in_doubt(self, kops: Kops) -> None:
-        """Where names give its builds to master, and are not sure of that."""
+    def test_a_branch_whose_builds_seem_another_s_is_in_doubt(
+        self, kops: Kops, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Where names give them to master, and are not sure of that."""
         store = FakeStore()
         name = beta(4, kops.release[1])
         store.add_build(name, at=NOW - 2 * DAY)
+        perhaps = Attribution("master", Witness.LINEAGE, Certainty.DOUBTFUL)
+        given = attribute
+
+        def unsure(builds: Iterable[Build], **known: Any) -> Mapping[BuildVersion, Attribution]:
+            found = given(builds, **known)
+            return {each: told if told.witness is Witness.GIT else perhaps for each, told in found.items()}
+
+        monkeypatch.setattr(inquiry, "attribute", unsure)
         with pytest.raises(NoTestableBuildError) as caught:
             resolve_latest("1.30", store=store, now=NOW, policy=NEWEST)
         assert REPO_OPTION in str(caught.value.reasons)
