@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from kopsversion.errors import ObjectNotFoundError, StoreUnavailableError, quoted
-from kopsversion.stores.base import Content, Listing, Store, StoredObject, fold, lies_within
+from kopsversion.stores.base import Content, Listing, Store, StoredObject, fold
 from kopsversion.stores.globs import glob_matcher
 from tests.builders import ERA_2024, HOUR, NOW, STORE, Era
 
@@ -115,11 +115,7 @@ class FakeStore(Store):
         matches = glob_matcher(match_glob if self._honours_glob else "")
         objects, prefixes = [], set()
         for name, held in sorted(self.held.items()):
-            if (
-                not name.startswith(prefix)
-                or not matches(name)
-                or not lies_within(name, start=start, end=end)
-            ):
+            if not name.startswith(prefix) or not matches(name) or name < start:
                 continue
             folded = fold(name, prefix=prefix, delimiter=delimiter)
             if folded is None:

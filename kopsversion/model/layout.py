@@ -59,6 +59,7 @@ class Skipped(StrEnum):
     STRAY_FILE = "files outside of a build"
     FOREIGN = "names that are no version"
     ODD_FILE = "files of a build with odd names"
+    ODD_MARKER = "files below markers/ with odd names"
 
 
 # --------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class Store(Protocol):
             delimiter: names that hold it after the prefix are folded into `Listing.prefixes`.
             match_glob: a pattern in GCS's glob language; a server may ignore it, so filter again.
             start: names below it are left out; what lies below them costs no page.
-            end: names from it on are left out; empty for none.
+            end: names from it on may be missing, if they cost a page more; empty for none.
 
         Raises:
             StoreError: any page could not be read.
@@ -273,20 +273,13 @@ def check_name(name: str, *, url: str) -> None:
         )
 
 
-def lies_within(name: str, *, start: str, end: str, is_prefix: bool = False) -> bool:
-    """Tell whether a listing of the names from `start` to before `end` shows `name`.
+def reaches(prefix: str, start: str) -> bool:
+    """Tell whether names that fold into `prefix` come after `start`.
 
-    Parameters:
-        name: an object's name, or a common prefix.
-        start: as in `Store.list`.
-        end: as in `Store.list`.
-        is_prefix: `name` is a common prefix, which is shown for each name below it.
-
-    >>> lies_within("1.", start="1.30", end=":", is_prefix=True)
+    >>> reaches("1.", "1.30")
     True
     """
-    begins = name >= start or (is_prefix and start.startswith(name))
-    return begins and (not end or name < end)
+    return prefix >= start or start.startswith(prefix)
 
 
 def fold(name: str, *, prefix: str, delimiter: str) -> str | None:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from attrs import frozen
 
 from kopsversion.errors import PreconditionFailedError, quoted
-from kopsversion.stores.base import Listing, StoredObject, fold, lies_within
+from kopsversion.stores.base import Listing, StoredObject, fold, reaches
 from kopsversion.stores.failures import AnswerError
 
 if TYPE_CHECKING:
@@ -118,10 +118,8 @@ class Gathering:
         if not isinstance(page, dict) or not _is_page(page):
             raise AnswerError("something that is not a page of a listing")
         known = len(self._objects) + len(self._prefixes)
-        for item in _list_of(page, "items", dict):
-            self._add_item(item)
-        for folded in _list_of(page, "prefixes", str):
-            self._add_prefix(folded)
+        names = [self._add_item(item) for item in _list_of(page, "items", dict)]
+        names += [self._add_prefix(folded) for folded in _list_of(page, "prefixes", str)]
         self._idle = 0 if len(self._objects) + len(self._prefixes) > known else self._idle + 1
         token = page.get("nextPageToken")
         token = "" if token is None else token
@@ -132,40 +130,41 @@ class Gathering:
         if token and (len(self._tokens) >= MOST_PAGES or self._idle >= MOST_IDLE_PAGES):
             raise AnswerError("a listing that does not end")
         self._tokens.add(token)
-        return token
+        return "" if self._is_past_end(names) else token
+
+    def _is_past_end(self, names: list[str]) -> bool:
+        """Whether the names that are wanted have come: all of them, from a server that lists folded ones in order."""
+        return bool(self._end and self._prefixes) and max(names, default="") >= self._end
 
     def listing(self, matches: Callable[[str], bool]) -> Listing:
-        """Return what was gathered, as far as its names match and lie within the part wanted."""
-        start, end = self._start, self._end
+        """Return what was gathered, as far as its names match."""
         return Listing(
             objects=tuple(
-                each
-                for name, each in sorted(self._objects.items())
-                if matches(name) and lies_within(name, start=start, end=end)
+                each for name, each in sorted(self._objects.items()) if matches(name) and name >= self._start
             ),
             prefixes=tuple(
-                each
-                for each in sorted(self._prefixes)
-                if matches(each) and lies_within(each, start=start, end=end, is_prefix=True)
+                each for each in sorted(self._prefixes) if matches(each) and reaches(each, self._start)
             ),
         )
 
-    def _add_item(self, item: dict[str, Any]) -> None:
+    def _add_item(self, item: dict[str, Any]) -> str:
         name = self._relative(item.get("name"))
         found = stored_object(item, name=name)
         if not name:  # some tools make an object that stands for the directory itself
-            return
+            return name
         folded = fold(name, prefix=self._prefix, delimiter=self._delimiter)
         if folded is not None:
             self._prefixes.add(folded)
         elif self._objects.setdefault(name, found) != found:
             raise AnswerError("two different objects of the same name")
+        return name
 
-    def _add_prefix(self, text: str) -> None:
+    def _add_prefix(self, text: str) -> str:
         name = self._relative(text)
         if fold(name, prefix=self._prefix, delimiter=self._delimiter) != name:
             raise AnswerError("a common prefix that does not end at the delimiter")
         self._prefixes.add(name)
+        return name
 
     def _relative(self, name: object) -> str:
         if not isinstance(name, str) or not name.startswith(self._root + self._prefix):

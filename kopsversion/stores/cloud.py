@@ -180,7 +180,6 @@ class CloudStore(Store):
                 delimiter=delimiter or None,
                 match_glob=root + match_glob if match_glob and is_literal(root) else None,
                 start_offset=root + start if start else None,
-                end_offset=root + end if end else None,
                 fields=LISTED_FIELDS,
                 timeout=self._timeout(),
                 retry=partial(self._page_attempts, url),

@@ -104,7 +104,6 @@ class GcsStore(Store):
             "delimiter": delimiter,
             "matchGlob": root + match_glob if match_glob and is_literal(root) else "",
             "startOffset": root + start if start else "",
-            "endOffset": root + end if end else "",
             "fields": LISTED_FIELDS,
             "prettyPrint": "false",
         }

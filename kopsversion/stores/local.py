@@ -45,7 +45,7 @@ from kopsversion.stores.base import (
     StoredObject,
     check_name,
     fold,
-    lies_within,
+    reaches,
 )
 from kopsversion.stores.globs import glob_matcher
 
@@ -110,6 +110,7 @@ class DirectoryStore(Store):
         self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
     ) -> Listing:
         """List files as a bucket lists objects; see `Store.list`."""
+        del end  # there are no pages to be saved
         matches = glob_matcher(match_glob)
         objects: list[StoredObject] = []
         prefixes: set[str] = set()
@@ -131,16 +132,8 @@ class DirectoryStore(Store):
                     elif matches(name) and (found := _stored(name, entry.path)):
                         objects.append(found)
         return Listing(
-            objects=tuple(
-                each
-                for each in sorted(objects, key=lambda each: each.name)
-                if lies_within(each.name, start=start, end=end)
-            ),
-            prefixes=tuple(
-                each
-                for each in sorted(prefixes)
-                if matches(each) and lies_within(each, start=start, end=end, is_prefix=True)
-            ),
+            objects=tuple(each for each in sorted(objects, key=lambda each: each.name) if each.name >= start),
+            prefixes=tuple(each for each in sorted(prefixes) if matches(each) and reaches(each, start)),
         )
 
     def read(self, name: str, *, limit: int) -> Content:

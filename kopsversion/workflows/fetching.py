@@ -42,6 +42,9 @@ T = TypeVar("T")
 _EXPECTED_MAJOR = "1"
 """The major whose minors are asked for beside the majors, so that no round trip waits for a 2.0 that never came."""
 
+_FIRST_DIGIT, _AFTER_DIGITS = "0", ":"
+"""Where the names that begin with a digit begin and end, in the order of a listing."""
+
 _MOST_MAJORS = 4
 """How many majors are looked into: debris such as ``2024.03/`` must not cost a request each."""
 
@@ -133,18 +136,25 @@ class Fetcher:
 
     def _minors(self) -> Learnt:
         """List the majors and, beside them, the minors of the one that kops has always had."""
-        prefixes = ("", f"{_EXPECTED_MAJOR}.")
-        root, expected = self._all([partial(self._store.list, prefix, delimiter=".") for prefix in prefixes])
+        root, expected = self._all(
+            [partial(self._numbered, prefix) for prefix in ("", f"{_EXPECTED_MAJOR}.")]
+        )
         skipped: Counter[str] = Counter()
         majors = _numbers(root, parent="", skipped=skipped)
         minors = _numbers(expected, parent=f"{_EXPECTED_MAJOR}.", skipped=skipped)
         others = sorted((major for major in majors if major != _EXPECTED_MAJOR), key=int, reverse=True)
         wanted = others[:_MOST_MAJORS]
-        more = self._all([partial(self._store.list, f"{major}.", delimiter=".") for major in wanted])
+        more = self._all([partial(self._numbered, f"{major}.") for major in wanted])
         for major, listing in zip(wanted, more, strict=True):
             minors += _numbers(listing, parent=f"{major}.", skipped=skipped)
         return Learnt(
             minors=frozenset(sorted(minors, key=minor_key)), skipped=skipped, round_trips=2 if more else 1
+        )
+
+    def _numbered(self, prefix: str) -> Listing:
+        """List what goes on with a digit: debris may hold a hundred pages of names without a dot (FAILURES row 45)."""
+        return self._store.list(
+            prefix, delimiter=".", start=f"{prefix}{_FIRST_DIGIT}", end=f"{prefix}{_AFTER_DIGITS}"
         )
 
     def _uploads(self, minor: str) -> tuple[Build, ...]:
@@ -220,8 +230,13 @@ class Fetcher:
 
     def _marker_names(self) -> Learnt:
         listing = self._store.list(layout.MARKERS)
-        paths = (layout.read_marker_path(s.name) for s in listing.objects if not self._is_later(s.uploaded))
-        return Learnt(marker_names=frozenset(path for path in paths if path is not None))
+        names = [stored.name for stored in listing.objects if not self._is_later(stored.uploaded)]
+        paths = [layout.read_marker_path(name) for name in names if not name.endswith("/")]
+        odd = paths.count(None)
+        return Learnt(
+            marker_names=frozenset(path for path in paths if path is not None),
+            skipped={layout.Skipped.ODD_MARKER: odd} if odd else {},
+        )
 
 
 def _numbers(listing: Listing, *, parent: str, skipped: Counter[str]) -> list[str]:
