@@ -195,13 +195,6 @@ OUTCOMES: Mapping[str, Answer | Refused] = {
             "marker-unverified": WARNING,
         },
     ),
-    "undated": Answer(
-        meaning="The marker's build. A newer one is testable by its checksums, but since when is not known.",
-        build="whole",
-        source=Source.MARKER,
-        rung=Rung.MARKER,
-        told={"marker-unverified": WARNING},
-    ),
     "checksums": Answer(
         meaning="The same build, but only the checksums of its binaries prove it: its images may be missing.",
         build="whole",
@@ -274,8 +267,8 @@ truncated body with the whole length  full    full    full    full    full     f
 truncated body                        marker  marker  marker  marker  untimed  next       unsure   full       full
 truncated gzip                        marker  marker  marker  marker  untimed  next       unsure   second     less
 204                                   marker  marker  marker  marker  untimed  next       unsure   second     less
-401                                   marker  marker  marker  marker  untimed  checksums  undated  second     less
-403                                   marker  marker  marker  marker  untimed  checksums  undated  second     less
+401                                   marker  marker  marker  marker  untimed  checksums  full     second     less
+403                                   marker  marker  marker  marker  untimed  checksums  full     second     less
 404                                   marker  marker  marker  marker  untimed  next       unsure   missing    full
 redirect elsewhere                    marker  marker  marker  marker  untimed  next       unsure   second     less
 200 with an HTML page                 marker  marker  marker  marker  untimed  next       unsure   malformed  garbled
@@ -313,8 +306,8 @@ truncated body with the whole length  marker  marker  marker  marker  untimed  e
 truncated body                        marker  marker  marker  marker  untimed  exit 4     unsure   second     less
 truncated gzip                        marker  marker  marker  marker  untimed  exit 4     unsure   second     less
 204                                   marker  marker  marker  marker  untimed  exit 4     unsure   second     less
-401                                   marker  marker  marker  marker  untimed  checksums  undated  second     less
-403                                   marker  marker  marker  marker  untimed  checksums  undated  second     less
+401                                   marker  marker  marker  marker  untimed  checksums  full     second     less
+403                                   marker  marker  marker  marker  untimed  checksums  full     second     less
 404                                   marker  marker  marker  marker  untimed  exit 4     unsure   missing    full
 redirect elsewhere                    marker  marker  marker  marker  untimed  exit 4     unsure   second     less
 200 with an HTML page                 marker  marker  marker  marker  untimed  exit 4     unsure   malformed  garbled

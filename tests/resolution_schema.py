@@ -19,7 +19,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import attrs
 
 from kopsversion.model.answer import Resolution
-from kopsversion.model.bucket import Foreign, Malformed, MarkerReading, Missing, Named, Unreachable
+from kopsversion.model.bucket import Foreign, Later, Malformed, MarkerReading, Missing, Named, Unreachable
 from kopsversion.model.codec import SCHEMA
 from kopsversion.model.version import BuildVersion
 
@@ -39,7 +39,7 @@ _PLAIN: Mapping[Any, dict[str, Any]] = {
     timedelta: {"type": "number", "description": "seconds"},
     BuildVersion: {"type": "string", "pattern": VERSION_PATTERN},
 }
-_READINGS = (Named, Foreign, Malformed, Missing, Unreachable)
+_READINGS = (Named, Foreign, Malformed, Missing, Later, Unreachable)
 
 
 def schema() -> dict[str, Any]:

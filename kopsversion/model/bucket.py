@@ -14,6 +14,7 @@ from enum import Enum
 from attrs import Factory, field, frozen
 
 from kopsversion.model.needs import Failure, Need
+from kopsversion.model.rough import RoughName
 from kopsversion.model.values import FrozenMapping, freeze
 from kopsversion.model.version import BuildVersion
 
@@ -35,7 +36,10 @@ class Artifact:
 
 @frozen
 class Build:
-    """The uploaded files of one version.
+    """The uploaded files of one version. Its directory's name is what tells it from every other build.
+
+    Two directories whose names mean the same version are two builds: the files of one prove nothing about the
+    other (DESIGN section 3).
 
     Attributes:
         version: the name of its directory.
@@ -45,7 +49,7 @@ class Build:
             that was not tried.
     """
 
-    version: BuildVersion
+    version: BuildVersion = field(eq=str)
     sampled: datetime | None = None
     artifacts: tuple[Artifact, ...] | None = None
     checksums: tuple[str, ...] | None = None
@@ -56,6 +60,17 @@ class Build:
         if self.artifacts:
             return max(artifact.uploaded for artifact in self.artifacts)
         return self.sampled
+
+    @property
+    def first_uploaded(self) -> datetime | None:
+        """When the oldest file that it has now was uploaded, as far as that is known, UTC.
+
+        A file that is uploaded again does not make a build new.
+        """
+        times = [artifact.uploaded for artifact in self.artifacts or ()]
+        if self.sampled is not None:
+            times.append(self.sampled)
+        return min(times, default=None)
 
 
 @frozen
@@ -81,7 +96,14 @@ class Malformed:
 
 @frozen
 class Missing:
-    """There is no such marker object, or, with ``--as-of``, what it held then is not known."""
+    """There is no such marker object."""
+
+    reason: str
+
+
+@frozen
+class Later:
+    """The marker was written after the moment of ``--as-of``: what it held then is not known."""
 
     reason: str
 
@@ -93,7 +115,7 @@ class Unreachable:
     reason: str
 
 
-MarkerReading = Named | Foreign | Malformed | Missing | Unreachable
+MarkerReading = Named | Foreign | Malformed | Missing | Later | Unreachable
 
 
 @frozen
@@ -227,6 +249,7 @@ class Snapshot:
         markers: the markers that were asked for, also those that could not be read.
         marker_names: ref and name of every marker that exists; ``None`` where not asked.
         skipped: names in the listings that are no build, as kind and count.
+        unread: the highest of those, as far as they can be read.
         failures: what could not be learnt, and why.
         whole: whether nothing exists but what is here.
         git: the channel's branch in a clone of kops, where there is one.
@@ -244,6 +267,7 @@ class Snapshot:
     markers: tuple[Marker, ...] = ()
     marker_names: frozenset[tuple[str, str]] | None = None
     skipped: Mapping[str, int] = field(factory=FrozenMapping, converter=freeze)
+    unread: tuple[RoughName, ...] = ()
     failures: Mapping[Need, Failure] = field(factory=FrozenMapping, converter=freeze)
     whole: bool = False
     git: GitLine | None = None
@@ -290,8 +314,11 @@ class Snapshot:
         return None if self.marker_names is None else frozenset(ref for ref, _ in self.marker_names)
 
     def build(self, version: BuildVersion) -> Build | None:
-        """Return the build of that name, if it is known."""
-        return next((build for build in self.builds if build.version == version), None)
+        """Return the build whose directory has that name, or else one whose name means the same, if it is known."""
+        alike = [build for build in self.builds if build.version == version]
+        # One that was looked for and not found is held without artifacts: another spelling may be there.
+        alike.sort(key=lambda build: (build.artifacts == (), build.version.text != version.text))
+        return alike[0] if alike else None
 
     def marker(self, ref: str, name: str) -> Marker | None:
         """Return that marker, or ``None`` where it is not known whether it exists."""

@@ -23,7 +23,7 @@ from cattrs.gen import make_dict_structure_fn
 
 from kopsversion.errors import KopsVersionError, UsageError, quoted
 from kopsversion.model.answer import Condition, Datum, Resolution
-from kopsversion.model.bucket import Foreign, Malformed, MarkerReading, Missing, Named, Unreachable
+from kopsversion.model.bucket import Foreign, Later, Malformed, MarkerReading, Missing, Named, Unreachable
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def _value_reader(converter: Converter) -> Callable[[Any], Callable[[object, obj
 
 
 # How each reading of a marker is called in JSON, under the key "kind".
-_READINGS = {kind.__name__.lower(): kind for kind in (Named, Foreign, Malformed, Missing, Unreachable)}
+_READINGS = {kind.__name__.lower(): kind for kind in (Named, Foreign, Malformed, Missing, Later, Unreachable)}
 
 
 def _write_reading(converter: Converter) -> Callable[[object], dict[str, Any]]:

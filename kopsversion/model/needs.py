@@ -5,7 +5,7 @@ Knows nothing of how a need is fetched.
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import field, frozen
 
 from kopsversion.model.version import BuildVersion
 
@@ -31,16 +31,16 @@ class ListUploads:
 
 @frozen
 class ListArtifacts:
-    """The files of one build."""
+    """The files of one build, which is named by its directory: two spellings of a version are two of these."""
 
-    version: BuildVersion
+    version: BuildVersion = field(eq=str)
 
 
 @frozen
 class ReadChecksums:
     """The checksums of the binaries of one build, whose directory may not be listed."""
 
-    version: BuildVersion
+    version: BuildVersion = field(eq=str)
 
 
 @frozen

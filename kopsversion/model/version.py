@@ -146,6 +146,18 @@ class BuildVersion:
         """Whether this is a tag's own build, which no branch channel ever names (DESIGN section 4)."""
         return self.describe is None
 
+    def is_of_same_commit(self, other: BuildVersion) -> bool:
+        """Tell whether two names mean one commit, which clones abbreviate differently (DESIGN section 3).
+
+        >>> long, short = (f"1.31.0-alpha.2+v1.31.0-alpha.1-32-g{commit}" for commit in ("17ba079149", "17ba079"))
+        >>> BuildVersion.parse(long).is_of_same_commit(BuildVersion.parse(short))
+        True
+        """
+        if self.precedence != other.precedence or (self.commit is None) is not (other.commit is None):
+            return False
+        ours, theirs = self.commit or "", other.commit or ""
+        return ours.startswith(theirs) or theirs.startswith(ours)
+
     def __str__(self) -> str:
         return self.text
 

@@ -52,12 +52,13 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     "builds-old": Entry(
         _WARNING,
-        "Without a clone: the channel's newest testable build is older than `max_build_age`.",
+        "Without a clone: the channel's newest build, testable or not, is older than `max_build_age`.",
         "If nothing was merged, raise max-build-age for this channel; if something was, mend the postsubmit job.",
     ),
     "builds-refused": Entry(
         _EITHER,
-        "Newer builds cannot be tested; a warning if one is older than `max_lag` or its files cannot be read.",
+        "Newer builds cannot be tested; a warning if one is older than `max_lag`, if its files cannot be read, or if "
+        "the answer is old for that reason.",
         "Look at the log of that build's upload, and build the commit again.",
     ),
     "builds-unsettled": Entry(
@@ -81,6 +82,12 @@ CATALOGUE: Mapping[str, Entry] = {
         _WARNING,
         "Around a branch cut: the build, or one that may be newer, could be of either of two branches.",
         f"Give {REPO_OPTION}, or a clone: that tells branches apart.",
+    ),
+    "order-disputed": Entry(
+        _EITHER,
+        "A name is too high: builds that came more than a day after it have lower names. An information where a marker "
+        "and the builds themselves agree on that and it was passed over; a warning where it may be the answer.",
+        "Give a clone of kops with --repo, which tells the order; see whether a version was raised and taken back.",
     ),
     "clone-ambiguous": Entry(
         _EITHER,
@@ -133,6 +140,17 @@ CATALOGUE: Mapping[str, Entry] = {
         "The marker names another branch's build.",
         "Find the job that writes another branch's builds here, and promote one of this branch.",
     ),
+    "marker-set-back": Entry(
+        _EITHER,
+        "A marker that each build writes last was written when a newer build had long been there.",
+        "Find the job that wrote it: another one than the branch's build, or the build of an older merge that ended "
+        "later; `kopsversion promote` can move it forward.",
+    ),
+    "marker-excluded": Entry(
+        _EITHER,
+        "The marker names a build that is passed over by request.",
+        "Nothing to do, if that build is known to be bad; promote another one so that others pass it over too.",
+    ),
     "marker-foreign": Entry(
         _EITHER,
         "The marker names a place outside the store, which is never asked.",
@@ -145,8 +163,13 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     "marker-missing": Entry(
         _EITHER,
-        "There is no such marker, or what it held at `--as-of` is not known.",
+        "There is no such marker.",
         "Write it, or list it under ignored-markers if it is not meant to exist.",
+    ),
+    "marker-unknown": Entry(
+        _INFO,
+        "The marker was written after the moment of `--as-of`, so what it held then is not known.",
+        "Nothing to do: the builds of that moment are known.",
     ),
     "marker-unreachable": Entry(_EITHER, "The marker cannot be read.", _REACH),
     "marker-unverified": Entry(
@@ -215,9 +238,10 @@ CATALOGUE: Mapping[str, Entry] = {
         "See why that store has no build of this channel, or leave it out.",
     ),
     "names-skipped": Entry(
-        _INFO,
-        "Names in the store are no builds; they are counted by kind and passed over.",
-        "Nothing to do, unless a build you know is among them.",
+        _EITHER,
+        "Names in the store are no builds; they are counted by kind and passed over. A warning where one of them sorts "
+        "above the answer, as far as it can be read: it may hide a newer build.",
+        "See what uploads builds under that name; nothing to do about others, unless a build you know is among them.",
     ),
     # The watcher's own configuration and journal
     "silence-ended": Entry(

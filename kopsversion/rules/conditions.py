@@ -7,6 +7,7 @@ what is the case. This module must not know how the build was chosen, or where a
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -26,18 +27,28 @@ from kopsversion.model.bucket import CommitPlace, Foreign, Malformed, Marker
 from kopsversion.model.channel import MASTER, Certainty, Channel, Witness
 from kopsversion.model.needs import ListUploads
 from kopsversion.model.policy import Strategy
-from kopsversion.model.wording import count
+from kopsversion.model.rough import highest
+from kopsversion.model.wording import count, moment
 from kopsversion.rules.attribution import is_shared
-from kopsversion.rules.freshness import judge_freshness
+from kopsversion.rules.freshness import completed, judge_freshness
 from kopsversion.rules.testable import documents_of, lacking
+from kopsversion.rules.verdicts import set_back_since
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from datetime import datetime
 
     from kopsversion.model.answer import Refusal
     from kopsversion.model.bucket import GitLine
     from kopsversion.model.version import BuildVersion
     from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
+
+
+_MOST_TOLD = 8
+"""Builds that a condition names."""
+
+_AS_ASKED = frozenset({Verdict.EXCLUDED, Verdict.UNKNOWN})
+"""Verdicts that come of the question and not of the marker."""
 
 
 @frozen(kw_only=True)
@@ -95,10 +106,11 @@ def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, 
             inquiry, judged=[report.marker.path for report in (*evidence.deciding, *evidence.reported)]
         ),
         *_about_builds(inquiry, evidence),
+        *_about_order(inquiry, evidence),
         *_about_attribution(inquiry, evidence),
         *_about_refusals(inquiry, evidence),
         *_about_artifacts(inquiry, evidence),
-        *_about_names(inquiry),
+        *_about_names(inquiry, evidence),
     ]
     return worst_first(conditions)
 
@@ -166,8 +178,32 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
         matters = decides and not passed and (not decided or report.verdict is Verdict.UNVERIFIED)
         passed = passed or decided
         yield from _about_marker(report, Severity.WARNING if matters else Severity.INFO)
+        counts = decides and (matters or decided)
+        yield from about_setting_back(
+            report, severity=Severity.WARNING if counts else Severity.INFO, now=inquiry.now
+        )
     for report in evidence.reported:
         yield from _about_marker(report, Severity.INFO)
+        yield from about_setting_back(report, severity=Severity.INFO, now=inquiry.now)
+
+
+def about_setting_back(report: MarkerReport, *, severity: Severity, now: datetime) -> Iterator[Condition]:
+    """Say that a marker which every build writes last was written after a newer build was there.
+
+    Parameters:
+        report: the verdict on the marker.
+        severity: how much it matters.
+        now: the moment of the judgement, UTC.
+    """
+    since, written = set_back_since(report, now=now), report.marker.written
+    if since is not None and written is not None:
+        yield Condition(
+            "marker-set-back",
+            severity,
+            f"{report.marker.path} was written on {moment(written)}, when a newer build had been there since "
+            f"{moment(since)}: another job set it back, or the build of an older merge ended later",
+            {"marker": report.marker.path, "verdict": report.verdict},
+        )
 
 
 def _may_be_missing(report: MarkerReport) -> bool:
@@ -211,6 +247,8 @@ def _verdict_unjudged(marker: Marker | Unknown) -> Verdict:
 
 
 def _about_marker(report: MarkerReport, severity: Severity) -> Iterator[Condition]:
+    if report.verdict in _AS_ASKED:
+        severity = Severity.INFO
     if report.verdict is not Verdict.CURRENT:
         data: dict[str, str | int] = {"marker": report.marker.path, "verdict": report.verdict}
         if report.marker.version is not None:
@@ -221,26 +259,99 @@ def _about_marker(report: MarkerReport, severity: Severity) -> Iterator[Conditio
 
 
 def _about_builds(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
-    """Judge freshness by the newest testable build that is known; a lagging marker shows that there is one."""
+    """Judge freshness by the newest build that is known; a lagging marker shows that there is one."""
     choice = evidence.choice
     if choice.source is Source.REQUEST or evidence.rung is Rung.MARKER:
         return
-    newest = next(
-        (
-            candidate
-            for candidate in inquiry.known_candidates()
-            if candidate == choice.candidate or inquiry.is_known_testable(candidate.build)
-        ),
-        choice.candidate,
-    )
+    newest, newer = _newest_known(inquiry, choice)
     yield from judge_freshness(
         channel=inquiry.channel,
         newest=newest.version,
-        uploaded=newest.build.uploaded,
+        latest=next(
+            (each.version for each in newer if inquiry.position(each.version) is not None), newest.version
+        ),
+        uploaded=_last_upload(newest, newer, inquiry),
         git=inquiry.snapshot.git,
         policy=inquiry.policy,
         now=inquiry.now,
     )
+
+
+def _newest_known(inquiry: Inquiry, choice: Choice) -> tuple[Candidate, tuple[Candidate, ...]]:
+    """Return the newest build that is known to be testable, and those above it, which are not."""
+    newer: list[Candidate] = []
+    for candidate in inquiry.known_candidates():
+        if candidate.build == choice.candidate.build or inquiry.is_known_testable(candidate.build):
+            return candidate, tuple(newer)
+        newer.append(candidate)
+    return choice.candidate, ()
+
+
+def _last_upload(newest: Candidate, newer: Iterable[Candidate], inquiry: Inquiry) -> datetime | None:
+    """Return when the channel's last build came, testable or not; ``None`` where that is not known.
+
+    A file that is uploaded again is no new build. Where the newest name is too high, the last build is another one.
+    """
+    times = [completed(newest.build), *(each.build.first_uploaded for each in newer)]
+    for dispute in inquiry.disputes:
+        if dispute.build == newest.build:
+            times += [build.first_uploaded for build in dispute.later]
+    known = [time for time in times if time is not None]
+    return max(known) if len(known) == len(times) else None
+
+
+def _is_starved(inquiry: Inquiry, evidence: Evidence) -> bool:
+    """Tell whether builds that cannot be tested have kept the answer old."""
+    newest, _ = _newest_known(inquiry, evidence.choice)
+    return bool(
+        judge_freshness(
+            channel=inquiry.channel,
+            newest=newest.version,
+            uploaded=completed(newest.build),
+            git=inquiry.snapshot.git,
+            policy=inquiry.policy,
+            now=inquiry.now,
+        )
+    )
+
+
+def _about_order(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
+    """Say that a name is too high: for certain and passed over, or perhaps, and then it is the answer."""
+    pick = evidence.choice.candidate
+    if evidence.choice.source is Source.REQUEST:
+        return
+    above = [
+        dispute
+        for dispute in inquiry.disputes
+        if dispute.build == pick.build
+        or (dispute.named is not None and dispute.build.version.precedence > pick.version.precedence)
+    ]
+    for dispute in above[-1:]:
+        others = f" (and {count(len(above) - 1, 'other name')} too)" if len(above) > 1 else ""
+        later = f"{count(len(dispute.later), 'build')} of {inquiry.channel}"
+        data: dict[str, str | int | tuple[str, ...]] = {
+            "version": str(dispute.build.version),
+            "later": tuple(str(build.version) for build in dispute.later[:_MOST_TOLD]),
+            "disputed": len(above),
+        }
+        if dispute.named is None:
+            yield Condition(
+                "order-disputed",
+                Severity.WARNING,
+                f"the name {dispute.build.version} may be too high{others}: {later}, such as "
+                f"{dispute.later[0].version}, came more than a day after it with lower names; a clone of kops, "
+                "given with --repo, tells",
+                data,
+            )
+        else:
+            # Builds that only came later may be old ones that were built again.
+            yield Condition(
+                "order-disputed",
+                Severity.INFO if dispute.continues else Severity.WARNING,
+                f"the name {dispute.build.version} is too high{others} and was passed over: {later} came more "
+                f"than a day after it with lower names, and a marker names {dispute.named.version}",
+                data,
+            )
 
 
 def _about_attribution(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
@@ -255,7 +366,7 @@ def _about_attribution(inquiry: Inquiry, evidence: Evidence) -> Iterator[Conditi
             f"same names; {REPO_OPTION} tells which",
             {"version": str(pick.version)},
         )
-    elif rivals := inquiry.rivals(pick.version) if _is_newest(evidence) else ():
+    elif rivals := _rivals(inquiry, evidence):
         yield Condition(
             "channel-ambiguous",
             Severity.WARNING,
@@ -264,6 +375,20 @@ def _about_attribution(inquiry: Inquiry, evidence: Evidence) -> Iterator[Conditi
             {"version": str(pick.version), "rivals": tuple(map(str, rivals))},
         )
     yield from _about_clone(inquiry)
+
+
+def _rivals(inquiry: Inquiry, evidence: Evidence) -> tuple[BuildVersion, ...]:
+    """Return builds that may be newer builds of the channel: nothing but their branch is in doubt."""
+    if not _is_newest(evidence):
+        return ()
+    pick = evidence.choice.candidate
+    newer = takewhile(lambda each: each.build != pick.build, inquiry.known_candidates())
+    own = [
+        each.version
+        for each in newer
+        if each.attribution.certainty is Certainty.DOUBTFUL and inquiry.is_known_testable(each.build)
+    ]
+    return (*own, *inquiry.rivals(pick.version))
 
 
 def _is_newest(evidence: Evidence) -> bool:
@@ -303,9 +428,10 @@ def _about_refusals(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]
     if faulty:
         lasting = any(_is_older_than_a_lag(refusal, inquiry) for refusal in faulty)
         unreadable = any(refusal.kind is RefusalKind.UNREADABLE for refusal in faulty)
+        matters = lasting or unreadable or _is_starved(inquiry, evidence)
         yield Condition(
             "builds-refused",
-            Severity.WARNING if lasting or unreadable else Severity.INFO,
+            Severity.WARNING if matters else Severity.INFO,
             f"{count(len(faulty), 'newer build')} of {inquiry.channel} cannot be tested; {faulty[0].version}: "
             f"{faulty[0].reasons[0]}",
             {
@@ -329,8 +455,8 @@ def _is_older_than_a_lag(refusal: Refusal, inquiry: Inquiry) -> bool:
     build = inquiry.snapshot.build(refusal.version)
     return (
         build is not None
-        and build.uploaded is not None
-        and inquiry.now - build.uploaded > inquiry.policy.max_lag
+        and (since := completed(build)) is not None
+        and inquiry.now - since > inquiry.policy.max_lag
     )
 
 
@@ -357,10 +483,26 @@ def _about_artifacts(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition
         )
 
 
-def _about_names(inquiry: Inquiry) -> Iterator[Condition]:
-    skipped = inquiry.snapshot.skipped
-    if skipped:
-        listed = ", ".join(f"{number} {kind}" for kind, number in sorted(skipped.items()))
+def _about_names(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
+    """Count names that are no build; one that sorts above the answer may hide a newer one (FAILURES row 38)."""
+    skipped, pick = inquiry.snapshot.skipped, evidence.choice.candidate.version
+    unread = highest(filter(inquiry.may_be_own, inquiry.snapshot.unread))
+    above = [name for name in unread if name.is_above(pick)]
+    listed = ", ".join(f"{number} {kind}" for kind, number in sorted(skipped.items()))
+    if above and evidence.choice.source is not Source.REQUEST:
+        shown = max(above, key=lambda name: (name.release, name.distance or 0)).shown
         yield Condition(
-            "names-skipped", Severity.INFO, f"not every name in the store is a build: {listed}", skipped
+            "names-skipped",
+            Severity.WARNING,
+            f"{shown} is no version, and as far as it can be read it sorts above {pick}: a newer build may be "
+            f"hidden by its name{f'; passed over are {listed}' if listed else ''}",
+            {**skipped, "name": shown},
+        )
+    elif skipped:
+        example = f", such as {unread[0].shown}" if unread else ""
+        yield Condition(
+            "names-skipped",
+            Severity.INFO,
+            f"not every name in the store is a build: {listed}{example}",
+            {**skipped, **({"name": unread[0].shown} if unread else {})},
         )

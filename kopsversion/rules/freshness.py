@@ -6,6 +6,8 @@ module must not know what any marker says.
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -17,10 +19,28 @@ from kopsversion.model.wording import count, duration, moment
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from kopsversion.model.bucket import GitLine
+    from kopsversion.model.bucket import Build, GitLine
     from kopsversion.model.channel import Channel
     from kopsversion.model.policy import Policy
     from kopsversion.model.version import BuildVersion
+
+
+_PAUSE = timedelta(hours=1)
+"""No upload pauses for so long: what comes later was uploaded again."""
+
+
+def completed(build: Build) -> datetime | None:
+    """Return when a build's upload was over, as far as that is known, UTC.
+
+    Files that came more than an hour after all others were uploaded again: that does not make a build new. Of a build
+    that was not looked into it is a lower bound, the time of one of its files.
+
+    Source: DESIGN section 6; FAILURES row 30.
+    """
+    if not build.artifacts:
+        return build.sampled
+    times = sorted(artifact.uploaded for artifact in build.artifacts)
+    return next((earlier for earlier, later in pairwise(times) if later - earlier > _PAUSE), times[-1])
 
 
 @frozen
@@ -68,23 +88,25 @@ def judge_freshness(
     git: GitLine | None,
     policy: Policy,
     now: datetime,
+    latest: BuildVersion | None = None,
 ) -> tuple[Condition, ...]:
     """Say whether the channel's builds have stopped coming.
 
     Parameters:
         channel: the channel.
         newest: its newest testable build.
-        uploaded: when that was uploaded, UTC; ``None`` where not known.
+        uploaded: when its last build came, testable or not, UTC; ``None`` where not known.
         git: the channel's branch in a clone, where there is one.
         policy: gives `build_sla` (with git) and `max_build_age` (without).
         now: the moment of the judgement, UTC.
+        latest: its newest build, testable or not, where that is another one.
 
     Returns:
-        ``builds-stalled``, ``builds-old``, or nothing.
+        ``builds-stalled``, ``builds-old``, or nothing: that there was no build is said only where there was none.
 
     Source: DESIGN section 7; FAILURES row 28.
     """
-    merges = unbuilt(git, newest, now=now) if git is not None else None
+    merges = unbuilt(git, latest or newest, now=now) if git is not None else None
     if merges is not None:
         if merges.since is None or now - merges.since <= policy.build_sla:
             return ()

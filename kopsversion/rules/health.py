@@ -23,7 +23,7 @@ from kopsversion.model.needs import ListArtifacts, Undecided
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.catalogue import CATALOGUE
-from kopsversion.rules.conditions import worst_first
+from kopsversion.rules.conditions import about_setting_back, worst_first
 from kopsversion.rules.freshness import unbuilt
 from kopsversion.rules.inquiry import Inquiry, Unknown
 from kopsversion.rules.resolver import decide
@@ -398,7 +398,9 @@ _CHECKS: Mapping[Check, frozenset[str]] = {
     Check.READABLE: frozenset({"channel-unreadable", "listing-unavailable"}),
     Check.TESTABLE: frozenset({"no-testable-build"}),
     Check.FRESH: frozenset({"builds-stalled", "builds-old"}),
-    Check.COMPLETE: frozenset({"builds-refused", "builds-unsettled", "artifacts-differ", "files-unpaired"}),
+    Check.COMPLETE: frozenset(
+        {"builds-refused", "builds-unsettled", "artifacts-differ", "files-unpaired", "names-skipped"}
+    ),
     Check.CERTAIN: frozenset(
         {
             "channel-ambiguous",
@@ -406,6 +408,7 @@ _CHECKS: Mapping[Check, frozenset[str]] = {
             "clone-behind",
             "clone-disagrees",
             "clone-without-master",
+            "order-disputed",
             "git-unavailable",
         }
     ),
@@ -554,6 +557,11 @@ def _without_build(
     conditions = [
         Condition("no-testable-build", Severity.ERROR, f"{error.message}{first}"),
         *(_about_marker(marker) for marker in markers if marker.verdict is not Verdict.CURRENT),
+        *(
+            _weighed(condition, markers)
+            for marker in markers
+            for condition in about_setting_back(marker.report, severity=Severity.INFO, now=inquiry.now)
+        ),
     ]
     return ChannelHealth(
         channel=str(inquiry.channel),
@@ -599,7 +607,9 @@ def _weighed(condition: Condition, markers: Iterable[MarkerHealth]) -> Condition
     """Make a condition about a marker that matters and cannot be used a warning."""
     path = condition.data.get("marker")
     matters = any(
-        marker.report.marker.path == path and not marker.ignored and marker.verdict not in USABLE
+        marker.report.marker.path == path
+        and not marker.ignored
+        and marker.verdict not in {*USABLE, Verdict.UNKNOWN}
         for marker in markers
     )
     return evolve(condition, severity=Severity.WARNING) if matters else condition

@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 
 from kopsversion.errors import UsageError
 from kopsversion.model.answer import Refusal, RefusalKind
-from kopsversion.model.bucket import Build, Foreign, Malformed, Marker, Missing, Snapshot, Unreachable
+from kopsversion.model.bucket import Build, Foreign, Later, Malformed, Marker, Missing, Snapshot, Unreachable
 from kopsversion.model.channel import (
     BRANCH_MARKER,
     MASTER,
@@ -38,16 +38,20 @@ from kopsversion.model.needs import (
     ReadMarker,
 )
 from kopsversion.rules.attribution import BranchEvidence, attribute, is_shared, needs_evidence, rivals
+from kopsversion.rules.disputes import DELAY, FEW, find_disputes
+from kopsversion.rules.freshness import unbuilt
 from kopsversion.rules.ranking import rank
 from kopsversion.rules.testable import examine, examine_checksums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from kopsversion.model.bucket import GitLine
     from kopsversion.model.policy import Policy
-    from kopsversion.model.version import BuildVersion
+    from kopsversion.model.rough import RoughName
+    from kopsversion.model.version import BuildVersion, Precedence
+    from kopsversion.rules.disputes import Dispute
 
 
 @frozen
@@ -69,6 +73,9 @@ class Unknown:
 
 
 UNKNOWN = Unknown()
+
+_MOST_TOGETHER = 2
+"""Minors below the newest that are looked at together with it: names are too high by one, or by a slip."""
 
 _AT_ONCE = 8
 """Listings that are asked for at the same time: a marker may name a build of long ago."""
@@ -100,6 +107,9 @@ class Inquiry:
     _certainties: dict[str, tuple[list[Build], list[Build]]] = field(factory=dict, init=False)
     _segments: dict[tuple[str, bool], tuple[Candidate, ...]] = field(factory=dict, init=False)
     _attributions: dict[str, Mapping[BuildVersion, Attribution]] = field(factory=dict, init=False)
+    _undecided: dict[str, ListUploads | None] = field(factory=dict, init=False)
+    """By directory: what tells which of several of one commit is taken, apart from the channel's markers."""
+    _disputes: tuple[Dispute, ...] | None = field(default=None, init=False)
 
     @property
     def git_ref(self) -> str:
@@ -198,7 +208,7 @@ class Inquiry:
         held = self._by_minor.get(minor, [])
         # A build that was looked for by itself and not found is held with no artifacts.
         absent = any(build.artifacts == () for build in held)
-        if self.snapshot.as_of is not None and absent and self._uploads_wanted(minor):
+        if self.snapshot.as_of is not None and absent and self.uploads_wanted(minor):
             # It was uploaded after the moment asked for, and so were others: their times tell which.
             return self.need(ListUploads(minor))
         self._builds[minor] = tuple(
@@ -216,7 +226,63 @@ class Inquiry:
         Asks for the next minor, and for what the shared window of a branch cut needs, only when it gets
         there. Ends with `UNKNOWN` where it needs to know more to go on, and silently, with
         `listing_failure` set, where the store would not tell: a part is never taken for the whole.
+
+        A build whose name is too high, by a marker that names one of those after it, is left out.
         """
+        passed_over = {each.build.version.text for each in self.disputes if each.named is not None}
+        for found in self._on_the_line():
+            if isinstance(found, Unknown) or self._undecided_about(found):
+                yield UNKNOWN
+                return
+            if found.version.text not in passed_over:
+                yield found
+
+    def _undecided_about(self, candidate: Candidate) -> bool:
+        """Tell whether it is not known yet which of several directories of a commit is taken; ask for that."""
+        if candidate.version.text not in self._undecided:
+            return False
+        noted = len(self.needs)
+        for name in dict.fromkeys((*(self.policy.markers or self.channel.default_markers), BRANCH_MARKER)):
+            self.marker(self.channel.ref, name)
+        uploads = self._undecided[candidate.version.text]
+        if uploads is not None:
+            self.need(uploads)
+        return len(self.needs) > noted
+
+    def _on_the_line(self) -> Iterator[Candidate | Unknown]:
+        """Yield every build of the channel, newest first, those whose names are too high among them.
+
+        Where git shows that merges wait for their builds, builds of an older minor may be of these merges: the minor
+        was raised by mistake. So they are put in order together.
+        """
+        held: tuple[Candidate, ...] = ()
+        stretches = self._stretches()
+        for number, found in enumerate(stretches):
+            if isinstance(found, Unknown):
+                yield UNKNOWN
+                return
+            held = self._put_in_order((*held, *found)) if held else found
+            if number >= _MOST_TOGETHER or not self._may_be_overtaken(held):
+                yield from held
+                held = ()
+                break
+        yield from held
+        for found in stretches:
+            yield from (found,) if isinstance(found, Unknown) else found
+
+    def _may_be_overtaken(self, held: Sequence[Candidate]) -> bool:
+        """Tell whether merges after the newest of these builds have long waited for their own."""
+        if not held or self.snapshot.git is None:
+            return not held
+        waiting = unbuilt(self.snapshot.git, held[0].version, now=self.now)
+        return (
+            waiting is not None
+            and waiting.since is not None
+            and self.now - waiting.since > self.policy.build_sla
+        )
+
+    def _stretches(self) -> Iterator[tuple[Candidate, ...] | Unknown]:
+        """Yield the channel's builds minor by minor, newest first by their names."""
         minors = self.minors()
         if isinstance(minors, Unknown):
             yield UNKNOWN
@@ -232,10 +298,81 @@ class Inquiry:
             # shared window matters only when nothing after it will do.
             for segment in (certain, branch):
                 found = self._line(minor, segment, shared=segment is branch)
+                yield found
                 if isinstance(found, Unknown):
-                    yield UNKNOWN
                     return
-                yield from found
+
+    @property
+    def disputes(self) -> tuple[Dispute, ...]:
+        """The channel's builds whose names are too high, by the upload times that are known (DESIGN section 3)."""
+        if self._disputes is None:
+            self._disputes = ()  # what is asked of here is the line with all its builds
+            failure = self.listing_failure
+            with self.peek():
+                self._disputes = self._find_disputes()
+            self.listing_failure = failure  # of a minor that may not be needed
+        return self._disputes
+
+    def _find_disputes(self) -> tuple[Dispute, ...]:
+        line: list[Build] = []
+        for number, found in enumerate(self._stretches()):
+            if isinstance(found, Unknown):
+                break
+            # What may be another branch's says nothing about the names of this one.
+            line += [each.build for each in found if each.attribution.certainty is not Certainty.DOUBTFUL]
+            if number >= _MOST_TOGETHER and len(line) > FEW:
+                break
+        line.reverse()
+        named = [marker.version for marker in self.snapshot.markers if marker.ref == self.channel.ref]
+        held = (self.snapshot.build(version) for version in named if version is not None)
+        marked = {build.version.text for build in held if build is not None}
+        located = {build.version.text for build in line if self.position(build.version) is not None}
+        return find_disputes(line, marked=marked, sure=located)
+
+    def look_for_disputes(self) -> Unknown | None:
+        """Ask for the upload times that show whether the highest names are too high.
+
+        Of the newest minor, and of the one below where the builds of the newest are few and a day old, or where a
+        marker that names an older one was written long after them.
+
+        Returns:
+            `UNKNOWN` with the need noted, or ``None`` where nothing more can be learnt.
+        """
+        failure = self.listing_failure
+        seen: list[Build] = []
+        for found in self._stretches():
+            if isinstance(found, Unknown):
+                return UNKNOWN
+            if found:
+                minor = found[0].version.minor
+                if self._is_unsure(found) and self.uploads_wanted(minor):
+                    return self.need(ListUploads(minor))
+                seen += [each.build for each in found]
+            if seen and not self._may_be_too_high(seen):
+                break
+        self.listing_failure = failure
+        return None
+
+    def _is_unsure(self, found: Iterable[Candidate]) -> bool:
+        """Tell whether git leaves the place of some of these builds open."""
+        return any(self.position(each.version) is None for each in found)
+
+    def _may_be_too_high(self, seen: Sequence[Build]) -> bool:
+        """Tell whether builds of an older minor may have followed all of these."""
+        times = [time for build in seen if (time := build.first_uploaded) is not None]
+        if not times:
+            return False
+        lowest = min(build.version.precedence for build in seen)
+        named = any(
+            marker.ref == self.channel.ref
+            and marker.version is not None
+            and marker.version.precedence < lowest
+            and marker.written is not None
+            and marker.written > min(times) + DELAY
+            for marker in self.snapshot.markers
+        )
+        few = self.channel.is_master and len(seen) <= FEW and max(times) + DELAY < self.now
+        return named or few
 
     def _by_certainty(self, minor: str, builds: Iterable[Build]) -> tuple[list[Build], list[Build]]:
         """Return a minor's builds whose name leaves no doubt of their branch, and all but those of tags."""
@@ -263,31 +400,80 @@ class Inquiry:
         key = (minor, shared)
         if key in self._segments:
             return self._segments[key]
-        evidence = self._evidence(minor, builds)
+        commits = self._by_commit(builds)
+        spoken_for = [self._spokesman(each) for each in commits]
+        evidence = self._evidence(minor, spoken_for)
         if isinstance(evidence, Unknown):
             return UNKNOWN
-        attributions = attribute(
-            builds, minor=minor, evidence=evidence, git=self.snapshot.git, git_ref=self.git_ref
+        said = attribute(
+            spoken_for, minor=minor, evidence=evidence, git=self.snapshot.git, git_ref=self.git_ref
         )
+        attributions = {
+            build.version: said[spokesman.version]
+            for spokesman, each in zip(spoken_for, commits, strict=True)
+            for build in each
+            if spokesman.version in said
+        }
         own = [
             build
             for build in builds
             if is_shared(build.version) is shared and self._is_own(attributions.get(build.version))
         ]
         uncounted = any(build.version.distance is None and build.uploaded is None for build in own)
-        if uncounted and self._uploads_wanted(minor):
+        if uncounted and self.uploads_wanted(minor):
             return self.need(ListUploads(minor))
-        ordered = self._by_position(rank(own))
+        ordered = _beside_each_other(rank(own), commits)
         self._attributions[minor] = attributions
-        self._segments[key] = tuple(
-            Candidate(build, attributions[build.version]) for build in reversed(ordered)
+        self._segments[key] = self._put_in_order(
+            [Candidate(build, attributions[build.version]) for build in reversed(ordered)]
         )
         return self._segments[key]
+
+    def _by_commit(self, builds: Sequence[Build]) -> list[list[Build]]:
+        """Put together the directories of one commit, in each the one first that is taken (DESIGN section 3).
+
+        That is the one that a marker names, or else the one that was uploaded first.
+        """
+        alike: dict[Precedence, list[Build]] = {}
+        for build in builds:
+            alike.setdefault(build.version.precedence, []).append(build)
+        commits = []
+        for some in alike.values():
+            for each in _of_one_commit(some) if len(some) > 1 else [some]:
+                if len(each) > 1:
+                    self._decide_between(each)
+                commits.append(each)
+        return commits
+
+    def _spokesman(self, directories: Sequence[Build]) -> Build:
+        """Return the one of a commit's directories that witnesses are asked about: git knows a long id best."""
+        if self.snapshot.git is None:
+            return directories[0]
+        return max(directories, key=lambda build: len(build.version.commit or ""))
+
+    def _decide_between(self, directories: list[Build]) -> None:
+        """Order the directories of one commit by which is taken; note it where that is not known yet."""
+        named = [marker.version.text for marker in self.snapshot.markers if marker.version is not None]
+        vouched = {build.version.text for build in directories} & set(named)
+        undated = any(build.first_uploaded is None for build in directories)
+        directories.sort(
+            key=lambda build: (
+                build.version.text not in vouched,
+                build.first_uploaded or self.now,
+                -len(build.version.text),
+                build.version.text,
+            )
+        )
+        minor = directories[0].version.minor
+        wanted = not vouched and undated and self.uploads_wanted(minor)
+        for build in directories:
+            self._undecided[build.version.text] = ListUploads(minor) if wanted else None
 
     def _is_own(self, attribution: Attribution | None) -> bool:
         return attribution is not None and attribution.ref == self.channel.ref
 
-    def _uploads_wanted(self, minor: str) -> bool:
+    def uploads_wanted(self, minor: str) -> bool:
+        """Tell whether the upload times of a minor are neither known nor impossible to learn; note a failure."""
         if minor in self.snapshot.timed:
             return False
         reason = self.failed(ListUploads(minor))
@@ -295,20 +481,24 @@ class Inquiry:
             self.gaps[ListUploads(minor)] = reason
         return reason is None
 
-    def _by_position(self, ranked: list[Build]) -> list[Build]:
-        """Put the builds that git locates in git's order, each in a place that one of them had."""
+    def position(self, version: BuildVersion) -> int | None:
+        """Return where git has a build's commit on the channel's line, counted from the oldest; ``None`` if nowhere."""
         git = self.snapshot.git
-        if git is None:
-            return ranked
-        located = {
-            build.version: position
-            for build in ranked
-            if build.version.commit and isinstance(position := git.locate(build.version.commit), int)
-        }
-        in_order = iter(
-            sorted((b for b in ranked if b.version in located), key=lambda build: located[build.version])
+        place = git.locate(version.commit) if git is not None and version.commit else None
+        return place if isinstance(place, int) else None
+
+    def _put_in_order(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """Put the builds that git locates in git's order, newest first, each in a place that one of them had."""
+        if self.snapshot.git is None:
+            return tuple(candidates)
+        places = [self.position(each.version) for each in candidates]
+        located = sorted(
+            ((place, -number) for number, place in enumerate(places) if place is not None), reverse=True
         )
-        return [next(in_order) if build.version in located else build for build in ranked]
+        in_order = iter(candidates[-number] for _, number in located)
+        return tuple(
+            each if place is None else next(in_order) for each, place in zip(candidates, places, strict=True)
+        )
 
     def _evidence(self, minor: str, builds: list[Build]) -> BranchEvidence | Unknown:
         """Gather what tells the lines of a shared window apart, if these builds need telling apart."""
@@ -316,9 +506,9 @@ class Inquiry:
             return BranchEvidence()
         release = self._witness(f"release-{minor}")
         master = self._witness(MASTER)
-        if self._uploads_wanted(minor):
+        if self.uploads_wanted(minor):
             self.need(ListUploads(minor))
-        if isinstance(release, Unknown) or isinstance(master, Unknown) or self._uploads_wanted(minor):
+        if isinstance(release, Unknown) or isinstance(master, Unknown) or self.uploads_wanted(minor):
             return UNKNOWN
         named = [marker.version for marker in self.snapshot.markers if marker.ref == MASTER]
         return BranchEvidence(
@@ -329,7 +519,7 @@ class Inquiry:
         )
 
     def _release_exists(self, release: Marker) -> bool | None:
-        if isinstance(release.reading, Unreachable):
+        if isinstance(release.reading, Unreachable | Later):
             return None
         if isinstance(release.reading, Missing):
             return None if self.snapshot.refs is None else release.ref in self.snapshot.refs
@@ -391,7 +581,11 @@ class Inquiry:
     def previous_testable(self, chosen: Candidate) -> Candidate | Unknown | None:
         """Find the channel's testable build before the chosen one."""
         older = dropwhile(lambda candidate: candidate != chosen, self.candidates())
-        return self.first_testable(islice(older, 1, None))
+        return self.first_testable(
+            each
+            for each in islice(older, 1, None)
+            if isinstance(each, Unknown) or not each.version.is_of_same_commit(chosen.version)
+        )
 
     def is_known_testable(self, build: Build) -> bool:
         """Tell whether a build is testable by what is known, and ask for nothing."""
@@ -401,11 +595,18 @@ class Inquiry:
     def known_previous(self, chosen: Candidate) -> Candidate | None:
         """Find a testable build of the channel before the chosen one, if one is known."""
         older = dropwhile(lambda candidate: candidate != chosen, self.known_candidates())
-        return next((each for each in islice(older, 1, None) if self.is_known_testable(each.build)), None)
+        return next(
+            (
+                each
+                for each in islice(older, 1, None)
+                if self.is_known_testable(each.build) and not each.version.is_of_same_commit(chosen.version)
+            ),
+            None,
+        )
 
     def known_refusals(self, chosen: Candidate) -> tuple[Refusal, ...]:
         """Return why builds newer than the chosen one were passed over, as far as that is known."""
-        newer = takewhile(lambda candidate: candidate.version != chosen.version, self.known_candidates())
+        newer = takewhile(lambda candidate: candidate.build != chosen.build, self.known_candidates())
         with self.peek():
             refusals = [self.refusal(candidate.build) for candidate in newer]
         return tuple(refusal for refusal in refusals if isinstance(refusal, Refusal))
@@ -433,6 +634,10 @@ class Inquiry:
             )
         )
 
+    def may_be_own(self, name: RoughName) -> bool:
+        """Tell whether a name that is no version could be one of the channel's."""
+        return name.is_shared if self.channel.minor is None else name.minor == self.channel.minor
+
     # ----------------------------------------------------------------------------------- channels
 
     def knows_all_channels(self) -> bool:
@@ -449,6 +654,32 @@ class Inquiry:
         found = with_markers or _release_branches(f"release-{minor}" for minor in self.snapshot.minors or ())
         ordered = sorted(found, key=lambda channel: minor_key(channel.minor or ""), reverse=True)
         return (*([MASTER] if ordered or MASTER in (self.snapshot.refs or ()) else []), *map(str, ordered))
+
+
+def _of_one_commit(builds: Iterable[Build]) -> list[list[Build]]:
+    """Split builds of one precedence by commit; an abbreviation that fits several commits is one of its own."""
+    commits: list[list[Build]] = []
+    for build in sorted(builds, key=lambda build: -len(build.version.commit or "")):
+        fitting = [each for each in commits if build.version.is_of_same_commit(each[0].version)]
+        if len(fitting) == 1:
+            fitting[0].append(build)
+        else:
+            commits.append([build])
+    return commits
+
+
+def _beside_each_other(ranked: Sequence[Build], commits: Iterable[Sequence[Build]]) -> list[Build]:
+    """Move the directories of one commit to the place of its oldest one; the one that is taken last, as newest."""
+    several = {build: each for each in commits if len(each) > 1 for build in each}
+    if not several:
+        return list(ranked)
+    own = set(ranked)
+    ordered: dict[Build, None] = {}
+    for build in ranked:
+        for each in reversed(several.get(build, [build])):
+            if each in own:
+                ordered[each] = None
+    return list(ordered)
 
 
 def _release_branches(refs: Iterable[str]) -> set[Channel]:

@@ -200,12 +200,13 @@ def _named_minors(names: Iterable[str], inquiry: Inquiry) -> set[str]:
 
 def _by_marker(report: MarkerReport, inquiry: Inquiry) -> Choice:
     """Choose the build that a usable marker names."""
-    version = report.marker.version
-    newest = version if report.verdict is Verdict.CURRENT else None
+    # A marker that can be used names a build that is there.
+    named = [version for version in (report.marker.version,) if version is not None]
+    build = next(held for version in named if (held := inquiry.snapshot.build(version)) is not None)
+    newest = build.version if report.verdict is Verdict.CURRENT else None
     for candidate in inquiry.known_candidates():
-        if candidate.version == version:
+        if candidate.build == build:
             return Choice(candidate=candidate, source=Source.MARKER, newest=newest)
-    build = next(build for build in inquiry.snapshot.builds if build.version == version)
     # No witness gives it to the channel, and none takes it away: the channel's own marker names it.
     attribution = Attribution(inquiry.channel.ref, Witness.LINEAGE, Certainty.LIKELY)
     return Choice(candidate=Candidate(build, attribution), source=Source.MARKER, newest=newest)
@@ -240,17 +241,21 @@ def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
     """
     testable: list[Candidate] = []
     refused: list[Refusal] = []
+    # Asked for beside the first build: whether the newest name is too high shows by when others were uploaded.
+    looked = inquiry.look_for_disputes()
     for candidate in inquiry.candidates():
         refusal = UNKNOWN if isinstance(candidate, Unknown) else inquiry.refusal(candidate.build)
         if isinstance(candidate, Unknown) or isinstance(refusal, Unknown):
             return _look_ahead(inquiry, passed_over=len(refused))
-        if refusal is None:
-            testable.append(candidate)
-        else:
+        if refusal is not None:
             refused.append(refusal)
+        elif not any(candidate.version.is_of_same_commit(each.version) for each in testable):
+            testable.append(candidate)
         if sum(refusal.kind is RefusalKind.UNREADABLE for refusal in refused) == _MOST_UNREADABLE:
             break
         if len(testable) == inquiry.policy.nth:
+            if isinstance(looked, Unknown):
+                return UNKNOWN
             return Choice(candidate=candidate, source=Source.NEWEST, newest=testable[0].version)
     unreadable = [refusal for refusal in refused if refusal.kind is RefusalKind.UNREADABLE]
     if unreadable and inquiry.listing_failure is None:
@@ -415,6 +420,12 @@ def no_testable_build(
         return NoTestableBuildError(
             message, channel=str(channel), reasons=reasons, hint="ask for a smaller --nth"
         )
+    if refused and all(refusal.kind is RefusalKind.EXCLUDED for refusal in refused):
+        message = (
+            f"every one of the {count(len(refused), 'build')} of {channel} in {store} is excluded by request"
+        )
+        hint = "exclude fewer builds; `kopsversion list` shows every build"
+        return NoTestableBuildError(message, channel=str(channel), reasons=reasons, hint=hint)
     if refused:
         message = f"none of the {count(len(refused), 'build')} of {channel} in {store} is testable"
         hint = "see the reasons; `kopsversion list` shows every build"

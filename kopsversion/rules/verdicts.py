@@ -9,18 +9,26 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from attrs import frozen
+
 from kopsversion.model.answer import MarkerReport, Refusal, RefusalKind, Verdict
-from kopsversion.model.bucket import Build, Foreign, Malformed, Marker, Missing, Unreachable
-from kopsversion.model.channel import minor_key
-from kopsversion.model.needs import ListArtifacts
+from kopsversion.model.bucket import Build, Foreign, Later, Malformed, Marker, Missing, Unreachable
+from kopsversion.model.channel import BRANCH_MARKER, Certainty, minor_key
+from kopsversion.model.needs import ListArtifacts, ListUploads
 from kopsversion.model.wording import duration
 from kopsversion.rules.attribution import by_git, by_version
+from kopsversion.rules.freshness import completed
 from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
+    from kopsversion.model.policy import Policy
     from kopsversion.model.version import BuildVersion
+
+_WRITTEN_LAST_LIMIT = timedelta(hours=1)
+"""How long a marker that each build writes last may lag, at most (DESIGN section 6)."""
 
 
 def judge(marker: Marker, inquiry: Inquiry) -> MarkerReport | Unknown:
@@ -39,6 +47,8 @@ def judge(marker: Marker, inquiry: Inquiry) -> MarkerReport | Unknown:
             return _report(marker, Verdict.MALFORMED, reading.reason)
         case Missing():
             return _report(marker, Verdict.MISSING, reading.reason)
+        case Later():
+            return _report(marker, Verdict.UNKNOWN, reading.reason)
         case Unreachable():
             return _report(marker, Verdict.UNREACHABLE, reading.reason)
         case _:
@@ -53,14 +63,12 @@ def _judge_named(marker: Marker, version: BuildVersion, inquiry: Inquiry) -> Mar
     other = other_channel(version, inquiry)
     if other is not None:
         return _report(marker, Verdict.WRONG_CHANNEL, f"names {version}, {other}")
+    if version in inquiry.policy.exclude:
+        return _report(marker, Verdict.EXCLUDED, f"names {version}, which is excluded by request")
     inquiry.ask_down_to(version.minor)
-    newer: list[Candidate] = []
-    for candidate in _down_to(version, inquiry):
-        if isinstance(candidate, Unknown):
-            return UNKNOWN
-        if candidate.version == version:
-            break
-        newer.append(candidate)
+    newer = _newer_than(version, inquiry)
+    if isinstance(newer, Unknown):
+        return UNKNOWN
     held = inquiry.snapshot.build(version)
     if held is None and not inquiry.snapshot.whole:
         # The listing may be older than the marker, so the build is looked up once more by itself.
@@ -78,16 +86,44 @@ def _judge_named(marker: Marker, version: BuildVersion, inquiry: Inquiry) -> Mar
     return _judge_held(marker, held, newer, inquiry)
 
 
+def _newer_than(version: BuildVersion, inquiry: Inquiry) -> list[Candidate] | Unknown:
+    """Return the channel's builds that are newer than the one of that name, newest first."""
+    disputed = next(
+        (each.build for each in inquiry.disputes if each.named and each.build.version == version), None
+    )
+    newer: list[Candidate] = []
+    for candidate in inquiry.candidates() if disputed else _down_to(version, inquiry):
+        if isinstance(candidate, Unknown):
+            return UNKNOWN
+        if candidate.version.is_of_same_commit(version):
+            break
+        if disputed is None or _is_first_after(candidate.build, disputed):
+            newer.append(candidate)
+        else:
+            break
+    return newer
+
+
+def _is_first_after(build: Build, other: Build) -> bool:
+    """Tell whether a build was there only after another one, whatever their names say."""
+    ours, theirs = build.first_uploaded, other.first_uploaded
+    return ours is not None and theirs is not None and ours > theirs
+
+
 def _down_to(version: BuildVersion, inquiry: Inquiry) -> Iterator[Candidate | Unknown]:
     """Yield the channel's builds from the newest to `version`, or to where it would be."""
-    git = inquiry.snapshot.git
-    # Where git knows the commit the build is found by equality: git's order need not be that of names.
-    located = git is not None and version.commit is not None and isinstance(git.locate(version.commit), int)
+    located = inquiry.position(version)
     for candidate in inquiry.candidates():
         if isinstance(candidate, Candidate):
-            below = minor_key(candidate.version.minor) < minor_key(version.minor)
-            older = candidate.version.precedence < version.precedence
-            if below or (older and not located and candidate.version.distance is not None):
+            # Where git knows both commits, their places count: git's order need not be that of names.
+            place = inquiry.position(candidate.version) if located is not None else None
+            if place is not None and located is not None:
+                is_past = place < located
+            else:
+                below = minor_key(candidate.version.minor) < minor_key(version.minor)
+                older = candidate.version.precedence < version.precedence
+                is_past = below or (older and located is None and candidate.version.distance is not None)
+            if is_past:
                 return
         yield candidate
 
@@ -97,22 +133,26 @@ def _judge_held(
 ) -> MarkerReport | Unknown:
     """Judge a marker that names a build which the store holds, against the channel's newer ones."""
     version = held.version
-    newer_testable = inquiry.first_testable(reversed(newer))
-    if isinstance(newer_testable, Unknown):
-        if version.minor == newer[0].version.minor:
-            # Most likely needed too: asked for in the same round trip. In an older minor, whose listing costs
-            # a request already, the budget of DESIGN section 10 leaves no room for a guess.
+    limit = limit_of(marker, inquiry.policy)
+    # Whether a name is too high shows by upload times, which are asked for beside the first build that counts.
+    looked = inquiry.look_for_disputes() if newer else None
+    counting = [each for each in newer if not is_written_last(marker) or _is_sure(each)]
+    waiting = _longest_waiting(counting, limit, inquiry)
+    if isinstance(waiting, Unknown) or isinstance(looked, Unknown):
+        if len(newer) == 1 and version.minor == newer[0].version.minor:
+            # Most likely needed too: asked for in the same round trip. Behind several builds, or in an older
+            # minor, the budget of DESIGN section 10 leaves no room for a guess.
             inquiry.refusal(held)
         return UNKNOWN
     lag = None
-    if newer_testable is not None and newer_testable.build.uploaded is not None:
-        lag = max(inquiry.now - newer_testable.build.uploaded, timedelta())
-        if lag > inquiry.policy.max_lag:
+    if waiting is not None and waiting.since is not None:
+        lag = max(inquiry.now - waiting.since, timedelta())
+        if lag > limit:
             return _report(
                 marker,
                 Verdict.STALE,
-                f"names {version}, although {newer_testable.version} could have been promoted "
-                f"{duration(lag)} ago; the limit is {duration(inquiry.policy.max_lag)}",
+                f"names {version}, although {waiting.candidate.version} could have been promoted "
+                f"{duration(lag)} ago; the limit is {duration(limit)}",
                 lag,
             )
     refusal = inquiry.refusal(held)
@@ -122,26 +162,129 @@ def _judge_held(
         unreadable = refusal.kind is RefusalKind.UNREADABLE
         verdict = Verdict.UNREACHABLE if unreadable else Verdict.INCOMPLETE
         return _report(marker, verdict, f"names {version}, which is not testable: {refusal.reasons[0]}", lag)
-    doubt = _doubt(newer, newer_testable, inquiry)
+    doubt = _doubt(counting, waiting, inquiry)
     if doubt is not None:
         return _report(marker, Verdict.UNVERIFIED, f"names {version}, which is testable; {doubt}")
-    if lag is None:
-        return _report(marker, Verdict.CURRENT, f"names {version}, the newest testable build")
-    return _report(marker, Verdict.LAGGING, f"names {version}; the next one has waited {duration(lag)}", lag)
+    if lag is not None:
+        return _report(
+            marker, Verdict.LAGGING, f"names {version}; the next one has waited {duration(lag)}", lag
+        )
+    surely = " that is surely its branch's" if len(counting) < len(newer) else ""
+    return _report(marker, Verdict.CURRENT, f"names {version}, the newest testable build{surely}")
 
 
-def _doubt(newer: list[Candidate], newer_testable: Candidate | None, inquiry: Inquiry) -> str | None:
+# --------------------------------------------------------------------------------------------------
+# Promotion lag
+
+
+def is_written_last(marker: Marker) -> bool:
+    """Tell whether every build writes the marker, after all its other files (DESIGN section 6)."""
+    return marker.name == BRANCH_MARKER
+
+
+def limit_of(marker: Marker, policy: Policy) -> timedelta:
+    """Return the promotion lag above which a marker is stale."""
+    return min(_WRITTEN_LAST_LIMIT, policy.max_lag) if is_written_last(marker) else policy.max_lag
+
+
+def set_back_since(report: MarkerReport, *, now: datetime) -> datetime | None:
+    """Tell whether a marker that every build writes was written after a newer build was there.
+
+    It cannot rightly have been: another job set it back, or the build of an older merge ended later.
+
+    Returns:
+        When the newer build was complete, UTC; ``None`` where the marker was not set back.
+
+    Source: DESIGN section 6; FAILURES row 36.
+    """
+    if report.lag is None or report.marker.written is None or not is_written_last(report.marker):
+        return None
+    since = now - report.lag
+    return since if report.marker.written > since else None
+
+
+def _is_sure(candidate: Candidate) -> bool:
+    return candidate.attribution.certainty is not Certainty.DOUBTFUL
+
+
+@frozen
+class _Waiting:
+    """A testable build newer than a marker's.
+
+    Attributes:
+        candidate: the build.
+        since: when it was complete, UTC; ``None`` where that is not known.
+    """
+
+    candidate: Candidate
+    since: datetime | None
+
+
+def _longest_waiting(
+    newer: Sequence[Candidate], limit: timedelta, inquiry: Inquiry
+) -> _Waiting | Unknown | None:
+    """Find the testable build that was complete first, or one that was complete long enough ago.
+
+    The oldest by name is looked into first: mostly it has waited longest. Where it has not, any other may have: files
+    are uploaded again, and old merges are built late. The upload time of one file tells which need not be looked into.
+
+    Parameters:
+        newer: the channel's builds that are newer than the marker's, newest first.
+        limit: what is long enough.
+        inquiry: what is known.
+    """
+    oldest = inquiry.first_testable(reversed(newer))
+    if isinstance(oldest, Unknown) or oldest is None:
+        return oldest
+    known = _known_waiting(newer, inquiry) or _Waiting(oldest, None)
+    if _is_beyond(known.since, limit, inquiry):
+        return known
+    undated = {each.version.minor for each in newer if each.build.first_uploaded is None}
+    if wanted := [minor for minor in sorted(undated, key=minor_key) if inquiry.uploads_wanted(minor)]:
+        for minor in wanted:
+            inquiry.need(ListUploads(minor))
+        return UNKNOWN
+    for each in sorted(newer, key=lambda each: each.build.first_uploaded or inquiry.now):
+        if _is_beyond(each.build.first_uploaded, limit, inquiry):
+            refusal = inquiry.refusal(each.build)
+            if isinstance(refusal, Unknown):
+                return UNKNOWN
+            if refusal is None and _is_beyond(completed(each.build), limit, inquiry):
+                return _Waiting(each, completed(each.build))
+    return known
+
+
+def _known_waiting(newer: Sequence[Candidate], inquiry: Inquiry) -> _Waiting | None:
+    """Return the one that was complete first among those that are known to be testable."""
+    dated = [
+        (since, -number)
+        for number, each in enumerate(newer)
+        if inquiry.is_known_testable(each.build) and (since := completed(each.build)) is not None
+    ]
+    if not dated:
+        return None
+    since, number = min(dated)
+    return _Waiting(newer[-number], since)
+
+
+def _is_beyond(since: datetime | None, limit: timedelta, inquiry: Inquiry) -> bool:
+    return since is not None and inquiry.now - since > limit
+
+
+def _doubt(newer: Sequence[Candidate], waiting: _Waiting | None, inquiry: Inquiry) -> str | None:
     """Say why it cannot be known whether a marker is stale, if it cannot."""
     if inquiry.listing_failure is not None:
         return "newer ones are not known"
     for candidate in reversed(newer):
-        if candidate == newer_testable:
+        if waiting is not None and candidate == waiting.candidate:
             break
         refusal = inquiry.refusal(candidate.build)
         if isinstance(refusal, Refusal) and refusal.kind is RefusalKind.UNREADABLE:
             return f"whether {candidate.version}, which is newer, could have been promoted is not known"
-    if newer_testable is not None and newer_testable.build.uploaded is None:
-        return f"since when {newer_testable.version}, which is newer, could have been promoted is not known"
+    if waiting is not None and waiting.since is None:
+        return (
+            f"since when {waiting.candidate.version}, which is newer, could have been promoted is not known"
+        )
     return None
 
 

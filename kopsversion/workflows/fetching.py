@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from kopsversion.errors import ObjectNotFoundError
 from kopsversion.model import layout
-from kopsversion.model.bucket import Artifact, Build, Marker, Missing
+from kopsversion.model.bucket import Artifact, Build, Later, Marker, Missing
 from kopsversion.model.channel import minor_key
 from kopsversion.model.needs import (
     ListArtifacts,
@@ -25,6 +25,7 @@ from kopsversion.model.needs import (
     ReadChecksums,
     ReadMarker,
 )
+from kopsversion.model.rough import highest, read_roughly
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.testable import required_paths
 from kopsversion.stores.deadline import all_side_by_side
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kopsversion.model.bucket import MarkerReading
+    from kopsversion.model.rough import RoughName
     from kopsversion.stores.base import Content, Listing, Store
     from kopsversion.stores.deadline import Deadline
 
@@ -59,6 +61,7 @@ class Learnt:
         marker: the marker that was read.
         marker_names: ref and name of the markers that exist.
         skipped: names that are no build, as kind and count.
+        unread: the highest of those, as far as they can be read.
         round_trips: requests that waited for each other.
     """
 
@@ -67,6 +70,7 @@ class Learnt:
     marker: Marker | None = None
     marker_names: frozenset[tuple[str, str]] | None = None
     skipped: Mapping[str, int] = field(factory=dict)
+    unread: tuple[RoughName, ...] = ()
     round_trips: int = 1
 
 
@@ -215,7 +219,7 @@ class Fetcher:
             return Learnt(marker=Marker(ref, name, Missing("does not exist")))
         reading: MarkerReading
         if self._is_later(read.written):
-            reading = Missing("was written later than the moment asked for; what it held then is not known")
+            reading = Later("was written later than the moment asked for; what it held then is not known")
         else:
             reading = layout.read_marker_body(read.content.data, roots=self._roots)
         marker = Marker(
@@ -230,7 +234,8 @@ class Fetcher:
 
     def _marker_names(self) -> Learnt:
         listing = self._store.list(layout.MARKERS)
-        names = [stored.name for stored in listing.objects if not self._is_later(stored.uploaded)]
+        # With as_of, one that was written later may have been there before: what it held then is not known.
+        names = [stored.name for stored in listing.objects]
         paths = [layout.read_marker_path(name) for name in names if not name.endswith("/")]
         odd = paths.count(None)
         return Learnt(
@@ -257,15 +262,18 @@ def _read_builds(listing: Listing) -> Learnt:
     """Read a listing with delimiter ``/``."""
     skipped: Counter[str] = Counter()
     builds = []
+    unread = []
     for prefix in listing.prefixes:
         version = layout.read_build_name(prefix)
         if isinstance(version, BuildVersion):
             builds.append(Build(version))
         elif version is not None:
             skipped[version] += 1
+            unread.append(read_roughly(prefix.removesuffix("/")))
     if listing.objects:
         skipped[layout.Skipped.STRAY_FILE] += len(listing.objects)
-    return Learnt(builds=tuple(builds), skipped=skipped)
+    names = highest(name for name in unread if name is not None)
+    return Learnt(builds=tuple(builds), skipped=skipped, unread=names)
 
 
 def place_of(need: Need, store: Store) -> str:

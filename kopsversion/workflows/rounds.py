@@ -245,6 +245,7 @@ def _add(snapshot: Snapshot, outcomes: Mapping[Need, Learnt | StoreError]) -> Sn
         markers=snapshot.markers + tuple(each.marker for each in learnt.values() if each.marker is not None),
         marker_names=snapshot.marker_names if names is None else names.marker_names,
         skipped=dict(skipped),
+        unread=snapshot.unread + tuple(name for each in learnt.values() for name in each.unread),
         failures={**snapshot.failures, **failures},
     )
 
@@ -253,10 +254,10 @@ def _merge(known: Sequence[Build], found: Sequence[Build]) -> tuple[Build, ...]:
     """Unite what is known of each build; a later answer adds to an earlier one."""
     if not found:
         return tuple(known)
-    merged = {build.version: build for build in known}
+    merged = {build.version.text: build for build in known}
     for build in found:
-        earlier = merged.get(build.version, build)
-        merged[build.version] = Build(
+        earlier = merged.get(build.version.text, build)
+        merged[build.version.text] = Build(
             version=earlier.version,
             sampled=build.sampled or earlier.sampled,
             artifacts=build.artifacts if build.artifacts is not None else earlier.artifacts,

@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from kopsversion.errors import ResolutionError, StoreError, StoreUnavailableError, UsageError
 from kopsversion.model import layout
-from kopsversion.model.bucket import Missing
+from kopsversion.model.bucket import Later, Missing
 from kopsversion.model.channel import MASTER, Channel, minor_key
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.needs import (
@@ -282,7 +282,7 @@ class _Survey:
     def _existed(self, health: ChannelHealth) -> bool:
         """Tell whether a channel that exists now did so at the moment asked for."""
         readings = [marker.report.marker.reading for marker in health.markers]
-        absent = health.newest is None and all(isinstance(reading, Missing) for reading in readings)
+        absent = health.newest is None and all(isinstance(each, Missing | Later) for each in readings)
         return self.as_of is None or health.unreadable is not None or not absent
 
 

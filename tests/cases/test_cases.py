@@ -13,17 +13,8 @@ SHARED = Path(__file__).parents[3] / "shared" / "cases"
 """Cases that were collected beside the project; it does not carry them."""
 
 WAITING: dict[str, str] = {
-    "bump-taken-back-minor": "the decision",
-    "bump-taken-back-patch": "the decision",
-    "lag-merge-built-late": "the decision",
-    "lag-one-file-again": "the decision",
-    "latest-ci-set-back": "the decision",
     "markers-older-than-a-year": "the decision",
     "master-without-markers": "the decision",
-    "names-that-do-not-parse": "the decision",
-    "no-build-since-is-not-true": "the decision",
-    "one-commit-two-lengths": "the decision",
-    "two-spellings": "the decision",
     "doubt-in-the-next-minor": "branch evidence",
     "marker-of-another-branch": "branch evidence",
     "older-merge-lands-later": "branch evidence",

@@ -374,7 +374,7 @@ class TestBadInput:
         """Row 29: exit 1."""
         asked = ["--store", str(demo_bucket), "--as-of", "2024-03-07T05:00:00Z", "--on-stale", "refuse"]
         asked += ["--marker", GREEN_MARKER]
-        refused(run("resolve-latest", *asked), 1, f"markers/master/{GREEN_MARKER} is missing")
+        refused(run("resolve-latest", *asked), 1, f"markers/master/{GREEN_MARKER} is unknown")
 
     def test_a_version_that_is_not_there_is_refused(self, demo: list[str]) -> None:
         """Exit 1."""

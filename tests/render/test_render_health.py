@@ -187,7 +187,7 @@ class TestPrometheus:
         assert found["marker_promotion_lag_seconds", "master", "latest-ci.txt"] == 0
         assert found["marker_builds_behind", "master", GREEN_MARKER] == 1
         assert found["marker_age_seconds", "master", GREEN_MARKER] == 19 * 86400
-        assert found["build_age_seconds", "release-1.29"] == 2 * 3600
+        assert found["build_age_seconds", "release-1.29"] == 45 * 60
         assert found["commits_behind", "master"] == 22
         assert found["channel_healthy", "release-1.29"] == 1
         assert found["channel_healthy", "master"] == 0

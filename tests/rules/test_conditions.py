@@ -186,10 +186,28 @@ class TestBuilds:
         assert str(found.version) == alpha(1)
         assert "builds-old" not in codes(found)
 
-    def test_a_build_that_cannot_be_tested_is_no_sign_that_builds_go_on(self) -> None:
-        """The newest testable one counts, and that is the marker's."""
+    def test_where_newer_builds_cannot_be_tested_that_is_the_sentence(self) -> None:
+        """That there was no build for weeks would not be true; that the answer is weeks old is worth a warning."""
         found = told(on_master(1, age=21 * DAY), on_master(2, without=NODEUP), markers=[green(alpha(1))])
-        assert condition(found, "builds-old").data["newest"] == alpha(1)
+        assert list(codes(found)) == ["builds-refused"]
+        refused = condition(found, "builds-refused")
+        assert refused.severity is Severity.WARNING
+        assert refused.message.startswith("1 newer build of master cannot be tested")
+
+    def test_no_build_since_is_said_of_the_last_one_that_came(self) -> None:
+        """Testable or not."""
+        found = told(
+            on_master(1, age=31 * DAY), on_master(2, age=21 * DAY, without=NODEUP), markers=[green(alpha(1))]
+        )
+        assert set(codes(found)) == {"builds-old", "builds-refused"}
+        assert "(21 days)" in condition(found, "builds-old").message
+
+    def test_a_file_that_is_uploaded_again_is_no_new_build(self) -> None:
+        """FAILURES row 30: neither does it hide that builds have stopped."""
+        again = on_master(1, age=31 * DAY)
+        first, *others = again.artifacts or ()
+        touched = evolve(again, artifacts=(evolve(first, uploaded=NOW - HOUR), *others))
+        assert "builds-old" in codes(told(touched, markers=[green(alpha(1))]))
 
     def test_with_a_clone_merges_are_counted_and_not_days(self) -> None:
         """By the channel's name."""
@@ -449,6 +467,7 @@ class TestGaps:
             store=STORE,
             minors=frozenset({"1.29", "1.30"}),
             listed=frozenset({"1.30"}),
+            timed=frozenset({"1.30"}),
             builds=(on_master(1), Build(BuildVersion.parse(old), artifacts=())),
             markers=(green(old),),
             failures={ListBuilds("1.29"): OFF},
@@ -623,7 +642,7 @@ class TestNeeds:
         )
         asked = decide(held, ON_MASTER, DEFAULT, NOW)
         assert isinstance(asked, Undecided)
-        assert asked.needs == {ListArtifacts(BuildVersion.parse(alpha(1)))}
+        assert asked.needs == {ListArtifacts(BuildVersion.parse(alpha(1))), ListUploads("1.30")}
 
     def test_what_is_merely_looked_at_is_not_asked_for(self) -> None:
         """Conditions are drawn from what is known: half a look leaves no need behind."""

@@ -102,7 +102,7 @@ class TestMarkers:
         )
         health = judged(held)
         assert not health.is_healthy
-        assert codes(health) == {"marker-stale": Severity.WARNING}
+        assert codes(health) == {"marker-stale": Severity.WARNING, "marker-set-back": Severity.WARNING}
         assert health.markers[1].lag == 3 * DAY
         assert health.markers[1].builds_behind == 2
 

@@ -14,7 +14,15 @@ from kopsversion.errors import MarkerRefusedError, NoTestableBuildError, StoreUn
 from kopsversion.model.answer import Resolution, Rung, Severity, Source, Verdict
 from kopsversion.model.bucket import Build, Foreign, Malformed, Missing, Snapshot, Unreachable
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Channel, Witness
-from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors, ReadMarker, Undecided
+from kopsversion.model.needs import (
+    Failure,
+    ListArtifacts,
+    ListBuilds,
+    ListMinors,
+    ListUploads,
+    ReadMarker,
+    Undecided,
+)
 from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.resolver import SnapshotIncompleteError, decide, resolve
@@ -253,7 +261,7 @@ class TestSettled:
             markers=(marker("master", GREEN_MARKER, Missing("does not exist")),),
         )
         asked = decide(partial, MASTER, DEFAULT, NOW)
-        assert asked == Undecided(frozenset({ReadMarker("master", BRANCH_MARKER)}))
+        assert asked == Undecided(frozenset({ReadMarker("master", BRANCH_MARKER), ListUploads("1.30")}))
 
 
 class TestPolicy:
@@ -533,8 +541,8 @@ class TestNeeds:
         asked = decide(held, MASTER, DEFAULT, NOW)
         assert asked == Undecided(frozenset({ListArtifacts(BuildVersion.parse(alpha(8)))}))
 
-    def test_an_old_marker_needs_its_own_build_the_next_and_the_newest(self) -> None:
-        """All three in one round trip."""
+    def test_an_old_marker_needs_the_next_build_the_newest_and_upload_times(self) -> None:
+        """All in one round trip; its own build only where it turns out to be lagging."""
         held = Snapshot(
             store=STORE,
             minors=frozenset({"1.30"}),
@@ -542,8 +550,8 @@ class TestNeeds:
             builds=tuple(bare_listing(alpha(n)) for n in range(9)),
             markers=(marker("master", GREEN_MARKER, alpha(3)),),
         )
-        wanted = {ListArtifacts(BuildVersion.parse(alpha(n))) for n in (3, 4, 8)}
-        assert decide(held, MASTER, DEFAULT, NOW) == Undecided(frozenset(wanted))
+        wanted = {ListArtifacts(BuildVersion.parse(alpha(n))) for n in (4, 8)}
+        assert decide(held, MASTER, DEFAULT, NOW) == Undecided(frozenset({*wanted, ListUploads("1.30")}))
 
     def test_the_more_builds_were_refused_the_more_are_asked_for_at_once(self) -> None:
         """A long bad stretch costs requests, but few round trips."""
@@ -557,7 +565,8 @@ class TestNeeds:
         )
         asked = decide(held, MASTER, DEFAULT, NOW)
         assert isinstance(asked, Undecided)
-        assert asked.needs == {ListArtifacts(BuildVersion.parse(alpha(n))) for n in range(12, 20)}
+        wanted = {ListArtifacts(BuildVersion.parse(alpha(n))) for n in range(12, 20)}
+        assert asked.needs == {*wanted, ListUploads("1.30")}
 
     def test_resolve_refuses_a_partial_snapshot_and_names_what_is_missing(self) -> None:
         """A programming mistake is told as one."""

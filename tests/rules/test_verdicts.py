@@ -22,7 +22,7 @@ from kopsversion.model.bucket import (
     Unreachable,
 )
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
-from kopsversion.model.needs import Failure, ListArtifacts, ListMinors, Need, ReadChecksums
+from kopsversion.model.needs import Failure, ListArtifacts, ListMinors, ListUploads, Need, ReadChecksums
 from kopsversion.rules.inquiry import Inquiry, Unknown
 from kopsversion.rules.testable import required_paths
 from kopsversion.rules.verdicts import judge, other_channel
@@ -312,10 +312,15 @@ class TestNewer:
 class TestNeeds:
     """What is asked for at once."""
 
-    def test_a_build_of_the_newest_minor_is_looked_into_beside_the_next_one(self) -> None:
+    def test_a_build_of_the_newest_minor_is_looked_into_beside_the_only_newer_one(self) -> None:
         """Most likely it is needed too."""
-        held = evolve(snapshot(*(bare_listing(alpha(n)) for n in (1, 2, 3))), whole=False)
+        held = evolve(snapshot(*(bare_listing(alpha(n)) for n in (1, 2))), whole=False)
         assert wanted(held, alpha(1)) == {ListArtifacts(version(alpha(n))) for n in (1, 2)}
+
+    def test_behind_several_builds_it_is_not(self) -> None:
+        """Upload times are asked for beside the oldest of them, and the budget has no room for a guess."""
+        held = evolve(snapshot(*(bare_listing(alpha(n)) for n in (1, 2, 3))), whole=False, timed=frozenset())
+        assert wanted(held, alpha(1)) == {ListArtifacts(version(alpha(2))), ListUploads("1.30")}
 
     def test_a_build_of_an_older_minor_is_not(self) -> None:
         """The newer one may show that the marker is stale."""

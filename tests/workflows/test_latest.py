@@ -678,7 +678,7 @@ class TestAnswer:
         text: str = found.base_url
         version: kopsversion.BuildVersion = found.version
         verdicts: list[kopsversion.Verdict] = [report.verdict for report in found.markers]
-        assert (text, str(version), verdicts) == (f"{URL}{alpha(2)}", alpha(2), [Verdict.INCOMPLETE] * 2)
+        assert (text, str(version), verdicts) == (f"{URL}{alpha(2)}", alpha(2), [Verdict.EXCLUDED] * 2)
         listing: kopsversion.ChannelListing = kopsversion.list_channel("master", store=store, now=NOW)
         row: kopsversion.ListedBuild = listing.rows[0]
         assert row.version == BuildVersion.parse(alpha(3))

@@ -340,7 +340,11 @@ MASTER_SCENARIOS = [
         name="the marker's build is excluded",
         tree=THREE | marked(GREEN, alpha(3)),
         policy=Policy(exclude=frozenset({BuildVersion.parse(alpha(3))}), markers=(GREEN_MARKER,)),
-        answer=evolve(fallback(alpha(2), Verdict.INCOMPLETE), refused={alpha(3): "is excluded by request"}),
+        answer=evolve(
+            fallback(alpha(2), Verdict.EXCLUDED),
+            refused={alpha(3): "is excluded by request"},
+            codes={"marker-excluded": "info"},
+        ),
     ),
     Scenario(
         name="the second newest",
@@ -404,7 +408,7 @@ MASTER_SCENARIOS = [
         name="as of a day ago",
         tree=THREE | marked(GREEN, alpha(3), at=NOW - HOUR),
         as_of=NOW - 30 * HOUR,
-        answer=fallback(alpha(2), Verdict.MISSING),
+        answer=evolve(fallback(alpha(2), Verdict.UNKNOWN), codes={"marker-unknown": "info"}),
     ),
 ]
 

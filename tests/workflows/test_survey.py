@@ -311,7 +311,8 @@ class TestAsOf:
             alpha(4),
             patch(5),
         )
-        assert {marker.verdict for marker in master.markers} == {Verdict.MISSING}
+        assert {marker.verdict for marker in master.markers} == {Verdict.UNKNOWN}
+        assert master.is_healthy
 
     def test_not_yet(self) -> None:
         """A branch that was cut since is not reported, unless it is named."""
