@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import re
 import select
@@ -16,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -35,7 +37,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HANG = 60.0
-"""Seconds after which a process is taken to hang: far more than any deadline here."""
+"""Seconds, on a quiet machine, after which a process is taken to hang: far more than any deadline here."""
+
+QUIET = 0.5
+"""Seconds, and more than that, in which a quiet machine starts and ends Python with this package."""
+
+
+def slowness() -> int:
+    """Tell how many times slower than a quiet machine this one is just now, so that every deadline can scale."""
+    begun = time.monotonic()
+    subprocess.run([sys.executable, "-m", "kopsversion", "--help"], check=True, capture_output=True)
+    return max(1, math.ceil((time.monotonic() - begun) / QUIET))
+
 
 STORE = ("--store", f"gs://{KOPS_BUCKET}/{KOPS_ROOT}")
 AS_OF = ("--as-of", f"{NOW:%Y-%m-%dT%H:%M:%SZ}")
@@ -102,16 +115,17 @@ def run(
 
     Parameters:
         arguments: the command, and what it is to do.
-        timeout: seconds; its ``--timeout``.
+        timeout: seconds; its ``--timeout``, on a quiet machine.
         environ: added to the environment.
         cwd: where it runs; a directory that is in no clone if not given.
     """
+    slow = slowness()
     return subprocess.run(
-        [sys.executable, "-m", "kopsversion", *map(str, arguments), "--timeout", f"{timeout}s"],
+        [sys.executable, "-m", "kopsversion", *map(str, arguments), "--timeout", f"{slow * timeout}s"],
         check=False,
         capture_output=True,
         text=True,
-        timeout=HANG,
+        timeout=slow * HANG,
         cwd=cwd or "/",
         env={**os.environ, **(environ or {})},
     )
@@ -167,16 +181,22 @@ class TestAServerThatNeverEnds:
         [
             ("resolve", "master"),
             ("list", "master"),
-            ("check",),
             ("promote", "--channel", "master", "--marker", GREEN_MARKER, "--build", alpha(5)),
         ],
-        ids=["resolve", "list", "check", "promote"],
+        ids=["resolve", "list", "promote"],
     )
     def test_a_byte_at_a_time(self, server: GcsServer, command: tuple[str, ...]) -> None:
         """No socket ever times out, because there is always another byte."""
         server.fail(Trickle(), times=None)
-        unanswered(ask(server, *command, *STORE, timeout=2), "within .*the deadline of 2 s")
+        unanswered(ask(server, *command, *STORE, timeout=2), r"within .*the deadline of \d+ s")
         assert server.requests
+
+    def test_a_check_reports_that_it_read_nothing(self, server: GcsServer) -> None:
+        """A byte at a time too: the report is written all the same, and says what was not answered."""
+        server.fail(Trickle(), times=None)
+        ended = ask(server, "check", *STORE, timeout=2)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (4, False)
+        assert re.search(r"within .*the deadline of \d+ s", ended.stdout)
 
     @pytest.mark.parametrize(
         "fault",
@@ -186,13 +206,13 @@ class TestAServerThatNeverEnds:
     def test_other_ways_not_to_end(self, server: GcsServer, fault: Fault) -> None:
         """Wherever in its answer the server stops, and however slowly it says it."""
         server.fail(fault, times=None)
-        unanswered(ask(server, "resolve", *QUESTION, timeout=2), "within .*the deadline of 2 s")
+        unanswered(ask(server, "resolve", *QUESTION, timeout=2), r"within .*the deadline of \d+ s")
         assert server.requests
 
     def test_pages_with_ever_new_names(self, server: GcsServer) -> None:
         """Each page comes soon, but there is always another one."""
         server.fail(EverNewPages(), *LISTINGS, times=None)
-        unanswered(ask(server, "resolve", *QUESTION, timeout=2), "within .*the deadline of 2 s")
+        unanswered(ask(server, "resolve", *QUESTION, timeout=2), r"within .*the deadline of \d+ s")
         assert any("pageToken" in request.query for request in server.requests)
 
     @pytest.mark.parametrize("empty", [True, False], ids=["empty", "equal"])
@@ -200,14 +220,14 @@ class TestAServerThatNeverEnds:
         """Such a listing is given up for what it is, or by the deadline where that comes first."""
         server.fail(EndlessPages(empty=empty), *LISTINGS, times=None)
         ended = ask(server, "resolve", *QUESTION, timeout=2)
-        unanswered(ended, "a listing that does not end|within .*the deadline of 2 s")
+        unanswered(ended, r"a listing that does not end|within .*the deadline of \d+ s")
 
     def test_a_check_of_named_channels_reports_what_it_could_not_read(self, server: GcsServer) -> None:
         """The report is the answer: it says that nothing could be read, and the exit status too."""
         server.fail(Trickle(), times=None)
         ended = ask(server, "check", "master", "-o", "json", *QUESTION, timeout=2)
         assert (ended.returncode, "Traceback" in ended.stderr) == (4, False)
-        assert "the deadline of 2 s" in json.loads(ended.stdout)["channels"][0]["unreadable"]
+        assert "the deadline of " in json.loads(ended.stdout)["channels"][0]["unreadable"]
 
     def test_a_program_that_uses_the_library_can_end(self, server: GcsServer) -> None:
         """What was left behind keeps no interpreter from its end, also where it ends in its own way."""
@@ -229,7 +249,7 @@ class TestAServerThatNeverEnds:
         server.fail(Trickle(), Kind.MEDIA, times=None, when=lambda asked: asked.name.endswith(kops))
         fetch = ("--fetch", tmp_path / "kops", "--arch", "amd64")
         ended = ask(server, "resolve", alpha(6), *QUESTION, *fetch, timeout=3)
-        unanswered(ended, "^ERROR .*/download/.*was not answered within the deadline of 3 s")
+        unanswered(ended, r"^ERROR .*/download/.*was not answered within the deadline of \d+ s")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -244,7 +264,7 @@ class TestTheNextRung:
     def test_markers_hang(self, server: GcsServer) -> None:
         """The listing alone answers."""
         server.fail(Trickle(), Kind.MARKER, times=None)
-        answered(ask(server, "resolve", *QUESTION, timeout=4), "marker-unreachable", "the deadline of 4 s")
+        answered(ask(server, "resolve", *QUESTION, timeout=4), "marker-unreachable", "the deadline of ")
 
     def test_the_first_store_hangs(self, server: GcsServer) -> None:
         """The second one is asked in the time that is left."""
@@ -303,7 +323,7 @@ class TestNothingGetsThrough:
         (tmp_path / "sitecustomize.py").write_text(_HANGING_NAMES.format(asked=str(asked)))
         path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
         ended = run("resolve", timeout=2, environ={"PYTHONPATH": path})
-        unanswered(ended, "within .*the deadline of 2 s")
+        unanswered(ended, r"within .*the deadline of \d+ s")
         assert set(asked.read_text().split()) == {"storage.googleapis.com"}
 
     @pytest.mark.parametrize(
@@ -318,7 +338,7 @@ class TestNothingGetsThrough:
     def test_a_connection_on_which_nothing_is_said(self, silent_port: int, variable: str, value: str) -> None:
         """A server, a TLS handshake or a proxy that never answers."""
         ended = run("resolve", timeout=2, environ={variable: value.format(port=silent_port)})
-        unanswered(ended, "within .*the deadline of 2 s")
+        unanswered(ended, r"within .*the deadline of \d+ s")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -378,16 +398,16 @@ class TestAGitThatHangs:
         environ, started = held
         server.fail(Trickle(), times=None)
         ended = ask(server, "resolve", *QUESTION, "--repo", clone, timeout=2, environ=environ)
-        unanswered(ended, "within .*the deadline of 2 s")
+        unanswered(ended, r"within .*the deadline of \d+ s")
         assert started() == 1
 
     def test_a_check_asks_for_every_channel(
         self, server: GcsServer, clone: Path, held: tuple[dict[str, str], Callable[[], int]]
     ) -> None:
-        """git runs once for each channel, side by side, and each is told of."""
+        """git runs once for each channel, side by side, and each is told of: a clone that was named must work."""
         environ, started = held
         ended = ask(server, "check", "-o", "json", *QUESTION, "--repo", clone, timeout=4, environ=environ)
-        assert ended.returncode == 0, ended.stderr
+        assert ended.returncode == 3, ended.stderr
         channels = json.loads(ended.stdout)["channels"]
         assert len(channels) == 2
         for channel in channels:
