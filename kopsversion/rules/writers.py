@@ -18,6 +18,7 @@ from attrs import evolve, frozen
 
 from kopsversion.model.bucket import Missing
 from kopsversion.model.runs import ProwJob, Result, RunFile, SeenRun, Unreadable
+from kopsversion.model.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,7 +101,7 @@ class WriterReport:
         first_red, newest_red: the first and the newest that failed; the marker tells of the first that it did.
         last_good: the run that wrote the marker.
         on_way: a run without a result that may still have one.
-        newest: the newest run.
+        newest: the newest run; of a job for several branches, the newest that is known to be for this one.
         by_hand: whether something else than a run of this job wrote the marker last.
         history: the runs of this marker's branch, oldest first, as far as they are known.
         wants: what would tell more, best first.
@@ -153,7 +154,7 @@ class WriterReport:
 
     @property
     def newest_run(self) -> SeenRun | None:
-        """The newest run, of whatever branch."""
+        """The newest run, as far as known."""
         return self._seen(self.newest)
 
     @property
@@ -421,7 +422,13 @@ def _judge_on_merge(case: _Case) -> WriterReport:
     runs = [run for run in case.runs if case.written is None or run.began >= start]
     own = [run for run in runs if run.branch == branch]
     newest = _newest_result(case, own)
-    report = evolve(case.report, history=tuple(own), on_way=newest.on_way, wants=newest.wants)
+    report = evolve(
+        case.report,
+        history=tuple(own),
+        newest=next(reversed(own), None),
+        on_way=newest.on_way,
+        wants=newest.wants,
+    )
     wrote = newest.run is not None and (case.written is None or newest.run.began <= case.written)
     if newest.run is not None and newest.run.result is not Result.PASSED:
         return _red_on_merge(case, report, runs, newest=newest.run)
@@ -437,14 +444,18 @@ def _quiet_on_merge(
     later = runs if newest.run is None else _after(runs, newest.run.began)
     unread = [run for run in reversed(later) if _is_unread(run)]
     if unread:
+        # The first run after the marker was written is the branch's own more often than any other.
+        first = [run for run in unread if case.written is None or run.began > case.written][-1:]
+        some = unread if case.thorough else [*unread[: _NEWEST - 1], *first]
         return evolve(
             report,
-            reason=f"for which branch {len(unread)} of its {len(runs)} runs since then were was not read",
-            wants=(*report.wants, *_branches(unread if case.thorough else unread[:_NEWEST])),
+            reason=f"the branch of {len(unread)} of its {count(len(runs), 'run')} since then was not read",
+            wants=(*report.wants, *dict.fromkeys(_branches(some))),
         )
     blind = sum(run.branch is None for run in later)
     if blind:
-        return evolve(report, reason=f"for which branch {blind} of its {len(runs)} runs were cannot be read")
+        reason = f"the branch of {blind} of its {count(len(runs), 'run')} since then cannot be read"
+        return evolve(report, reason=reason)
     if newest.run is None and [run for run in report.history if run is not newest.on_way]:
         return evolve(report, reason=newest.reason)
     state = WriterState.PENDING if newest.run is None and newest.on_way is not None else WriterState.GREEN

@@ -93,9 +93,13 @@ class _Asked:
     writer: Writer | None = None
 
     @property
-    def by_branch(self) -> bool:
-        """Whether its runs are for several branches, of which one is wanted."""
-        return self.writer is not None and self.writer.branch is None and self.writer.interval is None
+    def on_merge(self) -> bool:
+        """Whether it runs for merges to several branches, so that ``prowjob.json`` tells most of a run."""
+        return self.writer is not None and self.writer.interval is None
+
+    def is_for(self, branch: str | None) -> bool:
+        """Tell whether a run for a branch is wanted; every run of a job that has no branches is."""
+        return self.channel is None or not self.on_merge or branch == self.channel
 
 
 def list_jobs(
@@ -193,18 +197,13 @@ def _of_selector(selector: str, writers: Sequence[Writer]) -> Iterator[_Asked]:
         ref = Channel.parse(selector).ref
     except UsageError:
         writer = next((each for each in writers if selector in each.jobs), None)
-        yield _Asked(names=(check_job_name(selector),), writer=_of_any_branch(writer))
+        yield _Asked(names=(check_job_name(selector),), writer=writer)
         return
     for marker in dict.fromkeys(writer.marker for writer in writers):
         found = [each for each in writers if each.marker == marker and each.branch in {ref, None}]
         if found:
             best = next((each for each in found if each.branch == ref), found[0])
             yield _Asked(names=best.jobs, channel=ref, writer=best)
-
-
-def _of_any_branch(writer: Writer | None) -> Writer | None:
-    """Return what is known of a job that was named itself: runs for every branch are shown."""
-    return writer if writer is not None and writer.interval is not None else None
 
 
 def _shares(limit: int, number: int) -> list[int]:
@@ -220,8 +219,9 @@ def _find(reader: RunsReader, asked: _Asked, *, share: int, since: datetime | No
     last = JobRuns(job=asked.names[0], place=reader.url)
     for start in _starts(reader, asked, share=share, since=since):
         (last,) = reader.find({asked.names: start}).values()
-        enough = share and not asked.by_branch and len(last.runs) >= share
-        if last.failure is not None or enough or (asked.by_branch and share and len(last.runs) >= 4 * share):
+        # Of a job for several branches only some runs are for the one that is wanted.
+        wanted = 4 * share if asked.on_merge and asked.channel is not None else share
+        if last.failure is not None or (wanted and len(last.runs) >= wanted):
             break
     return last
 
@@ -250,7 +250,7 @@ class _Listed:
     def candidates(self, reader: RunsReader) -> list[Run]:
         """Return the runs that may be shown, newest first."""
         runs = list(reversed(reader.known(self.found).runs))
-        return [run for run in runs if not self.asked.by_branch or run.branch in {None, self.asked.channel}]
+        return [run for run in runs if run.branch is None or self.asked.is_for(run.branch)]
 
     def wants(self, reader: RunsReader) -> Iterator[tuple[str, Want]]:
         """Yield what is still to be read: results first, then what was tested."""
@@ -261,31 +261,28 @@ class _Listed:
         yield from ((self.found.job, Want(run.id, file)) for run in runs for file in self._logs(run))
 
     def _results(self, run: Run) -> Iterator[RunFile]:
-        if self.asked.by_branch and run.prowjob is None:
+        if self.asked.on_merge and run.prowjob is None:
             yield RunFile.PROWJOB
-        elif self.asked.by_branch and run.branch is None:
+            return
+        if self.asked.on_merge and run.branch is None:
             yield RunFile.STARTED
-        if run.result is None and not (self.asked.by_branch and run.prowjob is None):
+        if run.result is None:
             yield RunFile.FINISHED
 
     def _logs(self, run: Run) -> Iterator[RunFile]:
         told = run.result not in {None, Result.RUNNING}
-        if told and run.tested is None and not self.asked.by_branch:
+        if told and run.tested is None and not self.asked.on_merge:
             yield RunFile.LOG
 
     def shown(self, reader: RunsReader) -> ListedJob:
         """Return the job with its rows."""
-        runs = [
-            run
-            for run in self.candidates(reader)
-            if not self.asked.by_branch or run.branch == self.asked.channel
-        ]
+        runs = [run for run in self.candidates(reader) if self.asked.is_for(run.branch)]
         rows = runs[: self.share] if self.share else runs
         writer = self.asked.writer
         ref = self.asked.channel or (writer.branch if writer is not None else None)
         return ListedJob(
             job=self.found.job,
-            channel=self.asked.channel if self.asked.by_branch else None,
+            channel=self.asked.channel if self.asked.on_merge else None,
             marker=f"markers/{ref}/{writer.marker}" if writer is not None and ref is not None else None,
             runs=tuple(SeenRun.of(run, place=self.found.place) for run in rows),
             same=same_build(runs),

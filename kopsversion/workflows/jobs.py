@@ -354,7 +354,8 @@ class RunsReader:
 
     def read(self, wanted: Sequence[tuple[str, Want]]) -> bool:
         """Read files of runs, as many as the budget allows; return whether anything was read."""
-        fresh = [(job, want) for job, want in wanted if self._is_unread(job, want)][: self.left]
+        unread = dict.fromkeys((job, want) for job, want in wanted if self._is_unread(job, want))
+        fresh = list(unread)[: self.left]
         if not fresh or self._deadline.expired:
             return False
         self._read += len(fresh)

@@ -534,11 +534,11 @@ class TestWantsOnMerge:
 
     RUNS = tuple(merged(ago, None, UNREAD) for ago in range(40, 0, -1))
 
-    def test_the_newest_three(self) -> None:
+    def test_the_newest_two_and_the_first(self) -> None:
+        """The first run after the marker was written is the branch's own more often than any other."""
         wants = judged(self.RUNS, branch_marker(50), writer=ON_MERGE).wants
-        assert [(want.run, want.file) for want in wants] == [
-            (run.id, RunFile.PROWJOB) for run in reversed(self.RUNS[-3:])
-        ]
+        asked = (self.RUNS[-1], self.RUNS[-2], self.RUNS[0])
+        assert [(want.run, want.file) for want in wants] == [(run.id, RunFile.PROWJOB) for run in asked]
 
     def test_all_of_them(self) -> None:
         wants = judged(self.RUNS, branch_marker(50), writer=ON_MERGE, thorough=True).wants
@@ -556,7 +556,7 @@ class TestWantsOnMerge:
     def test_a_run_of_no_known_branch_is_said_to_be_one(self) -> None:
         run = evolve(self.RUNS[-1], prowjob=Absent(), started=Absent())
         report = judged((run,), branch_marker(50), writer=ON_MERGE)
-        assert report.reason == "for which branch 1 of its 1 runs were cannot be read"
+        assert report.reason == "the branch of 1 of its 1 run since then cannot be read"
         assert report.wants == ()
 
     def test_the_first_red_run_is_looked_for_from_the_other_end(self) -> None:

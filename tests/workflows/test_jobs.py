@@ -1,0 +1,362 @@
+"""The jobs behind the markers: found in few requests, whatever their store does, and never changing an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kopsversion.errors import AccessDeniedError
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER
+from kopsversion.model.policy import Policy
+from kopsversion.model.runs import LOG_LIMIT, Result, RunFile, first_id
+from kopsversion.model.writers import DEFAULT_WRITERS, POSTSUBMIT, Writer
+from kopsversion.rules.writers import Want, WriterReport, WriterState
+from kopsversion.stores.deadline import Deadline
+from kopsversion.stores.opening import open_store
+from kopsversion.workflows.job_runs import list_jobs
+from kopsversion.workflows.jobs import DEFAULT_JOBS, MOST_REQUESTS, JobsQuestion, RunsReader, place_of_jobs
+from kopsversion.workflows.latest import resolve_latest
+from kopsversion.workflows.listing import list_channel
+from kopsversion.workflows.survey import check_health
+from tests.builders import DAY, HOUR, NOW, alpha, patch
+from tests.fake_store import FakeStore
+from tests.gcs_server import GcsServer
+from tests.prow import JOBS, JOBS_BUCKET, MINUTE, PIPELINE, Prow
+from tests.scenes import FAST, Scene, every_hour, store_of
+from tests.strategies import hostile_texts
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+    from pathlib import Path
+
+    from kopsversion.rules.health import HealthReport
+    from kopsversion.stores.base import Store
+
+GREEN = f"markers/master/{GREEN_MARKER}"
+
+
+def prow_of(store: FakeStore) -> Prow:
+    return Prow(lambda name, data, at: store.add(name, data, at=at))
+
+
+def builds_and_markers(*, written: timedelta) -> FakeStore:
+    """A store in which all of master is well; its markers were written some time ago."""
+    store = FakeStore()
+    for n in range(1, 4):
+        store.add_build(alpha(n), at=NOW - written - (4 - n) * HOUR)
+    for name in (GREEN_MARKER, BRANCH_MARKER):
+        store.add_marker("master", name, alpha(3), at=NOW - written)
+    return store
+
+
+def check(store: Store, jobs: Store | str | None, **question: Any) -> HealthReport:
+    asked = JobsQuestion(wanted=True, place=jobs) if jobs is not None else None
+    return check_health(["master"], store=store, now=NOW, jobs=asked, **question)
+
+
+def writer(report: HealthReport, name: str = GREEN_MARKER) -> WriterReport:
+    return next(each for _, each in report.writers if each.marker.name == name)
+
+
+def red_for_a_day() -> FakeStore:
+    """Jobs of which the pipeline has been red since the marker was written, 25 hours ago."""
+    jobs = FakeStore(url="mem://jobs/")
+    prow = prow_of(jobs)
+    prow.run(PIPELINE, NOW - 26 * HOUR, tested=alpha(3), publishes=GREEN)
+    for hour in range(25, 0, -1):
+        prow.run(PIPELINE, NOW - hour * HOUR + MINUTE, passed=False, took=30 * MINUTE, publishes=GREEN)
+    prow.run(POSTSUBMIT, NOW - 25.2 * HOUR, took=20 * MINUTE, branch="master")
+    return jobs
+
+
+class TestCheck:
+    def test_a_red_writer_is_found_in_a_few_reads(self) -> None:
+        """One listing, and at most five reads of a marker tell since when, how often, and what was tested last."""
+        jobs = red_for_a_day()
+        report = check(builds_and_markers(written=25 * HOUR), jobs)
+        found = writer(report)
+        assert (found.state, found.runs, found.is_count_exact) == (WriterState.RED, 25, True)
+        assert found.last_good is not None
+        assert str(found.last_good.tested) == alpha(3)
+        of_green = [call for call in jobs.calls if PIPELINE in call]
+        assert sum(call.startswith("list") for call in of_green) == 1
+        assert sum(call.startswith("read") for call in of_green) <= 5
+        assert report.channels[0].findings[0].condition.code == "writer-red"
+        assert not report.is_healthy
+
+    def test_requests_are_counted(self) -> None:
+        store, jobs = builds_and_markers(written=25 * HOUR), red_for_a_day()
+        assert check(store, jobs).requests == len(store.calls) + len(jobs.calls)
+
+    def test_without_results_it_says_what_it_said(self) -> None:
+        """With the results taken away nothing is added but that they are not known."""
+        plain = check(builds_and_markers(written=25 * HOUR), None)
+        without = check(builds_and_markers(written=25 * HOUR), FakeStore(url="mem://jobs/"))
+        added = [finding.condition.code for finding in without.channels[0].findings]
+        assert added == ["writer-unknown", "writer-unknown"]
+        assert evolve(without.channels[0], writers=(), findings=()) == plain.channels[0]
+        assert without.is_healthy
+
+    def test_an_ignored_marker_has_no_writer(self) -> None:
+        policy = Policy(reported=(GREEN_MARKER,))
+        report = check(builds_and_markers(written=25 * HOUR), red_for_a_day(), policy_of=lambda _: policy)
+        assert [each.marker.name for _, each in report.writers] == [BRANCH_MARKER]
+
+    @pytest.mark.parametrize("pattern", ["*", "list*", "read*"])
+    def test_a_store_that_fails_fails_nothing(self, pattern: str) -> None:
+        """A listing denied, or files that cannot be read: the reason is said, and the command goes on."""
+        jobs = red_for_a_day()
+        jobs.fail(pattern, AccessDeniedError("403 for nobody", url="mem://jobs/"))
+        found = writer(check(builds_and_markers(written=25 * HOUR), jobs))
+        assert found.state is WriterState.UNKNOWN
+        assert "403 for nobody" in found.reason
+
+    def test_a_store_that_cannot_be_opened_fails_nothing(self) -> None:
+        found = writer(check(builds_and_markers(written=25 * HOUR), "gs://no bucket/"))
+        assert found.state is WriterState.UNKNOWN
+        assert "does not name a store" in found.reason
+
+    def test_a_job_that_was_renamed_is_found_by_its_older_name(self) -> None:
+        """Of several names the first that has runs counts."""
+        jobs = FakeStore(url="mem://jobs/")
+        prow_of(jobs).run("its-name-before", NOW - 2 * HOUR)
+        renamed = Writer(
+            marker=GREEN_MARKER, jobs=("its-name-now", "its-name-before"), branch="master", interval=HOUR
+        )
+        asked = JobsQuestion(wanted=True, place=jobs, writers=(renamed, *DEFAULT_WRITERS))
+        store = builds_and_markers(written=HOUR)
+        report = check_health(["master"], store=store, now=NOW, jobs=asked)
+        assert (writer(report).job, writer(report).state) == ("its-name-before", WriterState.GREEN)
+
+    def test_a_job_whose_results_end_is_idle(self) -> None:
+        """Where nothing is listed ``latest-build.txt`` tells since when, by the first name that has one."""
+        jobs = FakeStore(url="mem://jobs/")
+        old = first_id(NOW - 60 * HOUR)
+        jobs.add(f"{PIPELINE}/latest-build.txt", f"{old}\n")
+        found = writer(check(builds_and_markers(written=HOUR), jobs))
+        assert (found.state, found.since) == (WriterState.IDLE, old.moment)
+
+    @pytest.mark.parametrize("text", ["", "4711", "<html>", str(first_id(NOW + DAY))])
+    def test_what_is_no_id_is_no_last_run(self, text: str) -> None:
+        jobs = FakeStore(url="mem://jobs/")
+        jobs.add(f"{PIPELINE}/latest-build.txt", text)
+        assert writer(check(builds_and_markers(written=HOUR), jobs)).state is WriterState.UNKNOWN
+
+    def test_names_that_are_no_runs_and_later_runs_are_passed_over(self) -> None:
+        """Ids that are no snowflakes, stray directories, and with ``as_of`` what came later."""
+        jobs = red_for_a_day()
+        for stray in ("4711", "latest", "\x1b[31m", "9" * 19):
+            jobs.add(f"{PIPELINE}/{stray}/finished.json", b"{}")
+        prow_of(jobs).run(PIPELINE, NOW + HOUR)
+        assert writer(check(builds_and_markers(written=25 * HOUR), jobs)).runs == 25
+
+    def test_what_had_not_ended_had_no_result(self) -> None:
+        """At a moment in the past a run that ended since was on its way."""
+        jobs = FakeStore(url="mem://jobs/")
+        prow_of(jobs).run(PIPELINE, NOW - 2 * HOUR)
+        prow_of(jobs).run(PIPELINE, NOW - HOUR / 2, passed=False)
+        store = builds_and_markers(written=HOUR)
+        found = writer(check_health(["master"], store=store, as_of=NOW, jobs=JobsQuestion(place=jobs)))
+        assert found.state is WriterState.GREEN
+        assert found.on_way is not None
+
+    def test_with_no_time_left_nothing_is_read(self) -> None:
+        """The deadline of the command holds for jobs as well."""
+        jobs = red_for_a_day()
+        seconds = [0.0]
+        deadline = Deadline(60, clock=lambda: seconds[0])
+        reader = RunsReader(jobs, now=NOW, as_of=None, deadline=deadline, most_requests=40)
+        found = reader.find({(PIPELINE,): NOW - DAY})
+        run = found[PIPELINE,].runs[0]
+        assert reader.read([(PIPELINE, Want(run.id, RunFile.FINISHED))])
+        assert not reader.read([(PIPELINE, Want(run.id, RunFile.FINISHED))])
+        seconds[0] = 60.0
+        assert not reader.read([(PIPELINE, Want(run.id, RunFile.LOG))])
+
+
+BAD_FILES: dict[str, bytes] = {
+    "an HTML page": b"<!DOCTYPE html><html>sign in</html>",
+    "nothing": b"",
+    "a list": b"[]",
+    "a timestamp of 0": b'{"timestamp": 0, "passed": false}',
+    "milliseconds": b'{"timestamp": 1715014920000, "passed": false}',
+    "the future": b'{"timestamp": 32503680000, "passed": false}',
+    "results that disagree": b'{"timestamp": 1715014920, "passed": false, "result": "SUCCESS"}',
+    "lower case": b'{"passed": false, "result": "aborted", "metadata": {"uploader": "crier"}}',
+    "escapes": b'{"passed": false, "result": "\\u001b[31m<script>", "metadata": {"kops-version": "<b>\\u001b"}}',
+}
+
+
+@pytest.mark.parametrize("data", BAD_FILES.values(), ids=BAD_FILES)
+def test_a_result_of_any_kind_is_read_or_passed_over(data: bytes) -> None:
+    """The newest run's result is hostile text: it tells what it can, and what it cannot is not guessed."""
+    jobs = red_for_a_day()
+    prow_of(jobs).run(PIPELINE, NOW - HOUR / 4, passed=False, raw={RunFile.FINISHED: data})
+    found = writer(check(builds_and_markers(written=25 * HOUR), jobs))
+    assert found.state is WriterState.RED
+    assert found.runs == 26
+
+
+def test_a_log_without_end_is_read_no_further_than_its_first_mebibyte() -> None:
+    """What was tested stands near the beginning; a log of gigabytes is cut off."""
+    line = f"curl https://x/{alpha(2)}/linux/amd64/kops\n".encode()
+    for padding, tested in ((LOG_LIMIT // 2, alpha(2)), (LOG_LIMIT, None)):
+        jobs = FakeStore(url="mem://jobs/")
+        log = b"x" * padding + b"\n" + line + b"y" * LOG_LIMIT
+        prow_of(jobs).run(PIPELINE, NOW - 2 * HOUR, raw={RunFile.LOG: log})
+        found = writer(check(builds_and_markers(written=HOUR), jobs))
+        assert found.last_good is not None
+        assert (str(found.last_good.tested) if found.last_good.tested else None) == tested
+        assert found.promoted_untested == (found.last_good.tested if tested else None)
+
+
+# --------------------------------------------------------------------------------------------------
+# Where jobs lie
+
+
+def test_jobs_are_looked_at_where_they_are_known_to_lie(tmp_path: Path) -> None:
+    """Kops' own bucket and a directory with logs/ by default; what is said wins."""
+    official = "gs://k8s-staging-kops/kops/releases/"
+    assert place_of_jobs(JobsQuestion(), store=official) == DEFAULT_JOBS
+    assert place_of_jobs(JobsQuestion(wanted=False), store=official) is None
+    assert place_of_jobs(JobsQuestion(), store="gs://mine/") is None
+    assert place_of_jobs(JobsQuestion(wanted=True), store="gs://mine/") == DEFAULT_JOBS
+    assert place_of_jobs(JobsQuestion(place="gs://mine/logs/"), store="gs://mine/") == "gs://mine/logs/"
+    directory = tmp_path / "a b+c"
+    directory.mkdir()
+    url = open_store(str(directory), deadline=Deadline(1), environ={}).url
+    assert place_of_jobs(JobsQuestion(), store=url) is None
+    assert place_of_jobs(JobsQuestion(place=str(directory)), store=url) == str(directory)
+    (directory / "logs").mkdir()
+    assert place_of_jobs(JobsQuestion(), store=url) == str(directory / "logs")
+    assert place_of_jobs(JobsQuestion(place=str(directory)), store=url) == str(directory / "logs")
+
+
+# --------------------------------------------------------------------------------------------------
+# What it costs
+
+CHANNELS = ("master", "release-1.36", "release-1.35", "release-1.34", "release-1.33", "release-1.32")
+PIPELINES = {branch.branch: branch.jobs[0] for branch in DEFAULT_WRITERS if branch.branch is not None}
+
+
+def six_channels(server: GcsServer, *, red: timedelta, jobs_bucket: str = JOBS_BUCKET) -> None:
+    """Six channels, all markers of which stand still since all jobs are red."""
+    builds = {**every_hour((alpha(n, minor="1.37") for n in range(1, 30)), last=NOW - red - HOUR)}
+    markers = {("master", name): alpha(29, minor="1.37") for name in (GREEN_MARKER, BRANCH_MARKER)}
+    for channel in CHANNELS[1:]:
+        minor = channel.removeprefix("release-")
+        builds |= every_hour((patch(n, minor=minor) for n in range(1, 30)), last=NOW - red - HOUR)
+        markers[channel, BRANCH_MARKER] = patch(29, minor=minor)
+        if channel in PIPELINES:
+            markers[channel, GREEN_MARKER] = patch(29, minor=minor)
+    Scene(builds=builds, markers=markers).put(server)
+    held = server.bucket(jobs_bucket)
+    prow = Prow(lambda name, data, at: held.add(f"logs/{name}", data, at=at))
+    for job in PIPELINES.values():
+        prow.run(job, NOW - red - 1.5 * HOUR, tested=alpha(29, minor="1.37"))
+        for hour in range(int(red / HOUR)):
+            prow.run(job, NOW - (hour + 0.1) * HOUR, passed=None if hour == 0 else False, took=30 * MINUTE)
+    for number in range(300):
+        branch = CHANNELS[number % len(CHANNELS)]
+        prow.run(
+            POSTSUBMIT, NOW - red - HOUR + number * red / 300, passed=False, branch=branch, took=5 * MINUTE
+        )
+
+
+def checked(server: GcsServer, *, with_jobs: bool) -> tuple[HealthReport, int]:
+    server.forget()
+    place = open_store(
+        JOBS, deadline=Deadline(60), attempts=FAST, environ={"STORAGE_EMULATOR_HOST": server.url}
+    )
+    report = check_health(
+        CHANNELS,
+        store=store_of(server),
+        now=NOW,
+        jobs=JobsQuestion(place=place) if with_jobs else None,
+        timeout=120,
+    )
+    return report, len(server.requests)
+
+
+@pytest.mark.parametrize("days", [1, 60])
+def test_six_channels_cost_forty_requests_more(days: int) -> None:
+    """One listing a job, shared by all its markers, and few reads, however long the jobs have been red."""
+    with GcsServer() as server:
+        six_channels(server, red=days * DAY)
+        plain, before = checked(server, with_jobs=False)
+        report, after = checked(server, with_jobs=True)
+        print(
+            "CHECK",
+            before,
+            after,
+            [(e.marker.path, str(e.state)) for _, e in report.writers if e.state != "red"],
+        )
+        assert after - before <= 40
+        assert report.requests == after
+        assert plain.requests == before
+        for channel in report.channels:
+            for each in channel.writers:
+                if each.marker.name == GREEN_MARKER:
+                    assert (each.state, each.runs) == (WriterState.RED, days * 24 - 1)
+        postsubmit = [each for _, each in report.writers if each.marker.name == BRANCH_MARKER]
+        assert {each.state for each in postsubmit} <= {WriterState.RED, WriterState.UNKNOWN}
+        assert WriterState.RED in {each.state for each in postsubmit}
+        assert all(not each.is_count_exact for each in postsubmit if each.state is WriterState.RED)
+
+
+def test_the_budget_holds_when_every_job_is_elsewhere() -> None:
+    """Also where nothing is found under any name."""
+    with GcsServer() as server:
+        six_channels(server, red=DAY, jobs_bucket="another-bucket")
+        server.bucket(JOBS_BUCKET)
+        _, before = checked(server, with_jobs=False)
+        report, after = checked(server, with_jobs=True)
+        assert after - before <= MOST_REQUESTS
+        assert {each.state for _, each in report.writers} == {WriterState.UNKNOWN}
+
+
+def test_a_list_of_twenty_runs_costs_little_more_than_one_of_builds() -> None:
+    """At most 25 requests more than the same number of builds."""
+    with GcsServer() as server:
+        six_channels(server, red=60 * DAY)
+        server.forget()
+        list_channel("master", store=store_of(server), now=NOW, limit=20)
+        builds = len(server.requests)
+        place = open_store(
+            JOBS, deadline=Deadline(60), attempts=FAST, environ={"STORAGE_EMULATOR_HOST": server.url}
+        )
+        for selectors in (["master"], [PIPELINE], [POSTSUBMIT], ["release-1.36", "release-1.32"]):
+            server.forget()
+            listing = list_jobs(selectors, question=JobsQuestion(place=place), now=NOW, limit=20)
+            print("LIST", selectors, builds, len(server.requests))
+            assert len(server.requests) <= builds + 25
+            assert listing.requests == len(server.requests)
+            assert sum(len(job.runs) for job in listing.jobs) <= 20
+
+
+# --------------------------------------------------------------------------------------------------
+# No answer changes
+
+results = st.sampled_from([*Result, None])
+
+
+@given(st.lists(st.tuples(st.integers(1, 400), st.booleans() | st.none(), hostile_texts()), max_size=8))
+def test_no_result_changes_an_answer(runs: list[tuple[int, bool | None, str]]) -> None:
+    """Whatever jobs came to, the build chosen, the verdicts and the builds seen are the same."""
+    jobs = FakeStore(url="mem://jobs/")
+    for ago, passed, text in runs:
+        raw = {RunFile.LOG: text.encode(errors="replace"), RunFile.STARTED: text.encode(errors="replace")}
+        prow_of(jobs).run(PIPELINE, NOW - ago * MINUTE * 10, passed=passed, raw=raw)
+    store = builds_and_markers(written=30 * HOUR)
+    before = resolve_latest("master", store=store, now=NOW)
+    plain, explained = check(store, None), check(store, jobs)
+    after = resolve_latest("master", store=store, now=NOW)
+    assert after == before
+    (one,), (other,) = plain.channels, explained.channels
+    assert evolve(other, writers=(), findings=()) == evolve(one, findings=())
+    known = [finding.condition for finding in one.findings]
+    assert [each.condition for each in other.findings if each.condition in known] == known
