@@ -6,12 +6,14 @@ ordered, attributed or judged.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
 
 from kopsversion.cli.console import DEGRADED, Console, command
 from kopsversion.cli.effects import effect_options
+from kopsversion.cli.job_options import jobs_options, jobs_question
 from kopsversion.cli.options import (
     CHANNELS,
     ENVIRONMENT,
@@ -23,10 +25,14 @@ from kopsversion.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kopsversion.cli.effects import Effects
+    from kopsversion.cli.job_options import JobsChoice
     from kopsversion.cli.options import LadderQuestion, StoreQuestion
     from kopsversion.model.answer import Resolution
     from kopsversion.model.policy import Policy
+    from kopsversion.model.tables import Table
 
 __all__ = ["resolve"]
 
@@ -95,6 +101,7 @@ no terminal.
     help="Exit with status 3, after answering, when a condition is a warning or worse.",
 )
 @effect_options
+@jobs_options
 @store_options
 @ladder_options
 @policy_options
@@ -103,6 +110,7 @@ def resolve(
     *,
     selector: str,
     effects: Effects,
+    choice: JobsChoice,
     question: StoreQuestion,
     ladder: LadderQuestion,
     policy: Policy,
@@ -121,6 +129,7 @@ def resolve(
     from kopsversion.model.channel import BRANCH_MARKER
     from kopsversion.workflows.latest import resolve_latest
 
+    begun = monotonic()
     if explain or output == "table":
         # A reader wants the other marker's verdict too, and what the build before had: a few requests more.
         policy = evolve(policy, reported=(BRANCH_MARKER,), compare_artifacts=True)
@@ -133,11 +142,29 @@ def resolve(
     if explain:
         from kopsversion.model.answer import explanation
 
-        console.show(explanation(resolution))
+        jobs: tuple[Table, ...] = ()
+        if effects.from_lock is None:
+            seconds = question["timeout"] - (monotonic() - begun)
+            jobs = _jobs_tables(resolution, choice, as_of=question["as_of"], seconds=seconds)
+        console.show([*explanation(resolution), *jobs])
     else:
         console.conditions(resolution.conditions)
     _answer(console, resolution, output=output, marker_url=effects.marker_url)
     return DEGRADED if strict and resolution.is_degraded else 0
+
+
+def _jobs_tables(
+    resolution: Resolution, choice: JobsChoice, *, as_of: datetime | None, seconds: float
+) -> tuple[Table, ...]:
+    """Say what became of the jobs that write markers which could not be used."""
+    from kopsversion.model.tables import Table
+    from kopsversion.stores.deadline import Deadline
+    from kopsversion.workflows.jobs import explain_answer
+
+    told = explain_answer(resolution, jobs_question(choice), as_of=as_of, deadline=Deadline(seconds))
+    rows = tuple((condition.severity, condition.code, condition.message) for condition in told)
+    table = Table(title="Jobs", columns=("severity", "code", "what to know"), rows=rows)
+    return (table,) if rows else ()
 
 
 def _answer(console: Console, resolution: Resolution, *, output: str, marker_url: str | None) -> None:

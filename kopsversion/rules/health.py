@@ -28,7 +28,7 @@ from kopsversion.rules.freshness import unbuilt
 from kopsversion.rules.inquiry import Inquiry, Unknown
 from kopsversion.rules.resolver import decide
 from kopsversion.rules.verdicts import judge
-from kopsversion.rules.writer_conditions import Surroundings, writer_conditions
+from kopsversion.rules.writer_conditions import Surroundings, causes_first, writer_conditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -501,7 +501,7 @@ def with_writers(health: ChannelHealth, reports: Iterable[WriterReport], *, now:
         uploaded=health.newest.uploaded if health.newest else None,
         merges=health.commits_behind,
     )
-    writers = tuple(sorted(reports, key=lambda report: report.writer.interval is not None))
+    writers = causes_first(reports)
     causes = [condition for report in writers for condition in writer_conditions(report, around, now=now)]
     known = [finding.condition for finding in health.findings]
     return evolve(health, writers=writers, findings=findings_of([*causes, *known]))

@@ -16,7 +16,7 @@ from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.writers import WriterState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from kopsversion.model.answer import Datum
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kopsversion.model.version import BuildVersion
     from kopsversion.rules.writers import WriterReport
 
-__all__ = ["Surroundings", "link_of", "writer_conditions"]
+__all__ = ["Surroundings", "causes_first", "link_of", "writer_conditions"]
 
 
 @frozen(kw_only=True)
@@ -51,6 +51,11 @@ def writer_conditions(report: WriterReport, around: Surroundings, *, now: dateti
         now: the moment of the judgement, UTC.
     """
     return tuple(_conditions(report, around, now=now))
+
+
+def causes_first(reports: Iterable[WriterReport]) -> tuple[WriterReport, ...]:
+    """Put the jobs that build before those that promote what was built."""
+    return tuple(sorted(reports, key=lambda report: report.writer.interval is not None))
 
 
 def link_of(report: WriterReport, run: Run) -> str:

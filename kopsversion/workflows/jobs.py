@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from attrs import evolve, frozen
 
 from kopsversion.errors import ObjectNotFoundError, StoreError, UsageError
+from kopsversion.model.answer import Rung, Verdict
 from kopsversion.model.layout import JOBS, OFFICIAL_ROOT
 from kopsversion.model.runs import (
     Absent,
@@ -30,6 +31,7 @@ from kopsversion.model.runs import (
 )
 from kopsversion.model.writers import DEFAULT_WRITERS, Writer, writer_of
 from kopsversion.rules.health import with_writers
+from kopsversion.rules.writer_conditions import Surroundings, causes_first, writer_conditions
 from kopsversion.rules.writers import JobRuns, Want, judge_writer, window_start
 from kopsversion.stores.deadline import AT_ONCE, side_by_side
 from kopsversion.workflows.stores import opened
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from kopsversion.model.answer import Condition, Resolution
     from kopsversion.model.bucket import Marker
     from kopsversion.rules.health import HealthReport
     from kopsversion.rules.writers import WriterReport
@@ -51,6 +54,7 @@ __all__ = [
     "JobsQuestion",
     "RunsReader",
     "WriterCase",
+    "explain_answer",
     "explain_health",
     "explain_writers",
     "place_of_jobs",
@@ -228,6 +232,51 @@ def explain_health(
         for health in report.channels
     ]
     return evolve(report, channels=tuple(channels), requests=report.requests + requests)
+
+
+def explain_answer(
+    resolution: Resolution,
+    question: JobsQuestion,
+    *,
+    as_of: datetime | None,
+    deadline: Deadline,
+) -> tuple[Condition, ...]:
+    """Say what became of the writers of the markers that an answer could not use; the answer stays what it is.
+
+    Asked is only where the store itself could be: not of an answer that a marker alone, or a state file, gives.
+
+    Parameters:
+        resolution: the answer.
+        question: whether to look at jobs, and where.
+        as_of: what ended after it had no result yet, UTC; ``None`` for the present.
+        deadline: nothing waits longer.
+    """
+    place = place_of_jobs(question, store=resolution.store)
+    if place is None or resolution.rung not in {Rung.FULL, Rung.LISTING}:
+        return ()
+    old = any(condition.code in {"builds-old", "builds-stalled"} for condition in resolution.conditions)
+    cases = [
+        WriterCase(writer=writer, marker=report.marker, waits=report.verdict is Verdict.STALE)
+        for report in resolution.markers
+        if (report.verdict is not Verdict.CURRENT or old)
+        and report.verdict is not Verdict.LAGGING
+        and (writer := writer_of(question.writers, ref=report.marker.ref, name=report.marker.name))
+        is not None
+    ]
+    if not cases:
+        return ()
+    newest = resolution.newest or resolution.version
+    around = Surroundings(
+        newest=newest, uploaded=resolution.uploaded if newest == resolution.version else None
+    )
+    explained, _ = explain_writers(
+        cases, place=place, now=resolution.now, as_of=as_of, deadline=deadline, most_requests=12
+    )
+    return tuple(
+        condition
+        for report in causes_first(explained)
+        for condition in writer_conditions(report, around, now=resolution.now)
+    )
 
 
 # --------------------------------------------------------------------------------------------------
