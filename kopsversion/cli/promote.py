@@ -97,7 +97,7 @@ One line: "wrote" or "would write" or "left", the marker, what it named, what it
     required=True,
     allow_from_autoenv=False,  # KOPSVERSION_MARKER names the markers to trust
     metavar="NAME",
-    help="The marker's file name, as in latest-ci-updown-green.txt.",
+    help="The marker's file name, as in latest-ci-updown-green.txt, or /latest.txt for one beside the builds.",
 )
 @click.option(
     "--build", type=Parsed("version", _parse_build), metavar="VERSION", help="The build that was tested."
@@ -119,9 +119,8 @@ One line: "wrote" or "would write" or "left", the marker, what it named, what it
     "--format",
     "body_format",
     type=click.Choice(["url", "version"]),
-    default="url",
-    show_default=True,
-    help="What the marker holds: the base URL, as kops writes it, or the version alone.",
+    help="What the marker holds: the base URL, as kops writes it below markers/, or the version alone, as at the "
+    "root. [default: by place]",
 )
 @store_options
 @build_options
@@ -134,7 +133,7 @@ def promote(
     from_lock: Path | None,
     allow_rollback: str | None,
     dry_run: bool,
-    body_format: str,
+    body_format: str | None,
     question: StoreQuestion,
     policy: Policy,
 ) -> None:
@@ -153,7 +152,9 @@ def promote(
     clone = CloneSource.of(
         repo=question["repo"], nearby=question["nearby"], ref=question["ref"], deadline=deadline
     ).open(channel)
-    if body_format == "version":
+    at_root = marker_name.startswith("/")
+    written = body_format or ("version" if at_root else "url")
+    if written == "version" and not at_root:
         console.log(
             "warning",
             "a marker of the version alone names a build beside the marker to kubetest2, not below the root",
@@ -167,7 +168,7 @@ def promote(
         now=now,
         deadline=deadline,
         clone=clone,
-        body_format=BodyFormat(body_format),
+        body_format=BodyFormat(written),
         rollback_reason=allow_rollback,
         dry_run=dry_run,
     )

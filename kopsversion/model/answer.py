@@ -60,6 +60,8 @@ class Verdict(StrEnum):
     EXCLUDED = "excluded"
     """Names a build that the question passes over by request."""
     WRONG_CHANNEL = "wrong-channel"
+    UNUSABLE = "unusable"
+    """Names a build in a form that its own consumers cannot use where it stands."""
     FOREIGN = "foreign"
     MALFORMED = "malformed"
     MISSING = "missing"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 
 from attrs import Factory, field, frozen
 
@@ -73,11 +73,28 @@ class Build:
         return min(times, default=None)
 
 
+class Form(StrEnum):
+    """How a marker's text names a build, which decides who can follow it (DESIGN section 2)."""
+
+    URL = "url"
+    """A base URL."""
+    VERSION = "version"
+    """The bare version, which consumers look for beside the marker."""
+    TAG = "tag"
+    """A version with a ``v`` before it, which no directory has."""
+
+
 @frozen
 class Named:
-    """A marker's text names a version; whether such a build exists is another question."""
+    """A marker's text names a version; whether such a build exists is another question.
+
+    Attributes:
+        version: the version.
+        form: how it is written. Two texts that name the same version say the same.
+    """
 
     version: BuildVersion
+    form: Form = field(default=Form.URL, eq=False)
 
 
 @frozen
@@ -123,8 +140,8 @@ class Marker:
     """A small file that names a build (DESIGN section 6).
 
     Attributes:
-        ref: the branch or tag whose directory it is in, as in ``master``.
-        name: its file name, as in ``latest-ci-updown-green.txt``.
+        ref: the branch or tag whose marker it is, as in ``master``.
+        name: its file name, as in ``latest-ci-updown-green.txt``; at the root with a slash, ``/latest.txt``.
         reading: what it says.
         written: when, UTC, where known.
         generation: the object's generation, where it has one.
@@ -141,7 +158,21 @@ class Marker:
     @property
     def path(self) -> str:
         """The object's name below the root."""
-        return f"markers/{self.ref}/{self.name}"
+        return self.name.removeprefix("/") if self.is_at_root else f"markers/{self.ref}/{self.name}"
+
+    @property
+    def is_at_root(self) -> bool:
+        """Whether it lies beside the builds, as ``/latest.txt`` does."""
+        return self.name.startswith("/")
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether its consumers can follow the form in which it names a build, where it stands.
+
+        They look for a bare version beside the marker, and there are builds at the root only.
+        """
+        form = self.reading.form if isinstance(self.reading, Named) else Form.URL
+        return form is Form.URL or (form is Form.VERSION and self.is_at_root)
 
     @property
     def version(self) -> BuildVersion | None:

@@ -76,6 +76,11 @@ class Channel:
         """The markers that consumers of this channel trust, best first (DESIGN section 7)."""
         return (GREEN_MARKER, BRANCH_MARKER)
 
+    @property
+    def root_marker(self) -> str:
+        """The marker beside the builds that holds the channel's bare version, as in ``/latest-1.37.txt``."""
+        return "/latest.txt" if self.is_master else f"/latest-{self.minor}.txt"
+
     def must_have(self, marker: str) -> bool:
         """Tell whether something is wrong where the channel lacks one of its default markers.
 

@@ -12,11 +12,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from kopsversion.errors import InvalidVersionError, UsageError, quoted
-from kopsversion.model.bucket import Foreign, Malformed, Named
-from kopsversion.model.channel import Channel
+from kopsversion.model.bucket import Foreign, Form, Malformed, Named
+from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _HOSTS = ("gs://", _PUBLIC_HOST, "https://storage.cloud.google.com/")
 MARKERS = "markers/"
 JOBS = "logs/"
 """Where a directory keeps the results of jobs, beside its builds; kops' bucket has none."""
+ROOT_MARKERS = "latest"
+"""What the names of markers at the root begin with: ``latest.txt`` and ``latest-1.37.txt``, by kops pull 18786."""
 
 MARKER_LIMIT = 1024
 """Bytes. A marker is one URL and a newline; anything larger is an error page (DESIGN section 6)."""
@@ -49,7 +51,12 @@ _ARTIFACT_PATH = re.compile(
     r"(?:[0-9A-Za-z_+-][0-9A-Za-z._+-]{0,120}/){0,8}[0-9A-Za-z_+-][0-9A-Za-z._+-]{0,120}"
 )
 _OWN_PORT = {"http": 80, "https": 443}
+_ROOT_MARKER = re.compile(r"latest(?:-((?:0|[1-9][0-9]{0,3})\.(?:0|[1-9][0-9]{0,3})))?\.txt")
 _MARKER_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,100}")
+
+
+MAIN = "main"
+"""What many repositories call the branch that is master in kops'."""
 
 
 class Skipped(StrEnum):
@@ -120,17 +127,32 @@ def read_artifact_path(name: str, *, version: BuildVersion) -> str | None:
 
 
 def marker_path(ref: str, name: str) -> str:
-    """Return the object name of a marker, relative to the root."""
-    return f"{MARKERS}{ref}/{name}"
+    """Return the object name of a marker, relative to the root; ``/latest.txt`` lies there itself."""
+    return name[1:] if name.startswith("/") else f"{MARKERS}{ref}/{name}"
 
 
 def read_marker_path(path: str) -> tuple[str, str] | None:
-    """Read ``markers/<ref>/<name>`` into ref and name, or ``None`` if it is not one of a marker."""
+    """Read ``markers/<ref>/<name>`` or ``latest-1.37.txt`` into ref and name, or ``None`` if it is no marker's."""
+    channel = _root_channel(path)
+    if channel is not None:
+        return channel.ref, channel.root_marker
     parts = path.split("/")
     if len(parts) != 3 or parts[0] != "markers":
         return None
     _, ref, name = parts
     return (ref, name) if _REF.fullmatch(ref) and _MARKER_NAME.fullmatch(name) else None
+
+
+def is_root_marker(name: str) -> bool:
+    """Tell whether an object at the root is a marker, such as ``latest.txt``."""
+    return _root_channel(name) is not None
+
+
+def _root_channel(name: str) -> Channel | None:
+    match = _ROOT_MARKER.fullmatch(name)
+    if match is None:
+        return None
+    return Channel(MASTER if match[1] is None else f"release-{match[1]}")
 
 
 def read_checksum(data: bytes) -> str | None:
@@ -147,12 +169,14 @@ def check_marker_name(name: str) -> str:
     """Return a marker's file name that a user gave, if it can be one.
 
     Raises:
-        UsageError: it is empty, a path, or has other characters than letters, digits, ``.``, ``_``, ``-``.
+        UsageError: it is empty, a path, or has other characters than letters, digits, ``.``, ``_``, ``-``; of the
+            markers at the root only ``/latest.txt`` and those like ``/latest-1.37.txt`` are known.
     """
-    if _MARKER_NAME.fullmatch(name) is None:
+    if _MARKER_NAME.fullmatch(name) is None and not (name.startswith("/") and is_root_marker(name[1:])):
         raise UsageError(
             f"{quoted(name)} is not the name of a marker",
-            hint="give the file name alone, such as latest-ci.txt or latest-ci-updown-green.txt",
+            hint="give the file name alone, such as latest-ci.txt or latest-ci-updown-green.txt, "
+            "or /latest.txt or /latest-1.37.txt for one beside the builds",
         )
     return name
 
@@ -218,7 +242,7 @@ def read_marker_body(data: bytes, *, roots: Iterable[str]) -> Named | Foreign | 
 def _read_version(text: str) -> Named | Malformed:
     repaired = re.sub(r"%2B| ", "+", text, count=1, flags=re.IGNORECASE)
     try:
-        return Named(_without_v(repaired))
+        return Named(_without_v(repaired), Form.TAG if text.startswith("v") else Form.VERSION)
     except InvalidVersionError:
         return Malformed("holds neither a version nor the URL of a build")
 
@@ -238,7 +262,7 @@ def _read_url(text: str, *, roots: Iterable[str]) -> Named | Foreign | Malformed
         return Malformed("holds a URL that cannot be read")
     if place not in {_place(known) for known in roots}:
         return Foreign("names a place outside the store")
-    return reading
+    return evolve(reading, form=Form.URL)
 
 
 def _place(root: str) -> tuple[str, str, str] | None:
@@ -284,10 +308,12 @@ class Selector:
     Attributes:
         target: the channel, or the version.
         marker: the marker to cross-check, where the question was a marker's URL.
+        alias: what was asked for, where it is no name of kops' own: ``main``, which is read as master.
     """
 
     target: Channel | BuildVersion
     marker: str | None = None
+    alias: str | None = None
 
     @property
     def channel(self) -> Channel | None:
@@ -303,13 +329,16 @@ def read_selector(text: str) -> Selector:
 
     Parameters:
         text: ``master``, ``latest``, ``release-1.30``, ``1.30``, a version, or the URL of a marker such as
-            ``https://…/markers/master/latest-ci.txt``, which names the channel and the marker to cross-check.
+            ``https://…/markers/master/latest-ci.txt`` or ``https://…/latest-1.37.txt``, which names the channel and
+            the marker to cross-check; the URL of a tag's marker names that version. ``main`` is read as master.
 
     Raises:
         UsageError: it is none of these.
     """
     if "://" in text:
         return _read_marker_url(text)
+    if text == MAIN:
+        return Selector(Channel(MASTER), alias=MAIN)
     with suppress(UsageError):  # channels first: what is no version costs more to refuse
         return Selector(Channel.parse(text))
     try:
@@ -324,12 +353,19 @@ def read_selector(text: str) -> Selector:
 
 def _read_marker_url(text: str) -> Selector:
     head, slash, tail = text.rpartition("/markers/")
-    parts = read_marker_path(f"markers/{tail}") if slash and head else None
+    path = f"markers/{tail}"
+    if not slash:
+        head, _, path = text.rpartition("/")
+    parts = read_marker_path(path) if head and not head.endswith(":/") else None
     if parts is None:
         raise UsageError(
             f"{quoted(text)} is not the URL of a marker",
-            hint="the URL of a marker ends in /markers/<branch>/<name>.txt, as in "
+            hint="the URL of a marker ends in /markers/<branch>/<name>.txt, /latest.txt or /latest-1.37.txt, as in "
             f"{OFFICIAL_ROOT}markers/master/latest-ci.txt",
         )
     ref, name = parts
-    return Selector(Channel.parse(ref), marker=name)
+    try:
+        # A tag's marker is written once, by the build of that tag: what it names is the tag's version.
+        return Selector(_without_v(ref))
+    except InvalidVersionError:
+        return Selector(Channel.parse(ref), marker=name)

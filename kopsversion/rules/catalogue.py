@@ -89,6 +89,11 @@ CATALOGUE: Mapping[str, Entry] = {
         "and the builds themselves agree on that and it was passed over; a warning where it may be the answer.",
         "Give a clone of kops with --repo, which tells the order; see whether a version was raised and taken back.",
     ),
+    "channel-renamed": Entry(
+        _INFO,
+        "A channel was asked for by a name that kops does not use: main is read as master.",
+        "Nothing to do: ask for master, which is what the branch is called.",
+    ),
     "clone-ambiguous": Entry(
         _EITHER,
         "The newest build's abbreviated commit fits several commits of the clone.",
@@ -160,6 +165,16 @@ CATALOGUE: Mapping[str, Entry] = {
         _EITHER,
         "The marker holds no version.",
         "Write it anew, as one URL and a newline; see what wrote it last.",
+    ),
+    "marker-unusable": Entry(
+        _EITHER,
+        "The marker names a build in a form that its consumers cannot use where it stands.",
+        "Write it anew: below markers/ as one URL and a newline, at the root as a URL or the bare version.",
+    ),
+    "marker-disagrees": Entry(
+        _WARNING,
+        "The marker at the root and the branch's latest-ci.txt name different builds.",
+        "Look at the branch's postsubmit job, which writes both, and at who else writes one of them.",
     ),
     "marker-missing": Entry(
         _EITHER,

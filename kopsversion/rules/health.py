@@ -22,6 +22,7 @@ from kopsversion.model.answer import USABLE, Condition, MarkerReport, Refusal, R
 from kopsversion.model.needs import ListArtifacts, Undecided
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count, duration, moment
+from kopsversion.rules.agreement import disagreement
 from kopsversion.rules.catalogue import CATALOGUE
 from kopsversion.rules.conditions import about_setting_back, worst_first
 from kopsversion.rules.freshness import unbuilt
@@ -536,7 +537,9 @@ def _with_build(
         testable=testable,
         commits_behind=merges.behind if merges is not None else None,
         markers=markers,
-        findings=findings_of([*conditions, *_about_old_markers(markers, inquiry)]),
+        findings=findings_of(
+            [*conditions, *_about_old_markers(markers, inquiry), *_about_agreement(inquiry)]
+        ),
         builds=_timeline(seen, now=inquiry.now),
         refused=_refused(seen),
     )
@@ -613,6 +616,14 @@ def _weighed(condition: Condition, markers: Iterable[MarkerHealth]) -> Condition
         for marker in markers
     )
     return evolve(condition, severity=Severity.WARNING) if matters else condition
+
+
+def _about_agreement(inquiry: Inquiry) -> tuple[Condition, ...]:
+    """Say that the marker at the root disagrees with the branch's own, where there is one."""
+    if inquiry.channel.root_marker not in inquiry.policy.markers:
+        return ()
+    found = disagreement(inquiry)
+    return () if found is None else (found,)
 
 
 def _about_old_markers(markers: Iterable[MarkerHealth], inquiry: Inquiry) -> Iterator[Condition]:

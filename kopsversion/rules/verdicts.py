@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from kopsversion.model.answer import MarkerReport, Refusal, RefusalKind, Verdict
-from kopsversion.model.bucket import Build, Foreign, Later, Malformed, Marker, Missing, Unreachable
+from kopsversion.model.bucket import (
+    Build,
+    Foreign,
+    Form,
+    Later,
+    Malformed,
+    Marker,
+    Missing,
+    Named,
+    Unreachable,
+)
 from kopsversion.model.channel import BRANCH_MARKER, Certainty, minor_key
 from kopsversion.model.needs import ListArtifacts, ListUploads
 from kopsversion.model.wording import duration
@@ -51,8 +61,19 @@ def judge(marker: Marker, inquiry: Inquiry) -> MarkerReport | Unknown:
             return _report(marker, Verdict.UNKNOWN, reading.reason)
         case Unreachable():
             return _report(marker, Verdict.UNREACHABLE, reading.reason)
+        case _ if not marker.is_usable:
+            return _report(marker, Verdict.UNUSABLE, _unusable(marker, reading))
         case _:
             return _judge_named(marker, reading.version, inquiry)
+
+
+def _unusable(marker: Marker, reading: Named) -> str:
+    if reading.form is Form.TAG:
+        return f"names {reading.version} with a v before it, and no build's directory is called so"
+    return (
+        f"names {reading.version} without a URL: its consumers look for that beside the marker, in "
+        f"{marker.path.rpartition('/')[0]}/, where no build is"
+    )
 
 
 def _report(marker: Marker, verdict: Verdict, message: str, lag: timedelta | None = None) -> MarkerReport:
@@ -179,7 +200,7 @@ def _judge_held(
 
 def is_written_last(marker: Marker) -> bool:
     """Tell whether every build writes the marker, after all its other files (DESIGN section 6)."""
-    return marker.name == BRANCH_MARKER
+    return marker.name == BRANCH_MARKER or marker.is_at_root
 
 
 def limit_of(marker: Marker, policy: Policy) -> timedelta:

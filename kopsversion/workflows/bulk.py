@@ -38,6 +38,7 @@ class BulkStore(WrappedStore):
     def __init__(self, inner: Store) -> None:
         super().__init__(inner)
         self._markers: Listing | None = None
+        self._root_markers: Listing | None = None
         self._names: Listing | None = None
         self._uploads: Listing | None = None
         self._builds: dict[str, Listing] = {}
@@ -56,6 +57,10 @@ class BulkStore(WrappedStore):
                 if self._markers is None:
                     self._markers = self.inner.list(prefix)
                 return self._markers
+            case layout.ROOT_MARKERS, "/", "":
+                if self._root_markers is None:
+                    self._root_markers = self.inner.list(prefix, delimiter=delimiter)
+                return self._root_markers
             case _, "", "" if prefix in self._builds:
                 return self._builds[prefix]
             case _, "/", "" if self._names is not None and _is_below_major(prefix):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from attrs import field, frozen
 
-from kopsversion.errors import ObjectNotFoundError
+from kopsversion.errors import ObjectNotFoundError, StoreError
 from kopsversion.model import layout
 from kopsversion.model.bucket import Artifact, Build, Later, Marker, Missing
 from kopsversion.model.channel import minor_key
@@ -28,6 +28,7 @@ from kopsversion.model.needs import (
 from kopsversion.model.rough import highest, read_roughly
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.testable import required_paths
+from kopsversion.stores.base import Listing
 from kopsversion.stores.deadline import all_side_by_side
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from kopsversion.model.bucket import MarkerReading
     from kopsversion.model.rough import RoughName
-    from kopsversion.stores.base import Content, Listing, Store
+    from kopsversion.stores.base import Content, Store
     from kopsversion.stores.deadline import Deadline
 
 T = TypeVar("T")
@@ -233,15 +234,25 @@ class Fetcher:
         return Learnt(marker=marker, round_trips=read.round_trips)
 
     def _marker_names(self) -> Learnt:
-        listing = self._store.list(layout.MARKERS)
+        calls = [partial(self._store.list, layout.MARKERS), partial(list_root_markers, self._store)]
+        below, beside = all_side_by_side(calls, deadline=self._deadline, url=self._store.url)
         # With as_of, one that was written later may have been there before: what it held then is not known.
-        names = [stored.name for stored in listing.objects]
+        names = [stored.name for stored in below.objects]
         paths = [layout.read_marker_path(name) for name in names if not name.endswith("/")]
         odd = paths.count(None)
+        paths += [layout.read_marker_path(stored.name) for stored in beside.objects]
         return Learnt(
             marker_names=frozenset(path for path in paths if path is not None),
             skipped={layout.Skipped.ODD_MARKER: odd} if odd else {},
         )
+
+
+def list_root_markers(store: Store) -> Listing:
+    """List the markers beside the builds; a store that will not tell is asked of none, since few branches have one."""
+    try:
+        return store.list(layout.ROOT_MARKERS, delimiter="/")
+    except StoreError:
+        return Listing(objects=(), prefixes=())
 
 
 def _numbers(listing: Listing, *, parent: str, skipped: Counter[str]) -> list[str]:
@@ -253,9 +264,13 @@ def _numbers(listing: Listing, *, parent: str, skipped: Counter[str]) -> list[st
             numbers.append(number)
         elif not prefix.startswith((layout.MARKERS, layout.JOBS)):
             skipped[layout.Skipped.EMPTY_SEGMENT if prefix.startswith("/") else layout.Skipped.FOREIGN] += 1
-    if strays := sum(not stored.name.startswith((layout.MARKERS, layout.JOBS)) for stored in listing.objects):
+    if strays := sum(not _is_known(stored.name) for stored in listing.objects):
         skipped[layout.Skipped.STRAY_FILE] += strays
     return numbers
+
+
+def _is_known(name: str) -> bool:
+    return name.startswith((layout.MARKERS, layout.JOBS)) or layout.is_root_marker(name)
 
 
 def _read_builds(listing: Listing) -> Learnt:
@@ -270,8 +285,8 @@ def _read_builds(listing: Listing) -> Learnt:
         elif version is not None:
             skipped[version] += 1
             unread.append(read_roughly(prefix.removesuffix("/")))
-    if listing.objects:
-        skipped[layout.Skipped.STRAY_FILE] += len(listing.objects)
+    if strays := sum(not _is_known(stored.name) for stored in listing.objects):
+        skipped[layout.Skipped.STRAY_FILE] += strays
     names = highest(name for name in unread if name is not None)
     return Learnt(builds=tuple(builds), skipped=skipped, unread=names)
 

@@ -116,7 +116,7 @@ def resolve_latest(
         if memory is None or allow_cached is None:
             raise
         return memory.stand_in(error, stores=tried, policy=question.policy, now=question.now)
-    conditions = [*walked.conditions, *question.git_conditions, *walked.answer.conditions]
+    conditions = [*walked.conditions, *question.conditions, *walked.answer.conditions]
     resolution = evolve(walked.answer, conditions=worst_first(conditions))
     return resolution if memory is None else memory.keep(resolution)
 

@@ -16,6 +16,7 @@ from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.needs import ListMarkers, ListMinors, Undecided
 from kopsversion.model.policy import Policy
+from kopsversion.rules.agreement import disagreement
 from kopsversion.rules.attribution import is_disowned
 from kopsversion.rules.conditions import about_gaps, clone_disagrees
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
@@ -135,7 +136,7 @@ class ListedBuilds:
 
     Attributes:
         rows: their builds, newest first, one channel after the other.
-        gaps: what could not be learnt, and might have given a build to another channel.
+        gaps: what could not be learnt, and might have given a build to another channel; and markers that disagree.
     """
 
     rows: tuple[ListedBuild, ...]
@@ -185,7 +186,7 @@ class _Listing:
         return ChannelListing(
             channel=None if self.every else str(self.channel),
             rows=found.rows,
-            conditions=(*self.question.git_conditions, *disagreement, *found.gaps),
+            conditions=(*self.question.conditions, *disagreement, *found.gaps),
             skipped=snapshot.skipped,
             store=store.url,
             now=self.question.now,
@@ -252,6 +253,9 @@ def list_builds(
             raise _unlistable(f"the builds of {channel}", snapshot, inquiry.listing_failure)
         if not rows and not inquiry.needs:
             inquiry.knows_all_channels()  # what exists instead belongs into the error
+        found = disagreement(inquiry)
+        if found is not None:
+            gaps[found.message] = found
         needs |= inquiry.needs
         gaps |= {condition.message: condition for condition in about_gaps(inquiry)}
     return Undecided(frozenset(needs)) if needs else ListedBuilds(tuple(rows), tuple(gaps.values()))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from kopsversion.errors import UsageError
+from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.layout import check_marker_name, read_selector
 from kopsversion.rules.doubt import doubtful_builds
 from kopsversion.rules.inquiry import Inquiry
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from kopsversion.model.answer import Condition
     from kopsversion.model.bucket import GitLine, Snapshot
     from kopsversion.model.layout import Selector
     from kopsversion.model.policy import Policy
@@ -52,9 +52,9 @@ class Question:
         return self.clone.line
 
     @property
-    def git_conditions(self) -> tuple[Condition, ...]:
-        """Why git could not tell, by now."""
-        return self.clone.conditions
+    def conditions(self) -> tuple[Condition, ...]:
+        """What is to be said of the question itself: how it was understood, and why git could not tell by now."""
+        return (*renamed(self.selector), *self.clone.conditions)
 
     def settle(self, snapshot: Snapshot, doubts: Iterable[BuildVersion] | None = None) -> Snapshot | None:
         """Ask git about what is in doubt; see `kopsversion.workflows.clones.Clone.settle`.
@@ -68,6 +68,20 @@ class Question:
             return None
         inquiry = Inquiry(snapshot, channel, self.policy, self.now)
         return self.clone.settle(inquiry, doubtful_builds(inquiry) if doubts is None else doubts)
+
+
+def renamed(*selectors: Selector) -> tuple[Condition, ...]:
+    """Say which channels were asked for by another name than kops'."""
+    return tuple(
+        Condition(
+            "channel-renamed",
+            Severity.INFO,
+            f"{selector.alias} is read as {selector.target}: kops has no branch of the former name",
+            {"asked": selector.alias, "channel": str(selector.target)},
+        )
+        for selector in selectors
+        if selector.alias is not None
+    )
 
 
 def ask(

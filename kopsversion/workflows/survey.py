@@ -20,7 +20,7 @@ from kopsversion.errors import ResolutionError, StoreError, StoreUnavailableErro
 from kopsversion.model import layout
 from kopsversion.model.bucket import Later, Missing
 from kopsversion.model.channel import MASTER, Channel, minor_key
-from kopsversion.model.layout import DEFAULT_STORE
+from kopsversion.model.layout import DEFAULT_STORE, Selector, read_selector
 from kopsversion.model.needs import (
     ListBuilds,
     ListMarkers,
@@ -37,8 +37,9 @@ from kopsversion.rules.inquiry import Inquiry
 from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
 from kopsversion.workflows.bulk import BulkStore
 from kopsversion.workflows.clones import Clone, CloneSource
+from kopsversion.workflows.fetching import list_root_markers
 from kopsversion.workflows.jobs import explain_health
-from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc
+from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc, renamed
 from kopsversion.workflows.rounds import ROUND, ask_until_known, learn, say_nothing, start
 from kopsversion.workflows.stores import walk
 
@@ -99,7 +100,10 @@ def check_health(
         ResolutionError: there is no channel to judge.
         StoreError: no store could be asked which channels there are.
     """
-    named = tuple(dict.fromkeys(map(Channel.parse, selectors)))
+    asked = [_read_channel(selector) for selector in selectors]
+    named = tuple(
+        dict.fromkeys(selector.target for selector in asked if isinstance(selector.target, Channel))
+    )
     if ref is not None and len(named) != 1:
         raise UsageError(
             f"--ref {ref} is one branch, and {len(named) or 'all'} channels are checked",
@@ -132,10 +136,16 @@ def check_health(
         if unread:
             return unread[-1]
         raise
-    report = evolve(walked.answer, conditions=(*walked.conditions, *walked.answer.conditions))
+    conditions = (*renamed(*asked), *walked.conditions, *walked.answer.conditions)
+    report = evolve(walked.answer, conditions=conditions)
     if jobs is None:
         return report
     return explain_health(report, jobs, as_of=in_utc("as_of", as_of), deadline=deadline, progress=progress)
+
+
+def _read_channel(text: str) -> Selector:
+    """Read the name of a channel; ``main`` is read as master, as everywhere."""
+    return read_selector(text) if text == layout.MAIN else Selector(Channel.parse(text))
 
 
 @frozen(kw_only=True)
@@ -195,12 +205,13 @@ class _Survey:
             must: whether there is nothing to do without it.
         """
         try:
-            listing = self.store.list(layout.MARKERS)
+            listings = [self.store.list(layout.MARKERS), list_root_markers(self.store)]
         except StoreError:
             if must:
                 raise
             return {}
-        paths = ((layout.read_marker_path(stored.name), stored.uploaded) for stored in listing.objects)
+        held = (stored for listing in listings for stored in listing.objects)
+        paths = ((layout.read_marker_path(stored.name), stored.uploaded) for stored in held)
         return {path: uploaded for path, uploaded in paths if path is not None}
 
     def _open_clones(self, channels: Sequence[Channel]) -> Mapping[Channel, Clone]:

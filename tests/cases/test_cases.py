@@ -20,7 +20,6 @@ WAITING: dict[str, str] = {
     "older-merge-lands-later": "branch evidence",
     "quiet-around-a-cut": "branch evidence",
     "resumed-after-a-month": "branch evidence",
-    "version-only-body-where-a-url-belongs": "the world of today",
 }
 """What is not done yet, by case: this list only ever gets shorter."""
 

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kopsversion.errors import UsageError
-from kopsversion.model.bucket import Foreign, Malformed, Named
+from kopsversion.model.bucket import Foreign, Form, Malformed, Named
 from kopsversion.model.channel import Channel
 from kopsversion.model.layout import (
     MARKER_LIMIT,
@@ -20,6 +20,7 @@ from kopsversion.model.layout import (
     Skipped,
     build_directory,
     check_marker_name,
+    is_root_marker,
     known_roots,
     marker_body,
     marker_path,
@@ -229,7 +230,25 @@ class TestMarkerPaths:
         assert check_marker_name(name) == name
 
     @pytest.mark.parametrize(
-        "name", ["", ".", "..", "../latest-ci.txt", "a/b", "-x", " x", "x ", "x\n", "\u00e9", "x" * 102]
+        "name",
+        [
+            "",
+            ".",
+            "..",
+            "../latest-ci.txt",
+            "a/b",
+            "-x",
+            " x",
+            "x ",
+            "x\n",
+            "\u00e9",
+            "x" * 102,
+            "/",
+            "/x.txt",
+            "//latest.txt",
+            "/latest-master.txt",
+            "/latest.txt/",
+        ],
     )
     def test_a_name_from_a_user_that_cannot_be_meant_is_refused(self, name: str) -> None:
         """A path, or odd characters, are refused with the value shown and the form that is expected."""
@@ -462,6 +481,59 @@ class TestMarkerBodies:
         assert isinstance(read(f"{accepted}{VERSION}", roots=(root,)), Named)
         assert isinstance(read(f"{refused}{VERSION}", roots=(root,)), Foreign)
 
+    @pytest.mark.parametrize(
+        ("body", "form"),
+        [
+            (URL, Form.URL),
+            (f"{URL}/", Form.URL),
+            (VERSION, Form.VERSION),
+            (VERSION.replace("+", "%2B"), Form.VERSION),
+            (f"v{VERSION}", Form.TAG),
+            ("1.37.0-alpha.1", Form.VERSION),
+            ("v1.36.2", Form.TAG),
+        ],
+    )
+    def test_it_is_known_in_which_form_a_build_is_named(self, body: str, form: Form) -> None:
+        """FAILURES row 37: it decides whether consumers can follow; what is named is the same."""
+        reading = read(body)
+        assert isinstance(reading, Named)
+        assert reading.form is form
+        assert reading == Named(reading.version)
+
+    @pytest.mark.parametrize(
+        ("name", "ref"),
+        [("latest.txt", "master"), ("latest-1.37.txt", "release-1.37"), ("latest-1.9.txt", "release-1.9")],
+    )
+    def test_markers_at_the_root_belong_to_a_channel(self, name: str, ref: str) -> None:
+        """Path and name lead to each other, and the name has a slash, as ``--marker`` wants it."""
+        assert is_root_marker(name)
+        assert read_marker_path(name) == (ref, f"/{name}")
+        assert marker_path(ref, f"/{name}") == name
+        assert Channel(ref).root_marker == f"/{name}" == check_marker_name(f"/{name}")
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "latest",
+            "latest-ci.txt",
+            "latest-.txt",
+            "latest-1.txt",
+            "latest-01.37.txt",
+            "latest-1.37.txt.sha256",
+            "Latest.txt",
+            "latest-1.37.2.txt",
+            "latest-v1.37.txt",
+            "latest-12345.1.txt",
+            "latest\n.txt",
+            "/latest.txt",
+            "latest-\u0661.37.txt",
+        ],
+    )
+    def test_other_names_at_the_root_are_debris(self, name: str) -> None:
+        """Nothing else beside the builds is a marker."""
+        assert not is_root_marker(name)
+        assert read_marker_path(name) is None
+
     def test_without_roots_every_url_is_foreign(self) -> None:
         """A store that has no URL is named by no URL; a version alone still names its build."""
         assert isinstance(read(URL, roots=()), Foreign)
@@ -583,7 +655,8 @@ class TestSelectors:
             "",
             " master",
             "Master",
-            "main",
+            "trunk",
+            "Main",
             "release-master",
             "release-",
             "release-1",
@@ -629,6 +702,15 @@ class TestSelectors:
             f"{OFFICIAL_ROOT}markers/master/../latest-ci.txt",
             "/markers/master/latest-ci.txt://",
             "https://h.example/latest-ci.txt",
+            "https://latest.txt",
+            f"{OFFICIAL_ROOT}latest-master.txt",
+            f"{OFFICIAL_ROOT}latest-1.txt",
+            f"{OFFICIAL_ROOT}latest-1.037.txt",
+            f"{OFFICIAL_ROOT}latest-1.37.txt?x=1",
+            f"{OFFICIAL_ROOT}latest-release-1.37.txt",
+            f"{OFFICIAL_ROOT}Latest.txt",
+            f"{OFFICIAL_ROOT}markers/latest.txt",
+            f"{OFFICIAL_ROOT}markers/main/latest-ci.txt",
         ],
     )
     def test_other_urls_are_refused(self, text: str) -> None:
@@ -638,9 +720,39 @@ class TestSelectors:
         assert "is not the URL of a marker" in str(raised.value)
         assert f"{OFFICIAL_ROOT}markers/master/latest-ci.txt" in raised.value.hint
 
-    @pytest.mark.parametrize("ref", ["v1.30.0", "release-1.30.1", "release-1"])
-    def test_markers_of_tags_are_no_channel(self, ref: str) -> None:
-        """A marker of a tag, or of what is no branch, names no channel."""
+    @pytest.mark.parametrize(
+        ("url", "ref", "marker"),
+        [
+            (f"{OFFICIAL_ROOT}latest.txt", "master", "/latest.txt"),
+            (f"{OFFICIAL_ROOT}latest-1.37.txt", "release-1.37", "/latest-1.37.txt"),
+            ("https://dl.k8s.io/ci/kops/kops/releases/latest-1.37.txt", "release-1.37", "/latest-1.37.txt"),
+            (
+                "https://dl.k8s.io/ci/kops/kops/releases/markers/master/latest-ci.txt",
+                "master",
+                "latest-ci.txt",
+            ),
+            ("gs://k8s-staging-kops/kops/releases/latest.txt", "master", "/latest.txt"),
+            ("file:///srv/mirror/latest-1.9.txt", "release-1.9", "/latest-1.9.txt"),
+        ],
+    )
+    def test_the_url_of_a_marker_at_the_root_names_its_channel(self, url: str, ref: str, marker: str) -> None:
+        """By kops pull 18786 they hold the bare version, beside the builds."""
+        assert read_selector(url) == Selector(Channel(ref), marker=marker)
+
+    @pytest.mark.parametrize("ref", ["v1.36.2", "1.36.2", "v1.37.0-alpha.1"])
+    def test_markers_of_tags_name_that_version(self, ref: str) -> None:
+        """There is nothing to choose: a tag has one build."""
+        found = read_selector(f"{OFFICIAL_ROOT}markers/{ref}/latest-ci.txt")
+        assert found == Selector(BuildVersion.parse(ref.removeprefix("v")))
+        assert found.channel is None
+
+    def test_main_is_read_as_master(self) -> None:
+        """And it is kept that it was asked for, so that it can be said."""
+        assert read_selector("main") == Selector(Channel("master"), alias="main")
+
+    @pytest.mark.parametrize("ref", ["release-1.30.1", "release-1", "1.2.3.4"])
+    def test_markers_of_what_is_no_branch_are_no_channel(self, ref: str) -> None:
+        """A marker of what is neither a branch nor a tag names no channel."""
         with pytest.raises(UsageError, match="is not a channel"):
             read_selector(f"{OFFICIAL_ROOT}markers/{ref}/latest-ci.txt")
 

@@ -282,7 +282,11 @@ def test_json_writes_times_and_durations_for_any_reader() -> None:
     assert fields["policy"]["max_lag"] == 86400
     marker = fields["markers"][1]
     assert marker["lag"] == 9000
-    assert marker["marker"]["reading"] == {"kind": "named", "version": str(NEWER)}
+    assert marker["marker"]["reading"] == {
+        "kind": "named",
+        "version": str(NEWER),
+        "form": "url",
+    }
     assert fields["markers"][2]["marker"]["reading"] == {"kind": "missing", "reason": "there is none"}
     half = evolve(RESOLUTION, policy=Policy(settle=timedelta(milliseconds=1500)))
     assert json.loads(to_json(half))["policy"]["settle"] == 1.5

@@ -104,6 +104,20 @@ class TestSelectors:
         assert (str(found.version), [report.marker.name for report in found.markers]) == (version, markers)
         assert found.base_url == f"file://{demo}/{version}"
 
+    def test_main_is_read_as_master_and_said(self, demo: str) -> None:
+        """An information, that changes no status; a listing says it too."""
+        found = resolve_latest("main", store=demo, as_of=AS_OF)
+        assert (found.channel, str(found.version)) == ("master", DEMO_MASTER)
+        (said,) = (each for each in found.conditions if each.code == "channel-renamed")
+        assert said.severity is Severity.INFO
+        assert said.message == "main is read as master: kops has no branch of the former name"
+        assert said in list_channel("main", store=demo, as_of=AS_OF).conditions
+
+    def test_the_marker_of_a_tag_checks_that_version(self, demo: str) -> None:
+        """FAILURES row 37: jobs of a release read ``markers/v1.28.4/latest-ci.txt``."""
+        found = resolve_latest(f"{OFFICIAL}/markers/v1.28.4/latest-ci.txt", store=demo, as_of=AS_OF)
+        assert (str(found.version), found.source) == ("1.28.4", Source.REQUEST)
+
     @pytest.mark.parametrize("selector", [DEMO_MASTER, f"v{DEMO_MASTER}"])
     def test_a_version_is_only_checked(self, demo: str, selector: str) -> None:
         """With or without its v; no marker is looked at."""
@@ -120,7 +134,7 @@ class TestSelectors:
         "selector",
         [
             "",
-            "main",
+            "trunk",
             "release-master",
             "release-1",
             "1.30.",
