@@ -1,20 +1,26 @@
 """A health report as JUnit XML: one test case for each channel and check (issue 6, item 2).
 
 TestGrid makes a row of each name, so the names stay the same from run to run: no version, time or number is in
-one. Needs junitparser, from the extra ``report``. This module must not know where the text goes.
+one. What it writes is valid by the schemas of Jenkins (xunit-plugin) and of pytest, so numbers are properties of the
+suite: neither schema has any at a test case. Needs junitparser, from the extra ``report``. This module must not know
+where the text goes.
 """
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from kopsversion.model.codec import time_text
 from kopsversion.model.tables import printable
 from kopsversion.render.health_table import sentences_of, severity_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kopsversion.rules.health import CheckResult, Finding, HealthReport
 
 __all__ = ["health_to_junit"]
@@ -26,25 +32,51 @@ def health_to_junit(report: HealthReport) -> str:
     """Write a health report; a check that found something serious is a failed test case."""
     suite = TestSuite(SUITE)
     suite.timestamp = time_text(report.now)
-    suite.add_testcase(_whole(report))
-    for channel in report.channels:
-        for check in channel.checks:
-            suite.add_testcase(_case(check, channel=channel.channel))
+    for name, value in _properties(report):
+        suite.add_property(name, value)
+    suite.add_testcases([_whole(report), *_cases(report)])
     document = JUnitXml(SUITE)
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call] # junitparser is annotated in part
+    for element in (*document, document):
+        element.time = round(report.took.total_seconds(), 3) if report.took is not None else 0
     text: str = document.tostring().decode()  # type: ignore[no-untyped-call] # the same
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{_SKIPPED.sub("", text, count=1)}\n'
+
+
+_SKIPPED = re.compile(r' skipped="[0-9]+"')
+"""An attribute of the outermost element that the schemas of Jenkins and pytest do not know there."""
+
+
+def _cases(report: HealthReport) -> Iterator[TestCase]:
+    return (_case(check, channel=channel.channel) for channel in report.channels for check in channel.checks)
+
+
+def _properties(report: HealthReport) -> Iterator[tuple[str, str]]:
+    """Yield the numbers that a reader of the results wants to see over time; what is not known is left out."""
+    yield "made by", report.made_by or SUITE
+    yield "store", printable(report.store)
+    for channel in report.channels:
+        lags = [marker.lag for marker in channel.markers if marker.lag is not None and not marker.ignored]
+        if lags:
+            yield f"{channel.channel}: days behind", _days(max(lags))
+        if channel.testable is not None and channel.testable.uploaded is not None:
+            yield f"{channel.channel}: build age in days", _days(report.now - channel.testable.uploaded)
+
+
+def _days(span: timedelta) -> str:
+    return f"{span / timedelta(days=1):.1f}"
 
 
 def _whole(report: HealthReport) -> TestCase:
     """Return the test case of the check itself: without a result of it, no other result says anything."""
     case = TestCase("check: something can be read", classname=SUITE, time=0)
     if report.nothing_read:
-        error = Error(printable(report.headline), "check-failed")
+        # Not an error: TestGrid knows failures only.
+        failure = Failure(printable(report.headline), "check-failed")
         if report.failure is not None:
-            error.text = _sentence(report.failure)
-        case.result = [error]
+            failure.text = _sentence(report.failure)
+        case.result = [failure]
     return case
 
 

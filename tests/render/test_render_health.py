@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -24,7 +25,7 @@ from kopsversion.render.junit import health_to_junit
 from kopsversion.render.markdown import escaped, health_to_markdown
 from kopsversion.render.prometheus import health_to_prometheus
 from tests import health_schema
-from tests.builders import NOW
+from tests.builders import DAY, NOW, alpha
 from tests.health_reports import LONGEST, crowded, everything, incident, longest, nothing
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from kopsversion.rules.health import HealthReport
 
+MINUTE = timedelta(minutes=1)
 GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMA = Path(__file__).parents[2] / "docs/reference/health.schema.json"
 
@@ -149,7 +151,8 @@ class TestJUnit:
         document = JUnitXml.fromstring(health_to_junit(report).encode())
         checks = [check for channel in report.channels for check in channel.checks]
         assert document.tests == len(checks) + 1  # the check itself
-        assert document.failures == sum(check.failed and check.skipped is None for check in checks)
+        failures = sum(check.failed and check.skipped is None for check in checks)
+        assert document.failures == failures + report.nothing_read
         assert document.skipped == sum(check.skipped is not None for check in checks)
 
     def test_names_last(self, reports: Mapping[str, HealthReport]) -> None:
@@ -189,6 +192,24 @@ class TestPrometheus:
         assert found["marker_age_seconds", "master", GREEN_MARKER] == 19 * 86400
         assert found["build_age_seconds", "release-1.29"] == 45 * 60
         assert found["commits_behind", "master"] == 22
+        assert found["build_info", "0.1.0"] == 1
+        assert found["build_timestamp_seconds", "master"] == (NOW - 3 * DAY).timestamp()
+        assert found["newest_build_timestamp_seconds", "master"] == (NOW - 4 * MINUTE).timestamp()
+        assert found["newest_build_timestamp_seconds", "release-1.28"] == (NOW - DAY).timestamp()
+        assert (
+            found["marker_overtaken_timestamp_seconds", "master", GREEN_MARKER] == (NOW - 3 * DAY).timestamp()
+        )
+        assert (
+            found["marker_written_timestamp_seconds", "master", GREEN_MARKER] == (NOW - 19 * DAY).timestamp()
+        )
+        assert found["marker_info", "master", "false", GREEN_MARKER, str(alpha(5))] == 1
+        assert found["limit_seconds", "master", "max-lag"] == 86400
+        assert found["findings", "master", "marker-stale", "warning"] == 1
+        assert found["findings", "", "store-unreachable", "warning"] == 1
+        assert found["check_success",] == 1
+        assert found["check_requests",] == 20
+        assert found["check_duration_seconds",] == 3
+        assert ("marker_overtaken_timestamp_seconds", "master", "latest-ci.txt") not in found
         assert found["channel_healthy", "release-1.29"] == 1
         assert found["channel_healthy", "master"] == 0
         assert found["channel_readable", "release-1.26"] == 0
@@ -206,11 +227,15 @@ class TestPrometheus:
         """Every gauge has its help and type, and a unit in its name where it has a unit."""
         text = health_to_prometheus(reports["incident"])
         families = list(text_string_to_metric_families(text))
-        assert len(families) == 10
+        assert len(families) == 19
         for family in families:
             assert family.type == "gauge"
             assert family.documentation.endswith(".")
             assert ("in seconds" in family.documentation) <= family.name.endswith("_seconds")
+            assert ("in Unix time" in family.documentation) == family.name.endswith("_timestamp_seconds")
+            assert ("age" in family.name or "lag_" in family.name) <= family.documentation.startswith(
+                "Deprecated"
+            )
 
     def test_nothing_is_kept(self, reports: Mapping[str, HealthReport]) -> None:
         """One report leaves nothing behind for the next."""
