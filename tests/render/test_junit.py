@@ -119,7 +119,7 @@ class TestProperties:
             "master: days behind": "3.0",
             "master: build age in days": "3.0",
             "release-1.29: days behind": "0.2",
-            "release-1.29: build age in days": "0.1",
+            "release-1.29: build age in days": "0.0",
         }
 
     def test_duration(self, reports: Mapping[str, HealthReport]) -> None:
