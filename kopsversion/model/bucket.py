@@ -211,6 +211,7 @@ class GitLine:
         knows_cut: whether it is known which commits are master's from before the cut. Without master's branch,
             `commits` may hold some of them.
         named: whether the user named the clone, and so expects it to help.
+        url: where it was fetched from; ``None`` for a clone that was there.
         alternatives: the same branch as other remotes have it, where none of these is ahead of the others.
     """
 
@@ -222,6 +223,7 @@ class GitLine:
     cut: GitCommit | None = field(default=None, repr=False)
     knows_cut: bool = field(default=True, repr=False)
     named: bool = field(default=False, repr=False)
+    url: str | None = field(default=None, repr=False)
     alternatives: tuple[GitLine, ...] = field(default=(), repr=False)
     _index: Sequence[tuple[str, int]] = field(
         init=False,

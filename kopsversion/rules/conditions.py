@@ -413,11 +413,13 @@ def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
     why += ", whose history is cut off" if git.shallow else ""
     by = "its name" if top.attribution.witness is Witness.VERSION else "its place among the builds"
     missing = MASTER if is_located else channel.ref
+    remedy = f"{fetch_command(missing, into=git.ref, unshallow=git.shallow)} to be sure"
+    if git.url is not None:
+        remedy = f"see whether {git.url} is the repository that is built"
     yield Condition(
         "clone-without-master" if is_located else "clone-ambiguous" if ambiguous else "clone-behind",
         Severity.WARNING if git.named else Severity.INFO,
-        f"the commit of {top.version} {why}, so {by} and not git attributes it to {channel}; "
-        f"{fetch_command(missing, into=git.ref, unshallow=git.shallow)} to be sure",
+        f"the commit of {top.version} {why}, so {by} and not git attributes it to {channel}; {remedy}",
         {"version": str(top.version), "ref": git.ref},
     )
 

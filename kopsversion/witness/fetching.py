@@ -205,7 +205,7 @@ class Cache:
         line = read_cached(self.repo, channel_ref=channel_ref, environ=self.environ, timeout=remaining)
         if line is None:
             raise git.garbled(f"it lacks {channel_ref}, which was fetched")
-        return evolve(line, ref=self.ref or channel_ref)
+        return evolve(line, ref=self.ref or channel_ref, url=str(self.url))
 
     def _boundary(self) -> bytes:
         """Read where the history is cut off; nothing where it is whole."""

@@ -297,7 +297,7 @@ def _read_copies(
         branches: its branches.
         copies: the tips of the branch, by name, in the order in which they are preferred.
         channel_ref: the branch.
-        environ: the process environment, where commits that were made in the clone are to be left out.
+        environ: the process environment; ``None`` for what was fetched at one moment, and has no commits of its own.
     """
     shallow = git.read("rev-parse", "--is-shallow-repository") == ["true"]
     masters = {} if channel_ref == MASTER else branches.copies(MASTER)
@@ -313,7 +313,7 @@ def _read_copies(
     trunks = [(tip, frozenset(history.walk(tip))) for tip in masters.values()]
     near = [*branches.copies(channel_ref).values(), *masters.values()]
     read = [
-        _Line(_short(name), newest_first, trunks, shallow=shallow).read(
+        _Line(_short(name), newest_first, trunks, shallow=shallow, at_once=environ is None).read(
             git, history, channel_ref=channel_ref, others=branches.others(channel_ref), near=near
         )
         for name, newest_first in lines
@@ -337,12 +337,14 @@ class _Line:
         newest_first: its commits.
         trunks: of each copy of master, its tip and its commits; none for master itself.
         shallow: whether the clone's history is cut off.
+        at_once: whether all branches are of one moment, so that master is not behind the others.
     """
 
     name: str
     newest_first: Sequence[str]
     trunks: Sequence[tuple[str, frozenset[str]]]
     shallow: bool
+    at_once: bool
 
     def read(
         self, git: Git, history: _History, *, channel_ref: str, others: Sequence[str], near: Sequence[str]
@@ -370,7 +372,7 @@ class _Line:
         """
         if cut is None:  # two histories that never meet are strangers, unless they are cut off before
             return bool(self.trunks) and not self.shallow
-        return any(cut in commits and cut != tip for tip, commits in self.trunks)
+        return self.at_once or any(cut in commits and cut != tip for tip, commits in self.trunks)
 
 
 def _read_lines(git: Git, tips: Iterable[str]) -> _History:

@@ -74,7 +74,7 @@ def count_local_merges(git: Git, newest_first: Sequence[str], *, environ: Mappin
 
 def _by_time(seen: Sequence[_Seen]) -> int:
     """Count the merges that are dated as clonerefs does: each a second after the one below it."""
-    merges = len(list(takewhile(lambda commit: commit.is_merge, seen)))
+    merges = len(list(takewhile(lambda commit: commit.is_merge and not commit.is_github_s, seen)))
     for number in range(min(merges, len(seen) - 1), 0, -1):
         base = seen[number].time
         dated = [(base or 0) + place for place in range(number, 0, -1)]

@@ -58,6 +58,8 @@ def test_a_directory_that_is_there_may_have_any_name(
         "ext::sh -c touch% /tmp/x",
         "ext::sh",
         "fd::17",
+        "fd::" + "x" * 5000,
+        "fd::\0",
         "ftp://example.com/kops",
         "HTTPS://github.com/kubernetes/kops",
         "ext://x/y",

@@ -12,6 +12,8 @@ import pytest
 from kopsversion.errors import GitFault, GitWitnessError, NoTestableBuildError
 from kopsversion.model.answer import Condition, Resolution, Severity
 from kopsversion.model.channel import BRANCH_MARKER, Certainty, Witness
+from kopsversion.witness.presubmit import count_local_merges
+from kopsversion.witness.running import Git
 from kopsversion.workflows.latest import resolve_latest
 from kopsversion.workflows.listing import list_channel
 from kopsversion.workflows.survey import check_health
@@ -143,7 +145,8 @@ def test_prow_says_what_it_merged_onto(upstream: GitRepository, tmp_path: Path) 
     )
     base = upstream.tip("master") or ""
     assert ids(read(repo, environ={"PULL_BASE_SHA": base}))[-1] == base
-    assert len(read(repo, environ={"PULL_BASE_SHA": base, "PULL_REFS": ""}).commits) == 8
+    for other in ("", "0" * 40):
+        assert len(read(repo, environ={"PULL_BASE_SHA": other}).commits) == 10
 
 
 def test_the_merge_that_github_offers_is_left_out_where_it_is_named(
@@ -164,8 +167,16 @@ def test_merges_of_kops_own_are_never_left_out(tmp_path: Path, subject: str) -> 
     for number in range(3):
         repo.branch("pull", at=repo.git("rev-parse", "HEAD"))
         pull = repo.commit("pull", when=1_700_200_000 + number)
-        repo.git("merge", "--quiet", "--no-ff", "-m", subject, pull)
+        when = {"GIT_COMMITTER_DATE": f"{1_700_300_000 + 3600 * number} +0000"}
+        git("-C", repo.path, "merge", "--quiet", "--no-ff", "-m", subject, pull, environ=when)
     assert len(read(repo).commits) == 6
+
+
+def test_what_git_does_not_have_is_no_local_merge(tmp_path: Path) -> None:
+    """Nothing is left out on a guess."""
+    repo = GitRepository.create(tmp_path / "kops")
+    found = Git.find(repo.path, environ=ISOLATED, timeout=60)
+    assert count_local_merges(found, ["0" * 40], environ={}) == 0
 
 
 def test_a_remote_s_branch_ends_as_it_ends(tmp_path: Path) -> None:
@@ -338,6 +349,16 @@ def test_where_no_copy_holds_the_newest_build_that_is_said_of_the_preferred_one(
     assert "is not on origin/master in the clone" in said(found)[0].message
 
 
+def test_a_fork_that_holds_the_newest_build_is_good_enough(tmp_path: Path) -> None:
+    """It has commits of its own, and so has upstream by now; the newest build is of before."""
+    repo = GitRepository.create(tmp_path / "kops")
+    commits = repo.commits("upstream/master", 6, start=seconds(3 * DAY), sides=1)
+    repo.branch("origin/master", at=commits[4])
+    repo.commit("origin/master", when=seconds(DAY))
+    found = ask(store_of(named("1.30.0-alpha.2+v1.30.0-alpha.1", 9, commits[4])), repo.path)
+    assert found.attribution.witness is Witness.GIT
+
+
 def test_a_local_branch_is_used_where_only_it_is_up_to_date(tmp_path: Path) -> None:
     """A contributor pulls from upstream by its URL; the remote is a fork."""
     repo = GitRepository.create(tmp_path / "kops")
@@ -440,6 +461,27 @@ def test_a_clone_whose_commits_are_all_gone_is_broken_and_not_of_something_else(
     assert caught.value.kind is GitFault.FAILED
     assert "names a commit that is not there" in str(caught.value)
     assert set(told(ask(store_of(name), repo.path))) == {"git-unavailable"}
+
+
+def test_a_broken_pack_of_one_branch_leaves_the_others_readable(
+    cut: tuple[GitRepository, list[str], list[str], list[str]],
+) -> None:
+    """What git says is told of the branch that it is about."""
+    repo, _, release, _ = cut
+    repo.git("repack", "-adq")
+    repo.commits("release-1.30", 2, start=seconds(DAY))
+    before = set((repo.git_dir / "objects/pack").glob("*.pack"))
+    repo.git("repack", "-dq")
+    repo.git("prune-packed")
+    (pack,) = set((repo.git_dir / "objects/pack").glob("*.pack")) - before
+    pack.chmod(0o644)
+    pack.write_bytes(pack.read_bytes()[:100])
+    with pytest.raises(GitWitnessError) as caught:
+        read(repo, "release-1.30")
+    assert caught.value.kind is GitFault.FAILED
+    assert "does not match index" in str(caught.value)
+    assert len(read(repo).commits) == 9
+    assert release[0] not in read(repo).elsewhere
 
 
 def test_a_broken_branch_says_what_is_broken(

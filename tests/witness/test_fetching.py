@@ -137,6 +137,17 @@ class TestHowMuch:
         needless = evolve(wanted, needs_cut=False)
         assert not fetch(cache_of(shared, tmp_path / "other"), needless).knows_cut
 
+    def test_a_branch_that_was_only_just_cut_is_told_from_master(
+        self, upstream: Upstream, tmp_path: Path
+    ) -> None:
+        """Both are of one moment, so master is not behind where the branch leaves at its end."""
+        upstream.repo.branch("release-1.31", at=upstream.master[-1])
+        own = upstream.repo.commits("release-1.31", 2, start=1_720_000_000)
+        wanted = Wanted(channel_ref="release-1.31", commits=commits(own[0]), needs_cut=True)
+        line = fetch(cache_of(upstream, tmp_path), wanted)
+        assert [commit.id for commit in line.commits] == own
+        assert line.knows_cut
+
     def test_a_commit_that_nobody_has_ends_with_the_whole_history(
         self, shared: Upstream, tmp_path: Path
     ) -> None:

@@ -236,11 +236,14 @@ class TestUnfetched:
         for listing in (list_channel("master", store=kops.store, now=NOW, repo=nowhere),):
             assert codes(listing.conditions)["git-unavailable"] is Severity.WARNING
 
-    def test_a_clone_that_is_behind_is_said(self, kops: Kops) -> None:
-        """Where the URL has it not either."""
-        kops.store.add_build(beta(9, "1" * 40), at=NOW - HOUR)
-        found = resolve_latest("1.30", store=kops.store, now=NOW, policy=NEWEST, repo=kops.url)
-        assert "channel-ambiguous" in codes(found.conditions) or "clone-behind" in codes(found.conditions)
+    def test_a_build_that_is_not_in_the_repository_is_said(self, kops: Kops) -> None:
+        """It is another repository's, and no fetching helps."""
+        store = FakeStore()
+        store.add_build("1.30.0-alpha.2+v1.30.0-alpha.1-9-g1111111111", at=NOW - 18 * DAY)
+        found = resolve_latest("master", store=store, now=NOW, policy=NEWEST, repo=kops.url)
+        (behind,) = [each for each in found.conditions if each.code == "clone-behind"]
+        assert behind.severity is Severity.WARNING
+        assert f"see whether {kops.url} is the repository that is built" in behind.message
 
     def test_what_cannot_be_a_clone_is_a_usage_error(self, kops: Kops) -> None:
         """Before anything is asked."""
