@@ -80,7 +80,7 @@ def parse_repo(text: str) -> Path | CloneUrl:
     if protocol not in _PROTOCOLS:
         raise _refused(text, f"is of a protocol that is not asked: {', '.join(_PROTOCOLS)} are")
     if "@" in rest.partition("/")[0] and protocol != "ssh":
-        raise _refused(text.replace(rest.partition("@")[0], "…", 1), "holds a user name or a password")
+        raise _refused(text.replace(rest.partition("@")[0], "...", 1), "holds a user name or a password")
     if not (_FORMS[protocol].fullmatch(rest) and text.isascii() and text.isprintable()):
         raise _refused(text, "is not the URL of a repository")
     if _CONTROL.search(rest) or len(text) > _LONGEST:
