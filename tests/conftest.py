@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 profiles.load()
 
+pytest_plugins = ["tests.temporary"]
+
 
 _LEADS_ELSEWHERE = re.compile(
     r"(?i)(KOPSVERSION_(?!HISTORY$).*|.*_PROXY|.*_CA_BUNDLE|SSL_CERT_.*|STORAGE_EMULATOR_HOST|GOOGLE_.*|NETRC)"

@@ -1,0 +1,48 @@
+"""The suite's own temporary folder: it is gone when the suite ends, and what a test or kopsversion left there is told.
+
+A pytest plugin, named in tests/conftest.py.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_FOLDER = "KOPSVERSION_TESTS_FOLDER"
+_EXPECTED = ("pytest-of-", "pymp-")
+"""How the names of what pytest keeps there begin."""
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Name what is in the folder beside what pytest keeps there."""
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith(_EXPECTED))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let everything that is started from here on use a folder of its own."""
+    if hasattr(config, "workerinput"):  # a worker of xdist, which has the environment of its controller
+        return
+    os.environ[_FOLDER] = os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="kopsversion-tests-")
+    tempfile.tempdir = None  # so that it is looked for anew
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Fail a run that left something in the temporary folder, and take the folder away."""
+    yield
+    if hasattr(session.config, "workerinput"):
+        return
+    folder = Path(os.environ[_FOLDER])
+    left = left_behind(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    if left:
+        print(f"\nERROR the tests left behind in the temporary folder: {', '.join(left)}")
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
