@@ -6,12 +6,14 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 
 from kopsversion.cli.config import PROJECT_FILE, Config, Limits, read_config, read_project_config
 from kopsversion.errors import UsageError
 from kopsversion.model.channel import Channel
 from kopsversion.model.policy import Policy
 from kopsversion.model.silence import Silence
+from kopsversion.model.writers import DEFAULT_WRITERS, POSTSUBMIT, Writer
 from kopsversion.render.links import Links
 
 if TYPE_CHECKING:
@@ -75,6 +77,59 @@ class TestMeaning:
     def test_zero(self, tmp_path: Path) -> None:
         """A limit of 0 is a limit."""
         assert read(tmp_path, 'max-lag = "0"').policy_of(MASTER, Policy()).max_lag == timedelta()
+
+
+class TestWriters:
+    """Which job writes which marker, beside and instead of kops' own."""
+
+    def test_a_new_job(self, tmp_path: Path) -> None:
+        """Its marker, branch, interval, timeout, and what it was called before."""
+        (writer,) = read(
+            tmp_path,
+            """
+            [writers."e2e-kops-pipeline-updown-kops-137"]
+            marker = "latest-ci-updown-green.txt"
+            branch = "1.37"
+            interval = "2h"
+            timeout = "1h30m"
+            formerly = ["updown-137"]
+            """,
+        ).writers
+        assert writer == Writer(
+            marker="latest-ci-updown-green.txt",
+            jobs=("e2e-kops-pipeline-updown-kops-137", "updown-137"),
+            branch="release-1.37",
+            interval=2 * HOUR,
+            timeout=1.5 * HOUR,
+        )
+
+    def test_one_of_kops_own_is_adjusted(self, tmp_path: Path) -> None:
+        """What is not said stays what it is."""
+        (writer,) = read(tmp_path, f'[writers."{POSTSUBMIT}"]\ntimeout = "3h"\n').writers
+        (own,) = (each for each in DEFAULT_WRITERS if POSTSUBMIT in each.jobs)
+        assert writer == evolve(own, timeout=3 * HOUR)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ('[writers."mine"]\ninterval = "1h"\n', "line 1: writers.mine: it writes no marker"),
+            ('[writers."a b"]\nmarker = "x.txt"\n', "is not the name of a job"),
+            ('[writers."mine"]\nmarker = 5\n', "line 2: writers.mine.marker: 5 is not text"),
+            ('[writers."mine"]\nmarker = "a/b"\n', "is not the name of a marker"),
+            ('[writers."mine"]\ninterval = "0"\n', "is no time at all"),
+            ('[writers."mine"]\nbranch = "main"\n', "is not a channel"),
+            ('[writers."mine"]\nformerly = "x"\n', "is not a list of names"),
+            ('[writers."mine"]\nformerly = ["a b"]\n', "is not the name of a job"),
+            ('[writers."mine"]\nmarkers = "x.txt"\n', "there is no such setting"),
+            ("writers = 5\n", "5 is not a table"),
+            ("[writers]\nmine = 5\n", "5 is not a table"),
+        ],
+    )
+    def test_a_mistake_is_told_with_its_place(self, text: str, said: str, tmp_path: Path) -> None:
+        with pytest.raises(UsageError) as caught:
+            read(tmp_path, text)
+        assert said in str(caught.value)
+        assert caught.value.hint
 
 
 class TestProjectFile:

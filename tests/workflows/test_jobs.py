@@ -9,7 +9,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kopsversion.errors import AccessDeniedError
+from kopsversion.errors import AccessDeniedError, StoreError, UsageError
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER
 from kopsversion.model.policy import Policy
 from kopsversion.model.runs import LOG_LIMIT, Result, RunFile, first_id
@@ -336,6 +336,43 @@ def test_a_list_of_twenty_runs_costs_little_more_than_one_of_builds() -> None:
             assert len(server.requests) <= builds + 25
             assert listing.requests == len(server.requests)
             assert sum(len(job.runs) for job in listing.jobs) <= 20
+
+
+def test_a_list_needs_a_number_of_runs() -> None:
+    with pytest.raises(UsageError, match="limit is -1"):
+        list_jobs(limit=-1)
+
+
+def test_jobs_that_cannot_be_listed_are_an_error_of_the_store() -> None:
+    """Whoever asks for jobs alone is told that there is no answer, and why."""
+    jobs = red_for_a_day()
+    jobs.fail("list*", AccessDeniedError("403 for nobody", url="mem://jobs/"))
+    with pytest.raises(StoreError, match="could not be listed") as caught:
+        list_jobs(
+            [PIPELINE], store=builds_and_markers(written=HOUR), question=JobsQuestion(place=jobs), now=NOW
+        )
+    assert caught.value.reasons == ("403 for nobody",)
+
+
+def test_a_run_whose_branch_cannot_be_read_is_listed_for_none() -> None:
+    """Neither ``prowjob.json`` nor ``started.json`` is there."""
+    jobs = FakeStore(url="mem://jobs/")
+    prow = prow_of(jobs)
+    prow.run(POSTSUBMIT, NOW - HOUR, branch="master")
+    prow.run(POSTSUBMIT, NOW - 2 * HOUR, raw={RunFile.PROWJOB: None, RunFile.STARTED: None})
+    listing = list_jobs(["master"], store=FakeStore(), question=JobsQuestion(place=jobs), now=NOW)
+    assert [len(job.runs) for job in listing.jobs] == [1, 0]
+
+
+def test_far_back_is_looked_for_where_there_are_few_runs() -> None:
+    """Days first, then weeks, then everything that is kept."""
+    jobs = FakeStore(url="mem://jobs/")
+    for days in (1, 20, 80):
+        prow_of(jobs).run("any-job", NOW - days * DAY, tested=alpha(days))
+    (job,) = list_jobs(["any-job"], question=JobsQuestion(place=jobs), now=NOW, limit=3).jobs
+    assert [str(run.tested) for run in job.runs] == [alpha(1), alpha(20), alpha(80)]
+    assert sum(call.startswith("list") for call in jobs.calls) == 3
+    assert job.same is None
 
 
 # --------------------------------------------------------------------------------------------------
