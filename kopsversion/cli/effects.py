@@ -196,9 +196,11 @@ def _replay(path: Path, *, question: StoreQuestion, deadline: Deadline) -> Resol
         )
     lock = read_lock(path)
     _check_asked(lock.resolution)
-    verify_lock(
-        _locked_store(lock, question, deadline=deadline), lock, now=datetime.now(UTC), deadline=deadline
-    )
+    store = _locked_store(lock, question, deadline=deadline)
+    try:
+        verify_lock(store, lock, now=datetime.now(UTC), deadline=deadline)
+    finally:
+        store.close()
     return lock.resolution
 
 
@@ -239,15 +241,15 @@ def _locked_store(lock: Lock, question: StoreQuestion, *, deadline: Deadline) ->
 def _carry_out(effects: Effects, resolution: Resolution, *, deadline: Deadline, console: Console) -> None:
     """Do all that is asked for; what takes longest, and fails most, comes first."""
     if effects.fetch is not None or effects.lock is not None:
-        from kopsversion.workflows.stores import opened
+        from kopsversion.workflows.stores import borrowed
 
-        store = opened(resolution.store, deadline=deadline)
-        if effects.fetch is not None:
-            _fetch(effects.fetch, store, resolution, arch=effects.arch, console=console)
-        if effects.lock is not None:
-            from kopsversion.publish.lock import make_lock, write_lock
+        with borrowed(resolution.store, deadline=deadline) as store:
+            if effects.fetch is not None:
+                _fetch(effects.fetch, store, resolution, arch=effects.arch, console=console)
+            if effects.lock is not None:
+                from kopsversion.publish.lock import make_lock, write_lock
 
-            write_lock(effects.lock, make_lock(store, resolution, deadline=deadline))
+                write_lock(effects.lock, make_lock(store, resolution, deadline=deadline))
     if effects.pin is not None:
         from kopsversion.publish.pin import write_pin
 

@@ -147,6 +147,7 @@ def promote(
 
     deadline = Deadline(question["timeout"])
     store = _open(question, deadline=deadline, writes=not dry_run)
+    click.get_current_context().call_on_close(store.close)
     now = datetime.now(UTC)
     version = _tested(build, from_lock, store=store, now=now, deadline=deadline)
     clone = CloneSource.of(

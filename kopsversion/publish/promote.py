@@ -10,6 +10,8 @@ This module must not know who tested the build, or how a store compares generati
 
 from __future__ import annotations
 
+import random
+import time
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,9 +27,16 @@ from kopsversion.errors import (
 )
 from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import RefusalKind
-from kopsversion.model.bucket import Build, Named, Unreachable
+from kopsversion.model.bucket import Build, Malformed, Missing, Named, Unreachable
 from kopsversion.model.channel import Certainty, minor_key
-from kopsversion.model.layout import BodyFormat, check_marker_name, marker_body
+from kopsversion.model.layout import (
+    MARKER_LIMIT,
+    BodyFormat,
+    check_marker_name,
+    known_roots,
+    marker_body,
+    read_marker_body,
+)
 from kopsversion.model.needs import Undecided
 from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.doubt import doubtful_builds
@@ -36,7 +45,7 @@ from kopsversion.rules.verdicts import other_channel
 from kopsversion.workflows.rounds import ask_until_known, start
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from kopsversion.model.answer import Condition, Refusal
@@ -58,6 +67,7 @@ _MOST_TRIES = 30
 """How often the race for a marker may be lost. Each time somebody else has moved it forward."""
 
 _LONGEST_REASON = 500  # characters
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds; the longest wait after the first and after any lost race
 
 
 class Move(StrEnum):
@@ -107,6 +117,7 @@ def promote(
     body_format: BodyFormat = BodyFormat.URL,
     rollback_reason: str | None = None,
     dry_run: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Promotion:
     """Make a marker of a channel name a build.
 
@@ -122,6 +133,7 @@ def promote(
         body_format: how the marker is written.
         rollback_reason: allows the marker to go back, and is kept with the object.
         dry_run: decide, and write nothing.
+        sleep: waits for that many seconds, after a lost race.
 
     Returns:
         What was done, or with `dry_run` what would be.
@@ -129,28 +141,32 @@ def promote(
     Raises:
         PromotionRefusedError: the build is not in the store, not testable, of another channel, perhaps of
             another channel, or not newer than what the marker names.
-        PreconditionFailedError: others kept writing the marker.
+        PreconditionFailedError: others kept writing the marker, or wrote it while it was to go back.
         StoreError: the store could not tell, or not be written.
         UsageError: the marker's name or the reason cannot be meant.
     """
     check_marker_name(marker)
     reason = _checked_reason(rollback_reason)
-    for _ in range(_MOST_TRIES):
+    for turn in range(_MOST_TRIES):
         promotion = _decide(
             _Request(store, version, channel, marker, policy, now, reason), clone=clone, deadline=deadline
         )
         if dry_run or promotion.move is Move.NONE:
             return promotion
         try:
+            _check_reading(store, promotion)
             generation = store.write(
                 promotion.marker.path,
                 marker_body(version, base_url=store.public_url(str(version)), body_format=body_format),
-                if_generation=promotion.marker.generation,
+                if_generation=_generation(store, promotion.marker),
                 cache_control=CACHE_CONTROL,
                 metadata=_metadata(promotion, reason),
             )
         except PreconditionFailedError as error:
+            if promotion.move is Move.ROLLBACK:
+                raise _rollback_lost(promotion, error) from error
             lost = error
+            sleep(_pause(turn, deadline))
         else:
             return evolve(promotion, generation=generation)
     raise PreconditionFailedError(
@@ -158,6 +174,62 @@ def promote(
         url=lost.url,
         hint="find out who else promotes it; then try again",
     ) from lost
+
+
+def _check_reading(store: Store, promotion: Promotion) -> None:
+    """Look again at a marker that holds no version, before it is overwritten: an answer may have been cut.
+
+    Raises:
+        PreconditionFailedError: it reads otherwise now, so that all is to be decided anew.
+        StoreError: it could not be looked at.
+    """
+    marker = promotion.marker
+    if not isinstance(marker.reading, Malformed):
+        return
+    content, stored = store.read(marker.path, limit=MARKER_LIMIT), store.stat(marker.path)
+    roots = known_roots(store.url, public_url=store.public_url(""))
+    url = f"{store.url}{marker.path}"
+    if read_marker_body(content.data, roots=roots) != marker.reading:
+        raise PreconditionFailedError(
+            f"{marker.path} reads otherwise each time", url=url, hint="a proxy may change or cut it"
+        )
+    if len(content.data) != min(stored.size, MARKER_LIMIT + 1):
+        raise StoreUnavailableError(
+            f"{marker.path} came with {len(content.data)} bytes, and has {stored.size}",
+            url=url,
+            hint="a proxy may cut it; a marker that cannot be read is not overwritten",
+        )
+
+
+def _generation(store: Store, marker: Marker) -> str | None:
+    """Return the generation that the marker was read at; ``None`` if there was no marker.
+
+    Raises:
+        StoreUnavailableError: the store says none, so that nobody could see that somebody else wrote.
+    """
+    if marker.generation is not None or isinstance(marker.reading, Missing):
+        return marker.generation
+    raise StoreUnavailableError(
+        f"{marker.path} has no generation that {store.url} tells",
+        url=f"{store.url}{marker.path}",
+        hint="a marker is overwritten only where a store can tell whether somebody else wrote it meanwhile",
+    )
+
+
+def _rollback_lost(promotion: Promotion, error: PreconditionFailedError) -> PreconditionFailedError:
+    """Make the error for a rollback that was decided for another marker than the one that is there now."""
+    path = promotion.marker.path
+    return PreconditionFailedError(
+        f"{path} was written by somebody else while it was to go back from {promotion.found}",
+        url=error.url,
+        hint="look at what it names now; then decide again whether it is to go back",
+    )
+
+
+def _pause(turn: int, deadline: Deadline) -> float:
+    """Return how many seconds to wait after a lost race, so that those who promote do not collide for ever."""
+    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**turn, deadline.remaining() / 2)
+    return random.uniform(0, longest)  # noqa: S311 # nobody guesses it for harm
 
 
 def _checked_reason(reason: str | None) -> str | None:

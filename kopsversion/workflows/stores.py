@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import frozen
@@ -22,7 +23,7 @@ from kopsversion.model.answer import Condition, Severity
 from kopsversion.stores.opening import check_store_url, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kopsversion.errors import KopsVersionError
     from kopsversion.stores.base import Store
@@ -82,8 +83,7 @@ def walk(
     failures: list[PassedOver] = []
     for place, share in shares_of(stores):
         try:
-            with deadline.stage(share):
-                store = opened(place, deadline=deadline)
+            with deadline.stage(share), borrowed(place, deadline=deadline) as store:
                 if on_open is not None:
                     on_open(store)
                 return Walked(visit(store), store, tuple(failures))
@@ -120,6 +120,20 @@ def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:
 def opened(place: str | Store, *, deadline: Deadline) -> Store:
     """Open what is named by a URL or a path."""
     return open_store(place, deadline=deadline, environ=os.environ) if isinstance(place, str) else place
+
+
+@contextmanager
+def borrowed(place: str | Store, *, deadline: Deadline) -> Iterator[Store]:
+    """Open what is named by a URL or a path, and close its connections at the end; leave alone what is a store.
+
+    A process that asks for years would otherwise keep each connection until the garbage collector comes.
+    """
+    store = opened(place, deadline=deadline)
+    try:
+        yield store
+    finally:
+        if isinstance(place, str):
+            store.close()
 
 
 def _passed_over_condition(failure: PassedOver, *, used: str) -> Condition:

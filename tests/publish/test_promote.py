@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import random
@@ -31,6 +32,7 @@ from kopsversion.publish.promote import CACHE_CONTROL, REASON_KEY, Move, Promoti
 from kopsversion.stores.base import AttemptPolicy
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
+from kopsversion.stores.wrapped import WrappedStore
 from kopsversion.workflows.clones import Clone, CloneSource
 from tests.builders import HOUR, NOW
 from tests.gcs_faults import Status
@@ -64,7 +66,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from kopsversion.stores.base import Store
+    from kopsversion.stores.base import Content, Store
 
 MASTER = Channel("master")
 MARKER = "latest-ci-updown-green.txt"
@@ -95,6 +97,7 @@ def promoted(store: Store, version: str, **changes: Any) -> Promotion:
         "policy": Policy(),
         "now": datetime.now(UTC),
         "deadline": Deadline(60),
+        "sleep": lambda _seconds: None,
         **changes,
     }
     return promote(store, BuildVersion.parse(version), **settings)
@@ -372,6 +375,68 @@ def test_a_race_that_never_ends_is_given_up(directory: DirectoryPlace) -> None:
     with pytest.raises(PreconditionFailedError, match="30 times in a row") as caught:
         promoted(store, NEW)
     assert (store.writes, caught.value.exit_code) == (30, 5)
+
+
+def test_who_lost_a_race_waits_a_little(directory: DirectoryPlace) -> None:
+    """Longer each time, by chance, and never for longer than there is time."""
+    waits: list[float] = []
+    store = WrittenBefore(opened(directory), itertools.repeat(lambda: directory.add(GREEN, OLD.encode())))
+    with pytest.raises(PreconditionFailedError, match="times in a row"):
+        promoted(store, NEW, sleep=waits.append)
+    assert len(waits) == 30
+    assert all(0 <= wait <= min(2.0, 0.05 * 2**turn) for turn, wait in enumerate(waits))
+    assert len(set(waits)) > 20
+
+
+def test_a_rollback_that_lost_its_race_is_refused(directory: DirectoryPlace) -> None:
+    """It was decided for a marker that is gone: whether the next one is to go back as well, people must say."""
+    directory.add(GREEN, NEW.encode())
+    store = WrittenBefore(opened(directory), [lambda: directory.add(GREEN, NEW.encode())])
+    with pytest.raises(PreconditionFailedError, match="while it was to go back") as caught:
+        promoted(store, OLD, rollback_reason="it broke")
+    assert (caught.value.exit_code, body(store), store.writes) == (5, NEW, 1)
+
+
+class _Reading(WrappedStore):
+    """Answers some reads of the marker with other bytes."""
+
+    def __init__(self, inner: Store, *answers: bytes | None, generation: str | None = "") -> None:
+        super().__init__(inner)
+        self.answers = list(answers)
+        self.generation = generation
+
+    def read(self, name: str, *, limit: int) -> Content:
+        content = super().read(name, limit=limit)
+        if name != GREEN:
+            return content
+        data = self.answers.pop(0) if self.answers else None
+        generation = content.generation if self.generation == "" else self.generation
+        return evolve(content, data=content.data if data is None else data, generation=generation)
+
+
+@pytest.mark.parametrize("cut", [b"", b"<html>", b"https://storage.goo"])
+def test_one_cut_answer_moves_no_marker_back(directory: DirectoryPlace, cut: bytes) -> None:
+    """A marker that reads as nonsense is looked at again before it counts as one that names no build."""
+    directory.add(GREEN, NEW.encode())
+    store = _Reading(opened(directory), cut)
+    with pytest.raises(PromotionRefusedError, match="is not newer"):
+        promoted(store, OLD)
+    assert body(opened(directory)) == NEW
+
+
+@pytest.mark.parametrize("cut", [b"", b"https://storage.goo"])
+def test_an_answer_that_is_always_cut_moves_no_marker(directory: DirectoryPlace, cut: bytes) -> None:
+    """The object's size tells that there is more of it."""
+    directory.add(GREEN, NEW.encode())
+    with pytest.raises(StoreUnavailableError, match="bytes, and has"):
+        promoted(_Reading(opened(directory), *[cut] * 99), OLD)
+
+
+def test_a_marker_without_a_generation_is_not_overwritten(directory: DirectoryPlace) -> None:
+    """Nobody could see that somebody else wrote it."""
+    directory.add(GREEN, OLD.encode())
+    with pytest.raises(StoreUnavailableError, match="no generation"):
+        promoted(_Reading(opened(directory), generation=None), NEW)
 
 
 def test_a_dry_run_writes_nothing(directory: DirectoryPlace) -> None:
