@@ -207,6 +207,51 @@ class Drip(Fault):
 
 
 @frozen
+class HeadCut(Fault):
+    """The connection is closed in good order inside the headers.
+
+    Attributes:
+        lines: how many lines of the head are sent, the status line included; below zero, all but so many.
+        length: whether ``Content-Length`` is the first header, the last one, or not there.
+    """
+
+    lines: int = 3
+    length: Literal["first", "last", "none"] = "last"
+
+    def __call__(self, exchange: Exchange) -> None:
+        head = head_of(exchange.answer(), length=self.length)
+        exchange.send_bytes(b"".join(head[: self.lines]))
+        exchange.close()
+
+
+@frozen
+class Undelimited(Fault):
+    """A true answer with neither ``Content-Length`` nor chunks: its body ends with the connection.
+
+    Attributes:
+        share: how much of the body comes.
+    """
+
+    share: float = 1.0
+
+    def __call__(self, exchange: Exchange) -> None:
+        response = exchange.answer()
+        content = response.content
+        exchange.send_bytes(b"".join(head_of(response, length="none")) + b"\r\n")
+        exchange.send_bytes(content[: int(len(content) * self.share)])
+        exchange.close()
+
+
+def head_of(response: Response, *, length: Literal["first", "last", "none"] = "last") -> list[bytes]:
+    """Return the lines of a response's head, without the empty one that ends it."""
+    lines = [f"{key}: {value}\r\n".encode() for key, value in response.headers.items()]
+    said = f"Content-Length: {response.content_length}\r\n".encode()
+    if length != "none":
+        lines.insert(0 if length == "first" else len(lines), said)
+    return [f"HTTP/1.1 {response.status} said\r\n".encode(), *lines]
+
+
+@frozen
 class Raw(Fault):
     """These bytes instead of an HTTP response."""
 
@@ -461,6 +506,9 @@ FAULTS: Mapping[str, Fault] = {
     "reset during the body": Reset("half"),
     "hangup before the headers": Hangup("request"),
     "hangup during the body": Hangup("half"),
+    "hangup inside the headers": HeadCut(),
+    "body without a length": Undelimited(),
+    "half a body without a length": Undelimited(0.5),
     "stall before the headers": Stall("request"),
     "stall during the body": Stall("half"),
     "one byte at a time": Drip(),

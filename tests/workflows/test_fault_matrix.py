@@ -6,12 +6,12 @@ What is expected stands in `tests.fault_expectations`.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import urllib3
 from attrs import evolve
-from requests.adapters import HTTPAdapter
 
 from kopsversion.errors import KopsVersionError
 from kopsversion.model.answer import Resolution, Rung, Severity
@@ -32,9 +32,6 @@ from tests.fault_expectations import (
 from tests.gcs_faults import FAULTS, WRONG_SHAPES, Rule
 from tests.gcs_server import GcsServer, Recorded, closed_port, parse_target
 from tests.scenes import FAST, ask, store_of
-
-if TYPE_CHECKING:
-    from requests import PreparedRequest, Response
 
 pytestmark = pytest.mark.usefixtures("naps")
 
@@ -115,21 +112,21 @@ def refuse(server: GcsServer, case: Case, *, times: int | None, monkeypatch: pyt
         closed_port(),
         Rule(FAULTS["500"], {case.column.kind}, times=times, when=case.column.when),
     )
-    send = HTTPAdapter.send
+    send = urllib3.PoolManager.urlopen
 
-    def astray(self: HTTPAdapter, request: PreparedRequest, *arguments: Any, **settings: Any) -> Response:
-        split = urlsplit(request.url or "")
-        query = dict(parse_qsl(str(split.query), keep_blank_values=True))
-        target = parse_target(str(split.path), query)
-        kind, name = server._classify(str(request.method), target, query)
-        recorded = Recorded(0, str(request.method), str(split.path), query, {}, kind, name, started=0)
+    def astray(
+        self: urllib3.PoolManager, method: str, url: str, *arguments: Any, **settings: Any
+    ) -> urllib3.BaseHTTPResponse:
+        split = urlsplit(url)
+        query = dict(parse_qsl(split.query, keep_blank_values=True))
+        kind, name = server._classify(method, parse_target(split.path, query), query)
+        recorded = Recorded(0, method, split.path, query, {}, kind, name, started=0)
         with server._lock:
             claimed = kind is column.kind and rule.claims(recorded)
-        if claimed:
-            request.url = str(request.url).replace(f":{server.port}/", f":{port}/")
-        return send(self, request, *arguments, **settings)
+        address = url.replace(f":{server.port}/", f":{port}/") if claimed else url
+        return send(self, method, address, *arguments, **settings)
 
-    monkeypatch.setattr(HTTPAdapter, "send", astray)
+    monkeypatch.setattr(urllib3.PoolManager, "urlopen", astray)
     return rule
 
 
