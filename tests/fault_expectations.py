@@ -244,86 +244,86 @@ SHAPES = (
 """Those of `tests.gcs_faults.WRONG_SHAPES` that stand for all here; a listing is tested with each of them elsewhere."""
 
 ONCE = """
-fault                                 majors   minors   builds   page 2   uploads  objects    newer    marker     other
-408                                   full     full     full     full     full     full       full     full       full
-429                                   full     full     full     full     full     full       full     full       full
-429 with Retry-After                  full     full     full     full     full     full       full     full       full
-500                                   full     full     full     full     full     full       full     full       full
-502 with an HTML body                 full     full     full     full     full     full       full     full       full
-503                                   full     full     full     full     full     full       full     full       full
-503 with Retry-After                  full     full     full     full     full     full       full     full       full
-504                                   full     full     full     full     full     full       full     full       full
-connection refused                    full     full     full     full     full     full       full     full       full
-reset before the headers              full     full     full     full     full     full       full     full       full
-reset before the body                 full     full     full     full     full     full       full     full       full
-reset during the body                 full     full     full     full     full     full       full     full       full
-hangup before the headers             full     full     full     full     full     full       full     full       full
-hangup during the body                full     full     full     full     full     full       full     full       full
-hangup inside the headers             full     full     full     full     full     full       full     full       full
-body without a length                 full     full     full     full     full     full       full     full       full
-half a body without a length          full     full     full     full     full     full       full     full       full
-stall before the headers              full     full     full     full     full     full       full     full       full
-stall during the body                 full     full     full     full     full     full       full     full       full
-one byte at a time                    full     full     full     full     full     full       full     full       full
-not HTTP                              full     full     full     full     full     full       full     full       full
-truncated body with the whole length  full     full     full     full     full     full       full     full       full
-truncated body                        marker   marker   marker   marker   untimed  next       unsure   full       full
-truncated gzip                        marker   marker   marker   marker   untimed  next       unsure   second     less
-204                                   marker   marker   marker   marker   untimed  next       unsure   second     less
-401                                   marker   marker   marker   marker   untimed  checksums  full     second     less
-403                                   marker   marker   marker   marker   untimed  checksums  full     second     less
-404                                   marker   marker   marker   marker   untimed  next       unsure   missing    full
-redirect elsewhere                    marker   marker   marker   marker   untimed  next       unsure   second     less
-200 with an HTML page                 marker   marker   marker   marker   untimed  next       unsure   malformed  garbled
-200 with an empty body                marker   marker   marker   marker   untimed  next       unsure   full       full
-200 with binary                       marker   marker   marker   marker   untimed  next       unsure   malformed  garbled
-200 with JSON of the wrong shape      marker   marker   marker   marker   untimed  next       unsure   malformed  garbled
-repeated items                        full     full     full     full     full     full       full     full       full
-repeated page token                   full     full     full     marker   full     full       full     full       full
-endless empty pages                   full     full     full     marker   full     full       full     full       full
-endless equal pages                   full     full     full     marker   full     full       full     full       full
+fault                             majors   minors   builds   page 2   uploads  objects    newer    marker     other
+408                               full     full     full     full     full     full       full     full       full
+429                               full     full     full     full     full     full       full     full       full
+429 with Retry-After              full     full     full     full     full     full       full     full       full
+500                               full     full     full     full     full     full       full     full       full
+502 with an HTML body             full     full     full     full     full     full       full     full       full
+503                               full     full     full     full     full     full       full     full       full
+503 with Retry-After              full     full     full     full     full     full       full     full       full
+504                               full     full     full     full     full     full       full     full       full
+connection refused                full     full     full     full     full     full       full     full       full
+reset before the headers          full     full     full     full     full     full       full     full       full
+reset before the body             full     full     full     full     full     full       full     full       full
+reset during the body             full     full     full     full     full     full       full     full       full
+hangup before the headers         full     full     full     full     full     full       full     full       full
+hangup during the body            full     full     full     full     full     full       full     full       full
+hangup inside the headers         full     full     full     full     full     full       full     full       full
+body without a length             full     full     full     full     full     full       full     full       full
+half a body without a length      full     full     full     full     full     full       full     full       full
+stall before the headers          full     full     full     full     full     full       full     full       full
+stall during the body             full     full     full     full     full     full       full     full       full
+one byte at a time                full     full     full     full     full     full       full     full       full
+not HTTP                          full     full     full     full     full     full       full     full       full
+truncated body with whole length  full     full     full     full     full     full       full     full       full
+truncated body                    marker   marker   marker   marker   untimed  next       unsure   full       full
+truncated gzip                    marker   marker   marker   marker   untimed  next       unsure   second     less
+204                               marker   marker   marker   marker   untimed  next       unsure   second     less
+401                               marker   marker   marker   marker   untimed  checksums  full     second     less
+403                               marker   marker   marker   marker   untimed  checksums  full     second     less
+404                               marker   marker   marker   marker   untimed  next       unsure   missing    full
+redirect elsewhere                marker   marker   marker   marker   untimed  next       unsure   second     less
+200 with an HTML page             marker   marker   marker   marker   untimed  next       unsure   malformed  garbled
+200 with an empty body            marker   marker   marker   marker   untimed  next       unsure   full       full
+200 with binary                   marker   marker   marker   marker   untimed  next       unsure   malformed  garbled
+200 with JSON of the wrong shape  marker   marker   marker   marker   untimed  next       unsure   malformed  garbled
+repeated items                    full     full     full     full     full     full       full     full       full
+repeated page token               full     full     full     marker   full     full       full     full       full
+endless empty pages               full     full     full     marker   full     full       full     full       full
+endless equal pages               full     full     full     marker   full     full       full     full       full
 """
 """The fault happens once, and then everything is fine."""
 
 ALWAYS = """
-fault                                 majors   minors   builds   page 2   uploads  objects    newer    marker     other
-408                                   marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-429                                   marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-429 with Retry-After                  marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-500                                   marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-502 with an HTML body                 marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-503                                   marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-503 with Retry-After                  marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-504                                   marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-connection refused                    marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-reset before the headers              marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-reset before the body                 marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-reset during the body                 marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-hangup before the headers             marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-hangup during the body                marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-hangup inside the headers             marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-body without a length                 full     full     full     full     full     full       full     full       full
-half a body without a length          marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-stall before the headers              marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-stall during the body                 marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-one byte at a time                    marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-not HTTP                              marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-truncated body with the whole length  marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-truncated body                        marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-truncated gzip                        marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-204                                   marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-401                                   marker   marker   marker   marker   untimed  checksums  full     second     less
-403                                   marker   marker   marker   marker   untimed  checksums  full     second     less
-404                                   marker   marker   marker   marker   untimed  exit 4     unsure   missing    full
-redirect elsewhere                    marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-200 with an HTML page                 marker   marker   marker   marker   untimed  exit 4     unsure   malformed  garbled
-200 with an empty body                marker   marker   marker   marker   untimed  exit 4     unsure   second     less
-200 with binary                       marker   marker   marker   marker   untimed  exit 4     unsure   malformed  garbled
-200 with JSON of the wrong shape      marker   marker   marker   marker   untimed  exit 4     unsure   malformed  garbled
-repeated items                        full     full     full     full     full     full       full     full       full
-repeated page token                   full     marker   marker   marker   untimed  exit 4     unsure   full       full
-endless empty pages                   marker   marker   marker   marker   untimed  exit 4     unsure   full       full
-endless equal pages                   full     marker   marker   marker   untimed  exit 4     unsure   full       full
+fault                             majors   minors   builds   page 2   uploads  objects    newer    marker     other
+408                               marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+429                               marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+429 with Retry-After              marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+500                               marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+502 with an HTML body             marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+503                               marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+503 with Retry-After              marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+504                               marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+connection refused                marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+reset before the headers          marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+reset before the body             marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+reset during the body             marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+hangup before the headers         marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+hangup during the body            marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+hangup inside the headers         marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+body without a length             full     full     full     full     full     full       full     full       full
+half a body without a length      marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+stall before the headers          marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+stall during the body             marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+one byte at a time                marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+not HTTP                          marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+truncated body with whole length  marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+truncated body                    marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+truncated gzip                    marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+204                               marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+401                               marker   marker   marker   marker   untimed  checksums  full     second     less
+403                               marker   marker   marker   marker   untimed  checksums  full     second     less
+404                               marker   marker   marker   marker   untimed  exit 4     unsure   missing    full
+redirect elsewhere                marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+200 with an HTML page             marker   marker   marker   marker   untimed  exit 4     unsure   malformed  garbled
+200 with an empty body            marker   marker   marker   marker   untimed  exit 4     unsure   second     less
+200 with binary                   marker   marker   marker   marker   untimed  exit 4     unsure   malformed  garbled
+200 with JSON of the wrong shape  marker   marker   marker   marker   untimed  exit 4     unsure   malformed  garbled
+repeated items                    full     full     full     full     full     full       full     full       full
+repeated page token               full     marker   marker   marker   untimed  exit 4     unsure   full       full
+endless empty pages               marker   marker   marker   marker   untimed  exit 4     unsure   full       full
+endless equal pages               full     marker   marker   marker   untimed  exit 4     unsure   full       full
 """
 """The fault happens whenever such a request comes."""
 

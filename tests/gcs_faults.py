@@ -514,7 +514,7 @@ FAULTS: Mapping[str, Fault] = {
     "one byte at a time": Drip(),
     "truncated gzip": Cut(compressed=True),
     "truncated body": Cut(),
-    "truncated body with the whole length": Cut(says_whole=True),
+    "truncated body with whole length": Cut(says_whole=True),
     "200 with an HTML page": Body(ERROR_PAGE, "text/html; charset=UTF-8"),
     "200 with an empty body": Body(b""),
     "200 with binary": Body(bytes(range(256)), "application/octet-stream"),

@@ -127,6 +127,7 @@ class GcsStore(Store):
         with translating(self.url + name, self._route):
             content, is_sure = self._transport.exchange(
                 self._place.media_url(name),
+                about=self.url + name,
                 headers=_MEDIA,
                 consume=partial(_content, limit=limit),
                 accepted=_WHOLE,
@@ -156,7 +157,7 @@ class GcsStore(Store):
         paged = {**query, "pageToken": token} if token else query
         with translating(url, self._route):
             return self._transport.exchange(
-                f"{resource}?{urlencode(paged)}", headers=_JSON, consume=_parsed, accepted=_WHOLE
+                f"{resource}?{urlencode(paged)}", about=url, headers=_JSON, consume=_parsed, accepted=_WHOLE
             )
 
     def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
@@ -289,7 +290,7 @@ class _Stream:
         arrived = bytearray()
         take = partial(answer.take, arrived, most=_PIECE, is_enough=self._transport.patience())
         try:
-            self._transport.bounded(take, url=self._media_url, progress=lambda: len(arrived))
+            self._transport.bounded(take, about=self._url, progress=lambda: len(arrived))
         except (StoreError, NetworkError) as error:
             answer.close()
             return bytes(arrived), error
@@ -300,6 +301,7 @@ class _Stream:
         query = f"&ifGenerationMatch={self._generation}" if self._generation else ""
         answer: Answer = self._transport.exchange(
             self._media_url + query,
+            about=self._url,
             headers=headers,
             consume=lambda answer: answer,
             accepted=_PART if self._offset else _WHOLE,

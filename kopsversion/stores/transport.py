@@ -142,6 +142,7 @@ class Transport:
         self,
         url: str,
         *,
+        about: str,
         consume: Callable[[Answer], T],
         headers: Mapping[str, str],
         accepted: frozenset[int] = frozenset({200, 203}),
@@ -150,6 +151,7 @@ class Transport:
 
         Parameters:
             url: what to get.
+            about: what that is, as a person would write it, for the message.
             consume: is given the answer with its body unread, in another thread.
             headers: the request's headers.
             accepted: the statuses that are not an error.
@@ -171,21 +173,21 @@ class Transport:
                 answer.close()  # what is left of its body would spoil the connection for others
                 raise
 
-        return self.bounded(send, url=url)
+        return self.bounded(send, about=about)
 
-    def bounded(self, call: Callable[[], T], *, url: str, progress: Callable[[], int] | None = None) -> T:
+    def bounded(self, call: Callable[[], T], *, about: str, progress: Callable[[], int] | None = None) -> T:
         """Return what `call` returns, unless it takes longer than an attempt may.
 
         Parameters:
             call: runs in another thread, which is left behind if it takes too long.
-            url: what is asked for, for the message; its query is left out.
+            about: what is asked for, for the message.
             progress: the bytes that have come so far; while they keep coming, the attempt goes on.
 
         Raises:
             StoreUnavailableError: it took longer, or the deadline has passed.
         """
         limit = self._policy.attempt_seconds(self._deadline.remaining())
-        return self._deadline.run(call, url=url.partition("?")[0], limit=limit, progress=progress)
+        return self._deadline.run(call, url=about, limit=limit, progress=progress)
 
     def patience(self) -> Callable[[], bool]:
         """Return a function that tells when a piece of a download is to be handed on, however small it is."""

@@ -23,7 +23,7 @@ TRANSIENT = (
     *("408", "429", "429 with Retry-After", "500", "502 with an HTML body", "503", "503 with Retry-After"),
     *("504", "reset before the headers", "reset before the body", "reset during the body"),
     *("hangup before the headers", "hangup during the body", "stall before the headers"),
-    *("stall during the body", "one byte at a time", "truncated body with the whole length"),
+    *("stall during the body", "one byte at a time", "truncated body with whole length"),
 )
 """The faults of `tests.gcs_faults.FAULTS` that asking again helps against."""
 

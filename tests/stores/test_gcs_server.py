@@ -890,7 +890,7 @@ class TestFaults:
         with pytest.raises(ValueError, match="line"):
             json.loads(answer.body)
         with pytest.raises(http.client.IncompleteRead):
-            hit(filled, FAULTS["truncated body with the whole length"])
+            hit(filled, FAULTS["truncated body with whole length"])
 
     @pytest.mark.parametrize("shape", WRONG_SHAPES)
     def test_wrong_shapes(self, filled: GcsServer, shape: str) -> None:
