@@ -19,13 +19,20 @@ from kopsversion.cli.options import (
     build_options,
     store_options,
 )
+from kopsversion.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from kopsversion.cli.console import Console
     from kopsversion.cli.options import StoreQuestion
     from kopsversion.model.policy import Policy
+    from kopsversion.workflows.listing import ChannelListing
 
 __all__ = ["list_builds"]
+
+_LIMIT = 30
 
 
 @command(
@@ -35,6 +42,7 @@ __all__ = ["list_builds"]
             "Examples",
             """
   kopsversion list release-1.30 --limit 20
+  kopsversion list 2024-03-01..newest master
   kopsversion list master -o json | jq -r '.builds[] | select(.testable) | .version'
 """,
         ),
@@ -54,7 +62,8 @@ json   the same, "schema": 1; age in seconds
     ),
     short_help="List a channel's builds, newest first.",
 )
-@click.argument("selector", metavar="[CHANNEL]", required=False)
+@click.argument("selector", metavar="[CHANNEL|A..B]", required=False)
+@click.argument("channel", metavar="[CHANNEL]", required=False)
 @click.option(
     "-o",
     "--output",
@@ -70,9 +79,8 @@ json   the same, "schema": 1; age in seconds
     "--limit",
     type=click.IntRange(min=0),
     metavar="N",
-    default=30,
-    show_default=True,
-    help="The N newest builds of each channel; 0 for all. Each build costs a request.",
+    help="The N newest builds of each channel, or of A..B; 0 for all. Each build costs a request. "
+    "[default: 30; all of A..B]",
 )
 @store_options
 @build_options
@@ -80,16 +88,21 @@ def list_builds(
     console: Console,
     *,
     selector: str | None,
+    channel: str | None,
     question: StoreQuestion,
     policy: Policy,
     output: str,
-    limit: int,
+    limit: int | None,
 ) -> None:
-    """List a channel's builds, newest first; without CHANNEL those of all channels."""
-    from kopsversion.workflows.listing import list_channel
+    """List a channel's builds, newest first; without CHANNEL those of all channels.
 
+    A..B lists the builds between two, both among them. An end is a version, a commit, a date or "newest". CHANNEL
+    beside it is the branch, where that is not master or the only one that B can be of.
+    """
     with console.steps() as progress:
-        listing = list_channel(selector, policy=policy, limit=limit, progress=progress, **question)
+        listing = _listing(
+            selector, channel, limit=limit, question={"policy": policy, "progress": progress, **question}
+        )
     console.conditions(listing.conditions)
     if output == "json":
         from kopsversion.render.json import listing_to_json
@@ -99,3 +112,20 @@ def list_builds(
         from kopsversion.render.text import builds_table
 
         console.answer_tables([builds_table(listing)])
+
+
+def _listing(
+    selector: str | None, channel: str | None, *, limit: int | None, question: Mapping[str, Any]
+) -> ChannelListing:
+    """List what is asked for: a range, or a channel."""
+    from kopsversion.workflows.between import list_between, read_range
+    from kopsversion.workflows.listing import list_channel
+
+    ends = read_range(selector) if selector is not None else None
+    if ends is not None:
+        return list_between(*ends, channel, limit=limit, **question)
+    if channel is not None:
+        raise UsageError(
+            f"{channel} is one argument too many", hint="name one channel, or a range and its channel"
+        )
+    return list_channel(selector, limit=_LIMIT if limit is None else limit, **question)

@@ -10,6 +10,7 @@ from kopsversion.cli.bisect import bisect
 from kopsversion.cli.check import check
 from kopsversion.cli.console import toolbox
 from kopsversion.cli.demo import demo
+from kopsversion.cli.find import find
 from kopsversion.cli.jobs import jobs
 from kopsversion.cli.list import list_builds
 from kopsversion.cli.options import EXIT_CODES
@@ -38,5 +39,5 @@ def tools() -> None:
     """
 
 
-for tool in (resolve, list_builds, check, jobs, bisect, sort_versions, promote, shell, demo):
+for tool in (resolve, list_builds, check, jobs, bisect, find, sort_versions, promote, shell, demo):
     tools.add_command(tool)

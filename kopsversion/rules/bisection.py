@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from kopsversion.errors import NoTestableBuildError, StoreUnavailableError, UsageError
+from kopsversion.errors import NoTestableBuildError, UsageError
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, Witness, minor_key
 from kopsversion.model.needs import ListUploads, Undecided
 from kopsversion.rules.attribution import by_version
-from kopsversion.rules.ends import End, Side, is_passed, is_same, places_of
-from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
+from kopsversion.rules.ends import End, Side, is_passed, place_within, places_of
+from kopsversion.rules.inquiry import Candidate, Inquiry
+from kopsversion.rules.line import NeedsMoreError, judged, walk_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -76,6 +77,8 @@ class Range:
         bad: the bad end.
         is_expandable: whether builds outside of the range are wanted too.
         line: all commits of the channel's branch, those from before it was cut too, where a clone tells them.
+        names: what messages call the ends.
+        is_listing: whether the builds are only listed: then no end needs to be testable, and none is moved outward.
     """
 
     channel: Channel
@@ -85,6 +88,12 @@ class Range:
     bad: End
     is_expandable: bool = False
     line: GitLine | None = field(default=None, repr=False)
+    names: tuple[str, str] = ("GOOD", "BAD")
+    is_listing: bool = False
+
+    def name(self, side: Side) -> str:
+        """Return what messages call an end."""
+        return self.names[side is Side.BAD]
 
 
 def plan(snapshot: Snapshot, wanted: Range) -> Plan | Undecided:
@@ -105,18 +114,6 @@ def plan(snapshot: Snapshot, wanted: Range) -> Plan | Undecided:
     return _Planner(snapshot, wanted).plan()
 
 
-@frozen
-class _Line:
-    """A channel's builds, oldest first, and the inquiry that found them."""
-
-    inquiry: Inquiry
-    builds: tuple[Candidate, ...]
-
-
-class _UnknownError(Exception):
-    """Something must be known before the plan can be made."""
-
-
 class _Planner:
     """One look at one snapshot."""
 
@@ -135,7 +132,7 @@ class _Planner:
         """Make the plan."""
         try:
             return self._plan()
-        except _UnknownError:
+        except NeedsMoreError:
             return Undecided(frozenset(self.own.needs | self.master.needs))
 
     def _plan(self) -> Plan:
@@ -148,9 +145,13 @@ class _Planner:
             before_cut = self._before_cut(builds)
             builds = (*before_cut, *builds)
             bad_places = [each + len(before_cut) for each in bad_places]
-        good = self._testable(builds, self._places(wanted.good, Side.GOOD, builds), wanted.good, Side.GOOD)
-        bad = self._testable(builds, bad_places, wanted.bad, Side.BAD)
-        self._check_order(builds, good, bad)
+        if wanted.is_listing:
+            good, bad = self._within(builds)
+        else:
+            good_places = self._places(wanted.good, Side.GOOD, builds)
+            good = self._testable(builds, good_places, wanted.good, Side.GOOD)
+            bad = self._testable(builds, bad_places, wanted.bad, Side.BAD)
+            self._check_order(builds, good, bad)
         conditions = self._conditions(builds[good : bad + 1], cut=len(before_cut) > good)
         first, last = (0, len(builds)) if wanted.is_expandable else (good, bad + 1)
         return Plan(
@@ -166,30 +167,17 @@ class _Planner:
     def _line(self, inquiry: Inquiry) -> tuple[Candidate, ...]:
         """Return a channel's builds, oldest first, back to the good end or to the first one."""
         ends = ((self.wanted.good, Side.GOOD), (self.wanted.bad, Side.BAD))
-        if (version := self.wanted.good.version) is not None:
-            inquiry.ask_down_to(version.minor)
-        newest_first: list[Candidate] = []
-        for candidate in inquiry.candidates():
-            is_next = isinstance(candidate, Unknown) or (
-                bool(newest_first) and candidate.version.minor != newest_first[-1].version.minor
-            )
-            if is_next and not self.wanted.is_expandable:
-                self._ask_times(inquiry, newest_first)
-                if all(is_passed(end, newest_first, side=side, git=self.git) for end, side in ends):
-                    inquiry.needs.clear()  # what is older is not wanted
-                    break
-            if isinstance(candidate, Unknown):
-                raise _UnknownError
-            newest_first.append(candidate)
-        if inquiry.listing_failure is not None:
-            raise StoreUnavailableError(
-                f"the builds of {inquiry.channel} in {self.snapshot.store} could not all be listed",
-                url=self.snapshot.store,
-                reasons=(inquiry.listing_failure,),
-                hint="see whether the store can be reached",
-            )
-        self._ask_times(inquiry, newest_first)
-        return tuple(reversed(newest_first))
+
+        def is_enough(newest_first: Sequence[Candidate]) -> bool:
+            if self.wanted.is_expandable:
+                return False
+            self._ask_times(inquiry, newest_first)
+            return all(is_passed(end, newest_first, side=side, git=self.git) for end, side in ends)
+
+        version = self.wanted.good.version
+        found = walk_back(inquiry, is_enough=is_enough, down_to=version.minor if version else None)
+        self._ask_times(inquiry, found)
+        return found
 
     def _ask_times(self, inquiry: Inquiry, builds: Iterable[Candidate]) -> None:
         """Ask when builds were uploaded, where an end is a moment."""
@@ -202,7 +190,7 @@ class _Planner:
                 inquiry.need(need)
                 is_missing = True
         if is_missing:
-            raise _UnknownError
+            raise NeedsMoreError
 
     def _before_cut(self, own: Sequence[Candidate]) -> tuple[Candidate, ...]:
         """Return the builds that master made before the branch was cut, oldest first."""
@@ -222,6 +210,25 @@ class _Planner:
     def _places(self, end: End, side: Side, builds: Sequence[Candidate]) -> Sequence[int]:
         return places_of(end, builds, side=side, git=self.git)
 
+    def _within(self, builds: Sequence[Candidate]) -> tuple[int, int]:
+        """Return the outermost builds that lie within the ends, testable or not."""
+        wanted = self.wanted
+        first = place_within(wanted.good, builds, side=Side.GOOD, git=self.git)
+        last = place_within(wanted.bad, builds, side=Side.BAD, git=self.git)
+        for end, place, side in ((wanted.good, first, Side.GOOD), (wanted.bad, last, Side.BAD)):
+            if place is None and end.moment is None:
+                raise self._no_place(builds, end, side)
+        if first is not None and last is not None:
+            if first <= last:
+                return first, last
+            if wanted.good.is_exact and wanted.bad.is_exact:
+                self._check_order(builds, first, last)
+        raise NoTestableBuildError(
+            f"there is no build of {wanted.channel} between {wanted.good} and {wanted.bad}",
+            channel=str(wanted.channel),
+            hint="name the older end first, or ends further apart",
+        )
+
     def _testable(self, builds: Sequence[Candidate], places: Sequence[int], end: End, side: Side) -> int:
         """Return the first of some places whose build can be tested; a build that is named is taken as it is."""
         if not places:
@@ -230,14 +237,12 @@ class _Planner:
             return places[0]
         reasons = []
         for place in places:
-            refusal = self.own.refusal(builds[place].build)
-            if isinstance(refusal, Unknown):
-                raise _UnknownError
+            refusal = judged(self.own, builds[place])
             if refusal is None:
                 return place
             reasons.append(f"{refusal.version}: {refusal.reasons[0]}")
         raise NoTestableBuildError(
-            f"no build of {self.wanted.channel} that {side} ({end}) can mean is testable",
+            f"no build of {self.wanted.channel} that {self.wanted.name(side)} ({end}) can mean is testable",
             channel=str(self.wanted.channel),
             reasons=reasons[:_SHOWN],
             hint="name another build, commit or date",
@@ -247,7 +252,7 @@ class _Planner:
         self, builds: Sequence[Candidate], end: End, side: Side
     ) -> UsageError | NoTestableBuildError:
         """Say why an end means no build."""
-        channel = self.wanted.channel
+        channel, name = self.wanted.channel, self.wanted.name(side)
         if not builds:
             message, hint = f"there is no build of {channel}", "see whether the channel is right"
         elif end.version is not None:
@@ -255,21 +260,21 @@ class _Planner:
             if other is not None:
                 doubt = "" if other.certainty is Certainty.EXACT else "; a clone of kops is certain (--repo)"
                 return UsageError(
-                    f"{side} is {end.version}, a build of {other.ref}, and not of {channel}",
-                    hint="bisect walks one branch: name two builds of it, and the branch where it is not master"
+                    f"{name} is {end.version}, a build of {other.ref}, and not of {channel}",
+                    hint="a range is of one branch: name two builds of it, and the branch where it is not master"
                     f"{doubt}",
                 )
             message = (
-                f"{side} is {end.version}, and there is no such build of {channel} in {self.snapshot.store}"
+                f"{name} is {end.version}, and there is no such build of {channel} in {self.snapshot.store}"
             )
             hint = "old builds are deleted after a while"
         elif end.commit is not None:
-            message = f"{side} is commit {end.commit}, and no build of {channel} is known to {_WHERE[side]}"
+            message = f"{name} is commit {end.commit}, and no build of {channel} is known to {_WHERE[side]}"
             hint = "a merge that was not built is placed by a clone of kops: name one with --repo"
             if self.git is not None:
                 hint = "see whether it is a commit of that branch, and whether the clone is up to date"
         else:
-            message = f"{side} is {end}, and no build of {channel} had been uploaded by then"
+            message = f"{name} is {end}, and no build of {channel} had been uploaded by then"
             hint = "old builds are deleted after a while"
         if builds:
             hint += f"; {channel} has builds from {builds[0].version} to {builds[-1].version}"
@@ -288,16 +293,18 @@ class _Planner:
         if good == bad:
             named = ends.good.version and ends.bad.version
             raise UsageError(
-                f"GOOD ({ends.good}) and BAD ({ends.bad}) are the same build, {builds[good].version}",
+                f"{ends.names[0]} ({ends.good}) and {ends.names[1]} ({ends.bad}) are the same build, "
+                f"{builds[good].version}",
                 hint="name two builds"
                 if named
                 else "no testable build lies between them: name ends further apart",
             )
         if good > bad:
             raise UsageError(
-                f"GOOD ({ends.good}) is {builds[good].version}, which is newer than BAD ({ends.bad}), "
+                f"{ends.names[0]} ({ends.good}) is {builds[good].version}, "
+                f"which is newer than {ends.names[1]} ({ends.bad}), "
                 f"{builds[bad].version}",
-                hint="name the older one first; to find what mended a build, let the command say the opposite",
+                hint="name the older one first; to find what mended a build, let the test say the opposite",
             )
 
     # ----------------------------------------------------------------------------------- conditions
@@ -343,8 +350,8 @@ def _check_branch(wanted: Range) -> None:
         ref = by_version(end.version) if end.version is not None and end.is_exact else None
         if ref is not None and ref != wanted.channel.ref:
             raise UsageError(
-                f"{side} is {end.version}, a build of {ref}, and not of {wanted.channel}",
-                hint="bisect walks one branch: name two builds of it, and the branch where it is not master",
+                f"{wanted.name(side)} is {end.version}, a build of {ref}, and not of {wanted.channel}",
+                hint="a range is of one branch: name two builds of it, and the branch where it is not master",
             )
 
 
@@ -372,8 +379,3 @@ def _planned(candidate: Candidate) -> PlannedBuild:
     return PlannedBuild(
         version=candidate.version, uploaded=candidate.build.uploaded, attribution=candidate.attribution
     )
-
-
-def position_of(builds: Sequence[PlannedBuild], version: BuildVersion) -> int | None:
-    """Find a build by its version."""
-    return next((n for n, each in enumerate(builds) if is_same(each.version, version)), None)

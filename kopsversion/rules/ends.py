@@ -174,6 +174,22 @@ def places_of(
     return _by_commit(end.commit, oldest_first, side=side, git=git)
 
 
+def place_within(
+    end: End, oldest_first: Sequence[Candidate], *, side: Side, git: GitLine | None
+) -> int | None:
+    """Find the outermost build that lies within an end; ``None`` where there is none.
+
+    The parameters are those of `places_of`.
+    """
+    if end.moment is not None and side is Side.GOOD:
+        moment = end.moment
+        uploads = (each.build.uploaded for each in oldest_first)
+        return next((n for n, at in enumerate(uploads) if at is not None and at >= moment), None)
+    is_inexact = end.commit is not None or end.version is not None
+    inward = {Side.GOOD: Side.BAD, Side.BAD: Side.GOOD}[side] if is_inexact else side
+    return next(iter(places_of(end, oldest_first, side=inward, git=git)), None)
+
+
 def _by_version(version: BuildVersion, builds: Sequence[Candidate], *, side: Side) -> Sequence[int]:
     named = [number for number, each in enumerate(builds) if is_same(each.version, version)]
     if named or not version.is_tag_build:

@@ -11,36 +11,28 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
-from kopsversion.errors import BisectionError, GitWitnessError, StoreUnavailableError, UsageError, quoted
-from kopsversion.model.answer import Condition, Refusal, RefusalKind, Severity
-from kopsversion.model.bucket import Build
-from kopsversion.model.channel import MASTER, Channel
+from kopsversion.errors import BisectionError, GitWitnessError
+from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.layout import DEFAULT_STORE
-from kopsversion.model.needs import Undecided
 from kopsversion.model.policy import Policy
-from kopsversion.rules.attribution import by_version
-from kopsversion.rules.bisection import Plan, PlannedBuild, Range, plan
-from kopsversion.rules.ends import End
-from kopsversion.rules.inquiry import Inquiry, Unknown
+from kopsversion.rules.bisection import Plan, PlannedBuild
 from kopsversion.rules.stepper import Bisection, Failed, Found, Misfit, Outcome, Try
-from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.bisection_state import BisectionState, Finding, Progressed
-from kopsversion.workflows.history import open_history, whole_line
-from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
-from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
-from kopsversion.workflows.stores import opened, stores_of, walk
+from kopsversion.workflows.history import open_history
+from kopsversion.workflows.question import DEFAULT_TIMEOUT
+from kopsversion.workflows.ranges import RangeQuestion, ask_range
+from kopsversion.workflows.rounds import say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
-    from kopsversion.model.bucket import Snapshot
+    from kopsversion.model.channel import Channel
     from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
-    from kopsversion.witness.merges import Merge, Merges
-    from kopsversion.workflows.question import Question
+    from kopsversion.witness.merges import Merge
 
 __all__ = [
     "BisectReport",
@@ -195,153 +187,6 @@ def _tell_nobody(_event: Event) -> None:
 
 
 # --------------------------------------------------------------------------------------------------
-# The question
-
-
-@frozen(kw_only=True)
-class _Asked:
-    """What is asked, read: the same for planning, testing and reporting."""
-
-    range: Range
-    question: Question
-    places: Sequence[str | Store]
-    timeout: float
-    progress: Callable[[str], None]
-
-    def store(self, url: str) -> Store:
-        """Open the store that a plan is from, with time of its own."""
-        given = [place for place in self.places if not isinstance(place, str) and place.url == url]
-        return given[0] if given else opened(url, deadline=Deadline(self.timeout))
-
-    def plan(self) -> tuple[Plan, str]:
-        """Find the builds of the range; return the plan, and the URL of the store that it is from."""
-        deadline = Deadline(self.timeout)
-
-        def visit(store: Store) -> Plan:
-            known = start(store, git=self.question.git, as_of=self.question.as_of)
-            return ask_until_known(
-                lambda snapshot: plan(snapshot, self.range),
-                known,
-                store=store,
-                policy=self.question.policy,
-                deadline=deadline,
-                progress=self.progress,
-                settle=lambda snapshot, _: self.question.settle(snapshot),
-            )[0]
-
-        walked = walk(self.places, visit, deadline=deadline)
-        found = walked.answer
-        conditions = (*walked.conditions, *self.question.conditions, *found.conditions)
-        return evolve(found, conditions=conditions), walked.store.url
-
-    def examine(self, store: Store, planned: PlannedBuild) -> tuple[Refusal | None, PlannedBuild]:
-        """Look into a build; say why it cannot be tested, ``None`` if it can, and what is known of it now.
-
-        Raises:
-            StoreUnavailableError: its files could not be listed, which says nothing about the build.
-        """
-        question, version = self.question, planned.version
-
-        def judge(snapshot: Snapshot) -> tuple[Refusal | None] | Undecided:
-            inquiry = Inquiry(snapshot, self.range.channel, question.policy, question.now)
-            refusal = inquiry.refusal(snapshot.build(version) or Build(version))
-            return Undecided(frozenset(inquiry.needs)) if isinstance(refusal, Unknown) else (refusal,)
-
-        (refusal,), known = ask_until_known(
-            judge,
-            start(store, git=question.git, as_of=question.as_of),
-            store=store,
-            policy=question.policy,
-            deadline=Deadline(self.timeout),
-            progress=say_nothing,
-        )
-        if refusal is not None and refusal.kind is RefusalKind.UNREADABLE:
-            raise StoreUnavailableError(
-                f"it could not be seen whether {version} can be tested",
-                url=store.url,
-                reasons=refusal.reasons,
-                hint="see whether the store can be reached, and run the same command again",
-            )
-        build = known.build(version)
-        uploaded = build.uploaded if build is not None else None
-        return refusal, evolve(planned, uploaded=uploaded or planned.uploaded)
-
-
-def _read_question(
-    good: str | BuildVersion | datetime,
-    bad: str | BuildVersion | datetime,
-    channel: str | Channel | None,
-    *,
-    store: str | Store | Sequence[str | Store],
-    policy: Policy,
-    now: datetime | None,
-    as_of: datetime | None,
-    repo: Repo | None,
-    nearby: Path | None,
-    ref: str | None,
-    timeout: float,
-    expand: bool,
-    progress: Callable[[str], None],
-) -> _Asked:
-    good_end, bad_end = End.parse(good, name="GOOD"), End.parse(bad, name="BAD")
-    wanted = _channel(channel, bad_end)
-    question = ask(
-        wanted.ref,
-        policy,
-        now=now,
-        as_of=as_of,
-        repo=repo,
-        nearby=nearby,
-        ref=ref,
-        deadline=Deadline(timeout),
-    )
-    commits = [commit for end in (good_end, bad_end) if (commit := end.any_commit) is not None]
-    history = open_history(question.clone, wanted, commits=commits, timeout=timeout)
-    if history is not None:
-        good_end, bad_end = (_on_line(end, history, wanted) for end in (good_end, bad_end))
-    return _Asked(
-        range=Range(
-            channel=wanted,
-            policy=question.policy,
-            now=question.now,
-            good=good_end,
-            bad=bad_end,
-            is_expandable=expand,
-            line=whole_line(question.clone, history),
-        ),
-        question=question,
-        places=stores_of(store),
-        timeout=timeout,
-        progress=progress,
-    )
-
-
-def _channel(given: str | Channel | None, bad: End) -> Channel:
-    """Return the channel that is meant; where none is named, the one that the bad end can only be of, or master."""
-    if isinstance(given, Channel):
-        return given
-    if given is not None:
-        return Channel.parse(given)
-    only = by_version(bad.version) if bad.version is not None and bad.is_exact else None
-    return Channel(only or MASTER)
-
-
-def _on_line(end: End, history: Merges, channel: Channel) -> End:
-    """Name the merge that brought a commit in its stead: builds are of merges."""
-    if end.commit is None:
-        return end
-    place = history.place(end.commit)
-    if place is None:
-        return end
-    if place.merge is None:
-        raise UsageError(
-            f"commit {quoted(end.text)} is not on {channel}, by the clone",
-            hint="see whether the clone is up to date, or name a commit of that branch",
-        )
-    return evolve(end, commit=place.merge.commit)
-
-
-# --------------------------------------------------------------------------------------------------
 # The search
 
 
@@ -362,7 +207,7 @@ def plan_bisection(
     progress: Callable[[str], None] = say_nothing,
 ) -> Plan:
     """Find the builds that `bisect` would search, and test none. The parameters and errors are those of `bisect`."""
-    return _read_question(
+    return ask_range(
         good,
         bad,
         channel,
@@ -432,7 +277,7 @@ def bisect(
 
     Source: DESIGN section 14.
     """
-    asked = _read_question(
+    asked = ask_range(
         good,
         bad,
         channel,
@@ -456,7 +301,7 @@ def bisect(
 
 
 def _identity(
-    asked: _Asked, *, expand: bool, assume_ends: bool, repo: Repo | None, test: Mapping[str, object]
+    asked: RangeQuestion, *, expand: bool, assume_ends: bool, repo: Repo | None, test: Mapping[str, object]
 ) -> dict[str, object]:
     """Describe what is asked, as far as it can change what is found."""
     wanted, policy = asked.range, asked.question.policy
@@ -482,7 +327,7 @@ class _Run:
 
     def __init__(
         self,
-        asked: _Asked,
+        asked: RangeQuestion,
         test: Callable[[BuildUnderTest], Finding | Outcome | bool],
         file: BisectionState | None,
         tell: Callable[[Event], None],

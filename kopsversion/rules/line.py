@@ -1,0 +1,82 @@
+"""A channel's builds in their order, as far back as somebody wants them (DESIGN sections 3 and 4).
+
+Pure. What searches among builds needs the line and not its newest end alone. It must not know what the builds are
+searched for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kopsversion.errors import StoreUnavailableError
+from kopsversion.model.answer import RefusalKind
+from kopsversion.rules.inquiry import Candidate, Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from kopsversion.model.answer import Refusal
+    from kopsversion.rules.inquiry import Inquiry
+
+__all__ = ["NeedsMoreError", "judged", "walk_back"]
+
+
+class NeedsMoreError(Exception):
+    """Something must be known first; an inquiry has noted what."""
+
+
+def walk_back(
+    inquiry: Inquiry, *, is_enough: Callable[[Sequence[Candidate]], bool], down_to: str | None = None
+) -> tuple[Candidate, ...]:
+    """Return a channel's builds, oldest first, back to where it is enough or to the first one.
+
+    Parameters:
+        inquiry: the channel, and what is known of the store.
+        is_enough: tells whether the builds so far, newest first, are enough; asked after each minor.
+        down_to: a minor that is wanted for certain, so that the ones above it come at once.
+
+    Raises:
+        NeedsMoreError: something must be known first.
+        StoreUnavailableError: the store would not tell all of them.
+    """
+    if down_to is not None:
+        inquiry.ask_down_to(down_to)
+    newest_first: list[Candidate] = []
+    for candidate in inquiry.candidates():
+        is_next = isinstance(candidate, Unknown) or (
+            bool(newest_first) and candidate.version.minor != newest_first[-1].version.minor
+        )
+        if is_next and is_enough(newest_first):
+            inquiry.needs.clear()  # what is older is not wanted
+            break
+        if isinstance(candidate, Unknown):
+            raise NeedsMoreError
+        newest_first.append(candidate)
+    if inquiry.listing_failure is not None:
+        raise StoreUnavailableError(
+            f"the builds of {inquiry.channel} in {inquiry.snapshot.store} could not all be listed",
+            url=inquiry.snapshot.store,
+            reasons=(inquiry.listing_failure,),
+            hint="see whether the store can be reached",
+        )
+    return tuple(reversed(newest_first))
+
+
+def judged(inquiry: Inquiry, candidate: Candidate) -> Refusal | None:
+    """Say why a build cannot be tested; ``None`` if it can.
+
+    Raises:
+        NeedsMoreError: something must be known first.
+        StoreUnavailableError: its files could not be listed, which says nothing about the build.
+    """
+    refusal = inquiry.refusal(candidate.build)
+    if isinstance(refusal, Unknown):
+        raise NeedsMoreError
+    if refusal is not None and refusal.kind is RefusalKind.UNREADABLE:
+        raise StoreUnavailableError(
+            f"it could not be seen whether {refusal.version} can be tested",
+            url=inquiry.snapshot.store,
+            reasons=refusal.reasons,
+            hint="see whether the store can be reached, and run the same command again",
+        )
+    return refusal

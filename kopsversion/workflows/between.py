@@ -1,0 +1,117 @@
+"""The builds of a channel between two, each with whether it is testable (``kopsversion list A..B``).
+
+The two are named as the ends of a bisection are. It must not know how its rows are shown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kopsversion.errors import UsageError
+from kopsversion.model.layout import DEFAULT_STORE
+from kopsversion.model.policy import Policy
+from kopsversion.workflows.listing import ChannelListing, ListedBuild
+from kopsversion.workflows.question import DEFAULT_TIMEOUT
+from kopsversion.workflows.ranges import ask_range
+from kopsversion.workflows.rounds import say_nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from kopsversion.model.channel import Channel
+    from kopsversion.model.version import BuildVersion
+    from kopsversion.stores.base import Store
+    from kopsversion.witness.address import Repo
+
+__all__ = ["list_between", "read_range"]
+
+_SEPARATOR = ".."
+
+
+def read_range(text: str) -> tuple[str, str] | None:
+    """Split ``A..B``; ``None`` where it is no range.
+
+    Raises:
+        UsageError: a side is missing.
+    """
+    first, separator, last = text.partition(_SEPARATOR)
+    if not separator or "://" in text:
+        return None
+    if not first or not last:
+        raise UsageError(
+            f"{text} lacks one of its ends", hint="a range is written A..B, as in 2024-03-01..newest"
+        )
+    return first, last
+
+
+def list_between(
+    first: str | BuildVersion | datetime,
+    last: str | BuildVersion | datetime,
+    channel: str | Channel | None = None,
+    *,
+    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    policy: Policy = Policy(),  # noqa: B008 # frozen
+    now: datetime | None = None,
+    as_of: datetime | None = None,
+    repo: Repo | None = None,
+    nearby: Path | None = None,
+    ref: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    limit: int | None = None,
+    progress: Callable[[str], None] = say_nothing,
+) -> ChannelListing:
+    """List the builds of a channel between two, both among them, newest first.
+
+    Parameters:
+        first: the older end: a version, a commit of 7 digits or more, a date or moment, or ``newest``.
+        last: the newer end, likewise. A date means all of its day.
+        channel: the channel; default: the one that `last` can only be of, or master.
+        limit: how many builds at most, the newest ones; 0 or ``None`` for all. Each costs a request.
+
+    The other parameters are those of `resolve_latest`.
+
+    Raises:
+        UsageError: an argument cannot be meant; the ends are in the wrong order or of two branches.
+        NoTestableBuildError: there is no build that an end can mean.
+        StoreError: no store could be asked.
+
+    Source: DESIGN section 14.
+    """
+    if limit is not None and limit < 0:
+        raise UsageError(f"limit is {limit}", hint="give a number of builds, or None for all of them")
+    asked = ask_range(
+        first,
+        last,
+        channel,
+        store=store,
+        policy=policy,
+        now=now,
+        as_of=as_of,
+        repo=repo,
+        nearby=nearby,
+        ref=ref,
+        timeout=timeout,
+        expand=False,
+        progress=progress,
+        names=("the first end", "the last end"),
+        is_listing=True,
+    )
+    plan, url = asked.plan()
+    here = asked.store(url)
+    rows = []
+    for number, build in enumerate(reversed(plan.builds)):
+        if limit and number == limit:
+            break
+        progress(f"{plan.channel}: {len(plan.builds) - number} builds to look into")
+        refusal, known = asked.examine(here, build)
+        rows.append(ListedBuild(known.version, known.uploaded, known.attribution, refusal))
+    return ChannelListing(
+        channel=plan.channel.ref,
+        rows=tuple(rows),
+        conditions=plan.conditions,
+        skipped={},
+        store=url,
+        now=asked.question.now,
+    )

@@ -1,0 +1,201 @@
+"""A range of builds as it is asked for: which builds lie between two ends (DESIGN section 14).
+
+What bisects a range and what lists it ask alike. It must not know what the builds are wanted for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from attrs import evolve, frozen
+
+from kopsversion.errors import UsageError, quoted
+from kopsversion.model.bucket import Build
+from kopsversion.model.channel import MASTER, Channel
+from kopsversion.model.needs import Undecided
+from kopsversion.rules.attribution import by_version
+from kopsversion.rules.bisection import Plan, PlannedBuild, Range, plan
+from kopsversion.rules.ends import End
+from kopsversion.rules.inquiry import Candidate, Inquiry
+from kopsversion.rules.line import NeedsMoreError, judged
+from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.history import open_history, whole_line
+from kopsversion.workflows.question import ask
+from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
+from kopsversion.workflows.stores import opened, stores_of, walk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from kopsversion.model.answer import Refusal
+    from kopsversion.model.bucket import Snapshot
+    from kopsversion.model.policy import Policy
+    from kopsversion.model.version import BuildVersion
+    from kopsversion.stores.base import Store
+    from kopsversion.witness.address import Repo
+    from kopsversion.witness.merges import Merges
+    from kopsversion.workflows.question import Question
+
+__all__ = ["RangeQuestion", "ask_range"]
+
+
+@frozen(kw_only=True)
+class RangeQuestion:
+    """What is asked, read: the same for planning, testing and reporting.
+
+    Attributes:
+        range: the ends, the channel and the policy.
+        question: under which circumstances; it holds the clone.
+        places: the stores, in their order.
+        timeout: seconds that the store may take for each thing that is asked.
+        progress: is told what is asked, in a few words.
+    """
+
+    range: Range
+    question: Question
+    places: Sequence[str | Store]
+    timeout: float
+    progress: Callable[[str], None]
+
+    def store(self, url: str) -> Store:
+        """Open the store that a plan is from, with time of its own."""
+        given = [place for place in self.places if not isinstance(place, str) and place.url == url]
+        return given[0] if given else opened(url, deadline=Deadline(self.timeout))
+
+    def plan(self) -> tuple[Plan, str]:
+        """Find the builds of the range; return the plan, and the URL of the store that it is from."""
+        deadline = Deadline(self.timeout)
+
+        def visit(store: Store) -> Plan:
+            known = start(store, git=self.question.git, as_of=self.question.as_of)
+            return ask_until_known(
+                lambda snapshot: plan(snapshot, self.range),
+                known,
+                store=store,
+                policy=self.question.policy,
+                deadline=deadline,
+                progress=self.progress,
+                settle=lambda snapshot, _: self.question.settle(snapshot),
+            )[0]
+
+        walked = walk(self.places, visit, deadline=deadline)
+        found = walked.answer
+        conditions = (*walked.conditions, *self.question.git_conditions, *found.conditions)
+        return evolve(found, conditions=conditions), walked.store.url
+
+    def examine(self, store: Store, planned: PlannedBuild) -> tuple[Refusal | None, PlannedBuild]:
+        """Look into a build; say why it cannot be tested, ``None`` if it can, and what is known of it now.
+
+        Raises:
+            StoreUnavailableError: its files could not be listed, which says nothing about the build.
+        """
+        question, version = self.question, planned.version
+
+        def judge(snapshot: Snapshot) -> tuple[Refusal | None] | Undecided:
+            inquiry = Inquiry(snapshot, self.range.channel, question.policy, question.now)
+            build = snapshot.build(version) or Build(version)
+            try:
+                return (judged(inquiry, Candidate(build, planned.attribution)),)
+            except NeedsMoreError:
+                return Undecided(frozenset(inquiry.needs))
+
+        (refusal,), known = ask_until_known(
+            judge,
+            start(store, git=question.git, as_of=question.as_of),
+            store=store,
+            policy=question.policy,
+            deadline=Deadline(self.timeout),
+            progress=say_nothing,
+        )
+        build = known.build(version)
+        uploaded = build.uploaded if build is not None else None
+        return refusal, evolve(planned, uploaded=uploaded or planned.uploaded)
+
+
+def ask_range(
+    good: str | BuildVersion | datetime,
+    bad: str | BuildVersion | datetime,
+    channel: str | Channel | None,
+    *,
+    store: str | Store | Sequence[str | Store],
+    policy: Policy,
+    now: datetime | None,
+    as_of: datetime | None,
+    repo: Repo | None,
+    nearby: Path | None,
+    ref: str | None,
+    timeout: float,
+    expand: bool,
+    progress: Callable[[str], None],
+    names: tuple[str, str] = ("GOOD", "BAD"),
+    is_listing: bool = False,
+) -> RangeQuestion:
+    """Read what is asked, and the clone where there is one.
+
+    The parameters are those of `kopsversion.workflows.bisect.bisect`; `names` is what messages call the ends, and
+    `is_listing` tells that the builds are only listed.
+
+    Raises:
+        UsageError: an argument cannot be meant.
+        GitWitnessError: `repo` is no clone of kops, or has no branch `ref`.
+    """
+    good_end, bad_end = (End.parse(end, name=name) for end, name in zip((good, bad), names, strict=True))
+    wanted = _channel(channel, bad_end)
+    question = ask(
+        wanted.ref,
+        policy,
+        now=now,
+        as_of=as_of,
+        repo=repo,
+        nearby=nearby,
+        ref=ref,
+        deadline=Deadline(timeout),
+    )
+    commits = [commit for end in (good_end, bad_end) if (commit := end.any_commit) is not None]
+    history = open_history(question.clone, wanted, commits=commits, timeout=timeout)
+    if history is not None:
+        good_end, bad_end = (_on_line(end, history, wanted) for end in (good_end, bad_end))
+    return RangeQuestion(
+        range=Range(
+            channel=wanted,
+            policy=question.policy,
+            now=question.now,
+            good=good_end,
+            bad=bad_end,
+            is_expandable=expand,
+            line=whole_line(question.clone, history),
+            names=names,
+            is_listing=is_listing,
+        ),
+        question=question,
+        places=stores_of(store),
+        timeout=timeout,
+        progress=progress,
+    )
+
+
+def _channel(given: str | Channel | None, bad: End) -> Channel:
+    """Return the channel that is meant; where none is named, the one that the bad end can only be of, or master."""
+    if isinstance(given, Channel):
+        return given
+    if given is not None:
+        return Channel.parse(given)
+    only = by_version(bad.version) if bad.version is not None and bad.is_exact else None
+    return Channel(only or MASTER)
+
+
+def _on_line(end: End, history: Merges, channel: Channel) -> End:
+    """Name the merge that brought a commit in its stead: builds are of merges."""
+    if end.commit is None:
+        return end
+    place = history.place(end.commit)
+    if place is None:
+        return end
+    if place.merge is None:
+        raise UsageError(
+            f"commit {quoted(end.text)} is not on {channel}, by the clone",
+            hint="see whether the clone is up to date, or name a commit of that branch",
+        )
+    return evolve(end, commit=place.merge.commit)
