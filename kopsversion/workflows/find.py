@@ -292,7 +292,7 @@ class _Search:
             merged=merge.time if merge is not None else None,
             subject=merge.subject if merge is not None else None,
             refused=walked.answer.refused,
-            conditions=(*walked.conditions, *question.git_conditions),
+            conditions=(*walked.conditions, *question.conditions),
         )
 
     def _not_yet(

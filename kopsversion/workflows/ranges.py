@@ -82,7 +82,7 @@ class RangeQuestion:
 
         walked = walk(self.places, visit, deadline=deadline)
         found = walked.answer
-        conditions = (*walked.conditions, *self.question.git_conditions, *found.conditions)
+        conditions = (*walked.conditions, *self.question.conditions, *found.conditions)
         return evolve(found, conditions=conditions), walked.store.url
 
     def examine(self, store: Store, planned: PlannedBuild) -> tuple[Refusal | None, PlannedBuild]:
