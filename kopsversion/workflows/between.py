@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from kopsversion.errors import UsageError
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
+from kopsversion.model.wording import count
 from kopsversion.workflows.listing import ChannelListing, ListedBuild
 from kopsversion.workflows.question import DEFAULT_TIMEOUT
-from kopsversion.workflows.ranges import ask_range
+from kopsversion.workflows.ranges import RangeQuestion, ask_range
 from kopsversion.workflows.rounds import say_nothing
 
 if TYPE_CHECKING:
@@ -98,13 +99,17 @@ def list_between(
         names=("the first end", "the last end"),
         is_listing=True,
     )
+    return _listing(asked, limit=limit or None)
+
+
+def _listing(asked: RangeQuestion, *, limit: int | None) -> ChannelListing:
+    """List the builds of a range, and look into each that is shown."""
     plan, url = asked.plan()
     here = asked.store(url)
+    shown = plan.builds[::-1][:limit]
     rows = []
-    for number, build in enumerate(reversed(plan.builds)):
-        if limit and number == limit:
-            break
-        progress(f"{plan.channel}: {len(plan.builds) - number} builds to look into")
+    for number, build in enumerate(shown):
+        asked.progress(f"{plan.channel}: {count(len(shown) - number, 'build')} to look into")
         refusal, known = asked.examine(here, build)
         rows.append(ListedBuild(known.version, known.uploaded, known.attribution, refusal))
     return ChannelListing(
