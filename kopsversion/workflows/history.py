@@ -55,9 +55,9 @@ def open_history(clone: Clone, channel: Channel, *, commits: Iterable[str], time
     return Merges(where, clone.line.ref, environ=os.environ, timeout=_GIT_TIMEOUT)
 
 
-def whole_line(clone: Clone, merges: Merges | None) -> GitLine | None:
+def whole_line(clone: Clone, merges: Merges) -> GitLine | None:
     """Return a branch with what was master's before it was cut, where that can be read."""
-    if merges is None or clone.line is None:
+    if clone.line is None:
         return None
     try:
         commits = tuple(GitCommit(merge.commit, merge.time) for merge in merges.line())

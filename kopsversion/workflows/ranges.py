@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kopsversion.model.answer import Refusal
-    from kopsversion.model.bucket import Snapshot
+    from kopsversion.model.bucket import GitLine, Snapshot
     from kopsversion.model.policy import Policy
     from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
@@ -153,10 +153,7 @@ def ask_range(
         ref=ref,
         deadline=Deadline(timeout),
     )
-    commits = [commit for end in (good_end, bad_end) if (commit := end.any_commit) is not None]
-    history = open_history(question.clone, wanted, commits=commits, timeout=timeout)
-    if history is not None:
-        good_end, bad_end = (_on_line(end, history, wanted) for end in (good_end, bad_end))
+    (good_end, bad_end), line = _by_clone((good_end, bad_end), question, wanted, timeout=timeout)
     return RangeQuestion(
         range=Range(
             channel=wanted,
@@ -165,7 +162,7 @@ def ask_range(
             good=good_end,
             bad=bad_end,
             is_expandable=expand,
-            line=whole_line(question.clone, history),
+            line=line,
             names=names,
             is_listing=is_listing,
         ),
@@ -174,6 +171,18 @@ def ask_range(
         timeout=timeout,
         progress=progress,
     )
+
+
+def _by_clone(
+    ends: tuple[End, End], question: Question, channel: Channel, *, timeout: float
+) -> tuple[tuple[End, End], GitLine | None]:
+    """Let a clone, where there is one, name the merges that are meant; return the whole branch of it, too."""
+    commits = [commit for end in ends if (commit := end.any_commit) is not None]
+    history = open_history(question.clone, channel, commits=commits, timeout=timeout)
+    if history is None:
+        return ends, None
+    good, bad = (_on_line(end, history, channel) for end in ends)
+    return (good, bad), whole_line(question.clone, history)
 
 
 def _channel(given: str | Channel | None, bad: End) -> Channel:
