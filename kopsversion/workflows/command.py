@@ -14,15 +14,16 @@ import select
 import shutil
 import signal
 import subprocess
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from kopsversion.errors import UsageError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Command", "check_command"]
 
@@ -137,16 +138,16 @@ class Command:
             UsageError: it cannot be started.
         """
         words = [word.replace(PLACEHOLDER, url) for word in self.words]
-        process = self._start(words, variables)
-        last_resort = partial(_kill, process)
-        atexit.register(last_resort)
+        process: subprocess.Popen[bytes] | None = None
         grace = GRACE
         try:
+            with _signals_held():  # else one that comes while it starts would leave it behind
+                process = self._start(words, variables)
             self._follow(process)
             grace = _LEFTOVER_GRACE
         finally:
-            self._end(process, grace=grace)
-            atexit.unregister(last_resort)
+            if process is not None:
+                self._end(process, grace=grace)
         return process.returncode
 
     def _start(self, words: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -169,6 +170,14 @@ class Command:
 
     def _follow(self, process: subprocess.Popen[bytes]) -> None:
         """Pass on what the command writes, until it has ended; a process that it left may keep the pipe open."""
+        last_resort = partial(_kill, process)
+        atexit.register(last_resort)  # a thread is not interrupted when the process ends
+        try:
+            self._pass_on(process)
+        finally:
+            atexit.unregister(last_resort)
+
+    def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 # a pipe was asked for
         output = _Output(self._show)
         descriptor = process.stdout.fileno()
@@ -199,6 +208,24 @@ class Command:
             if process.stdout is not None:
                 process.stdout.close()
             process.wait()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Put off what ends us until the block has ended; the process that is started in it inherits nothing of this."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    ours = [number for number in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(number))]
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ours}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> bool:

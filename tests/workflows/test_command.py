@@ -153,6 +153,32 @@ def test_a_second_interrupt_ends_the_patience() -> None:
     assert is_gone(int(run.shown))
 
 
+def test_an_interrupt_while_it_starts_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that comes between its start and our knowing it leaves no process behind."""
+    started: list[subprocess.Popen[bytes]] = []
+    start = Command._start
+
+    def start_and_interrupt(self: Command, *arguments: object) -> subprocess.Popen[bytes]:
+        started.append(start(self, *arguments))  # type: ignore[arg-type] # as it is called
+        signal.raise_signal(signal.SIGINT)
+        return started[0]
+
+    monkeypatch.setattr(Command, "_start", start_and_interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        shell("sleep 1000")()
+    assert is_gone(started[0].pid)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_command_runs_in_any_thread() -> None:
+    """Signals are the main thread's business."""
+    statuses: list[int] = []
+    thread = threading.Thread(target=lambda: statuses.append(shell("exit 7")()))
+    thread.start()
+    thread.join()
+    assert statuses == [7]
+
+
 def test_the_end_of_the_process_ends_the_command() -> None:
     """What is registered for the end of Python ends it too, for a thread is not interrupted."""
     process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
