@@ -82,7 +82,7 @@ def fill(place: Place) -> None:
 def fill_with_green(place: AnyPlace) -> AnyPlace:
     """`fill` it, let green name the newest build, and return it."""
     fill(place)
-    place.add(GREEN, NEW.encode(), NOW)
+    place.add(GREEN, f"{opened(place).public_url(NEW)}\n".encode(), NOW)
     return place
 
 

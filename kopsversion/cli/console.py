@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
@@ -20,7 +21,7 @@ import click
 from kopsversion.errors import KopsVersionError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from kopsversion.model.answer import Condition
     from kopsversion.model.tables import Table
@@ -49,6 +50,10 @@ INTERRUPTED = 130
 """What a shell reports of a program that SIGINT ended."""
 BROKEN_PIPE = 141
 """What a shell reports of a program that SIGPIPE ended."""
+
+
+LastWords = Callable[[Sequence[str], int], str]
+"""Makes what goes to standard output after a failure, of the arguments and the exit status."""
 
 
 class OutputError(KopsVersionError):
@@ -119,6 +124,11 @@ class Console:
         self.tell(
             klog_line(severity, line, moment=moment, process=os.getpid(), file=file, line_number=line_number)
         )
+
+    def annotate(self, lines: Iterable[str]) -> None:
+        """Write lines that GitHub Actions makes annotations of, to standard error, unless quiet."""
+        for line in lines if not self.quiet else ():
+            self.tell(line)
 
     def note(self, message: str) -> None:
         """Tell something that is merely good to know."""
@@ -246,6 +256,7 @@ class _Boundary(click.Command):
     def __init__(self, *arguments: Any, sections: Sequence[tuple[str, str]] = (), **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.sections = tuple(sections)
+        self.last_words: LastWords | None = None
         # The prefix is set on every command: "kopsversion resolve" then reads the same variables as
         # "resolve-latest" (KOPSVERSION_STORE, not KOPSVERSION_RESOLVE_STORE).
         self.context_settings.setdefault("auto_envvar_prefix", "KOPSVERSION")
@@ -257,7 +268,21 @@ class _Boundary(click.Command):
         run: Callable[..., Any] = super().main  # its overloads do not take a tuple of unknown length
         if not standalone_mode:
             return run(*arguments, standalone_mode=False, **extra)
-        sys.exit(_guarded(lambda: run(*arguments, standalone_mode=False, **extra), console=console))
+        given = arguments[0] if arguments else extra.get("args")
+        words = sys.argv[1:] if given is None else list(given)
+        status = _guarded(lambda: run(*arguments, standalone_mode=False, **extra), console=console)
+        if status:
+            _end_with(self.words_at_the_end(words, status), console=console)
+        sys.exit(status)
+
+    def words_at_the_end(self, words: Sequence[str], status: int) -> str:
+        """Return what goes to standard output after a failure; mostly nothing.
+
+        Parameters:
+            words: the arguments.
+            status: the exit status, which is not 0.
+        """
+        return self.last_words(words, status) if self.last_words is not None else ""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function; a reader that has gone away is no error."""
@@ -285,9 +310,28 @@ class Group(_Boundary, click.Group):
 
     command_class = Command
 
+    def words_at_the_end(self, words: Sequence[str], status: int) -> str:
+        """Let the subcommand say it."""
+        for position, word in enumerate(words):
+            chosen = self.commands.get(word)
+            if isinstance(chosen, _Boundary):
+                return chosen.words_at_the_end(words[position + 1 :], status)
+        return ""
+
+
+def _end_with(text: str, *, console: Console) -> None:
+    """Write the last words; where standard output is gone, the exit status alone has to do."""
+    if text:
+        with suppress(OutputError, BrokenPipeError):
+            console.answer(text)
+
 
 def command(
-    name: str, *, sections: Sequence[tuple[str, str]] = (), **settings: Any
+    name: str,
+    *,
+    sections: Sequence[tuple[str, str]] = (),
+    last_words: LastWords | None = None,
+    **settings: Any,
 ) -> Callable[[Callable[..., int | None]], Command]:
     """Make a command of a function, which returns its exit status, or ``None`` for 0.
 
@@ -297,6 +341,7 @@ def command(
     Parameters:
         name: what it is called in the toolbox.
         sections: titles and texts that end its help.
+        last_words: makes what goes to standard output after a failure.
         settings: passed on to click; ``cls`` is a kind of `Command`.
     """
     settings.setdefault("cls", Command)
@@ -304,6 +349,7 @@ def command(
     def decorate(function: Callable[..., int | None]) -> Command:
         make: Callable[..., Any] = click.command(name, sections=sections, add_help_option=False, **settings)
         made: Command = make(click.pass_obj(function))
+        made.last_words = last_words
         for add in (*_HOW_MUCH, *_ABOUT):
             add(made)
         return made

@@ -35,6 +35,6 @@ def demo(console: Console, *, directory: Path) -> None:
         "\n"
         f"  resolve-latest master {where} --explain\n"
         f"  resolve-latest master {where} --strict\n"
-        f"  resolve-latest release-1.29 {where} -o env\n"
+        f"  resolve-latest release-1.29 {where} -o shell\n"
         f"  kopsversion list master {where} --limit 10\n"
     )

@@ -8,6 +8,7 @@ This module must not know how an answer is found, or what is in the files.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from functools import wraps
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
-from kopsversion.cli.options import add_options
+from kopsversion.cli.options import Parsed, add_options
 from kopsversion.errors import IntegrityError, KopsVersionError, UsageError, quoted
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
 
-__all__ = ["Effects", "append_github_output", "effect_options", "obtain"]
+__all__ = ["Effects", "append_github_output", "append_github_summary", "effect_options", "obtain"]
 
 ARTIFACT = "kopsversion-resolution.json"
 """What is left in a Prow job's ``$ARTIFACTS``: the answer as ``-o json`` prints it."""
@@ -46,6 +47,7 @@ class Effects:
         fetch: where kops goes.
         arch: the architecture to fetch kops for; ``None`` for this machine's.
         artifacts: whether the answer is left in ``$ARTIFACTS``.
+        artifact: the file's name there.
     """
 
     pin: Path | None = None
@@ -54,6 +56,7 @@ class Effects:
     fetch: Path | None = None
     arch: str | None = None
     artifacts: bool = True
+    artifact: str = ARTIFACT
 
     @property
     def marker_url(self) -> str | None:
@@ -89,6 +92,16 @@ class Effects:
 
 
 _FILE = click.Path(path_type=Path)
+_FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,120}")
+
+
+def _parse_file_name(text: str) -> str:
+    if _FILE_NAME.fullmatch(text) is None:
+        raise UsageError(
+            f"{quoted(text)} is not the name of a file in $ARTIFACTS",
+            hint="give a name of letters, digits, dots, hyphens and underscores, such as kops-a.json",
+        )
+    return text
 
 
 def effect_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,10 +116,17 @@ def effect_options(function: Callable[..., Any]) -> Callable[..., Any]:
         fetch: Path | None,
         arch: str | None,
         artifacts: bool,
+        artifact: str,
         **others: Any,
     ) -> Any:
         effects = Effects(
-            pin=pin, lock=lock, from_lock=from_lock, fetch=fetch, arch=arch, artifacts=artifacts
+            pin=pin,
+            lock=lock,
+            from_lock=from_lock,
+            fetch=fetch,
+            arch=arch,
+            artifacts=artifacts,
+            artifact=artifact,
         )
         return function(*arguments, effects=effects, **others)
 
@@ -149,7 +169,15 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--artifacts/--no-artifacts",
         default=True,
         show_default=True,
-        help=f"Leave the answer in $ARTIFACTS/{ARTIFACT}, where that variable is set.",
+        help="Leave the answer in $ARTIFACTS, where that variable is set.",
+    ),
+    click.option(
+        "--artifact",
+        type=Parsed("name", _parse_file_name),
+        metavar="NAME",
+        default=ARTIFACT,
+        show_default=True,
+        help="The file's name there: a job that asks for two builds gives each its own.",
     ),
 )
 
@@ -255,7 +283,7 @@ def _carry_out(effects: Effects, resolution: Resolution, *, deadline: Deadline, 
 
         write_pin(effects.pin, resolution)
     if effects.artifacts and os.environ.get("ARTIFACTS"):
-        _leave_artifact(Path(os.environ["ARTIFACTS"]), resolution, console=console)
+        _leave_artifact(Path(os.environ["ARTIFACTS"]), effects.artifact, resolution, console=console)
 
 
 def _fetch(path: Path, store: Store, resolution: Resolution, *, arch: str | None, console: Console) -> None:
@@ -269,7 +297,7 @@ def _fetch(path: Path, store: Store, resolution: Resolution, *, arch: str | None
     console.note(f"{quoted(str(fetched.path))} has {fetched.size} bytes, sha256 {fetched.sha256}")
 
 
-def _leave_artifact(directory: Path, resolution: Resolution, *, console: Console) -> None:
+def _leave_artifact(directory: Path, name: str, resolution: Resolution, *, console: Console) -> None:
     """Leave the answer for those who look at the job later; a job never fails for that."""
     from kopsversion.files import write_whole
     from kopsversion.model.codec import to_json
@@ -279,9 +307,9 @@ def _leave_artifact(directory: Path, resolution: Resolution, *, console: Console
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{quoted(str(directory))} cannot be made: {error.strerror}") from error
-        write_whole(directory / ARTIFACT, to_json(resolution).encode())
+        write_whole(directory / name, to_json(resolution).encode())
     except KopsVersionError as error:
-        console.log("warning", f"artifacts: {error}; the job has no {ARTIFACT}")
+        console.log("warning", f"artifacts: {error}; the job has no {name}")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -300,8 +328,28 @@ def append_github_output(lines: str) -> None:
             "GITHUB_OUTPUT is not set, so there is no place for -o github",
             hint="it is set in a step of GitHub Actions; elsewhere take -o env",
         )
+    _append("GITHUB_OUTPUT", Path(place), lines)
+
+
+def append_github_summary(text: str) -> None:
+    """Append Markdown to the summary of a GitHub Actions step, where there is one.
+
+    Raises:
+        UsageError: the file that is named cannot be written.
+    """
+    place = os.environ.get("GITHUB_STEP_SUMMARY", "")
+    if place:
+        _append("GITHUB_STEP_SUMMARY", Path(place), text)
+
+
+def _append(name: str, path: Path, text: str) -> None:
+    """Append to a file of GitHub's, on a new line: who wrote before may have left the last one open."""
     try:
-        with Path(place).open("a", encoding="utf-8") as file:
-            file.write(lines)
+        with path.open("a+b") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                text = text if file.read(1) == b"\n" else f"\n{text}"
+            file.write(text.encode())
     except OSError as error:
-        raise UsageError(f"GITHUB_OUTPUT, {quoted(place)}, cannot be written: {error.strerror}") from error
+        raise UsageError(f"{name}, {quoted(str(path))}, cannot be written: {error.strerror}") from error

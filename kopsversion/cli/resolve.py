@@ -6,6 +6,9 @@ ordered, attributed or judged.
 
 from __future__ import annotations
 
+import os
+import re
+from itertools import zip_longest
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,7 @@ from kopsversion.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from kopsversion.cli.effects import Effects
@@ -35,6 +39,27 @@ if TYPE_CHECKING:
     from kopsversion.model.tables import Table
 
 __all__ = ["resolve"]
+
+
+def _words_for_shell(words: Sequence[str], status: int) -> str:
+    """Let an ``eval`` fail as the command did, where its output is for one: also when nothing else was printed."""
+    if _output_of(words) != "shell":
+        return ""
+    from kopsversion.render.env import shell_failure
+
+    return shell_failure(status)
+
+
+def _output_of(words: Sequence[str]) -> str | None:
+    """Find what was asked for with ``-o``, though the arguments may be wrong as a whole."""
+    found = os.environ.get("KOPSVERSION_OUTPUT")
+    for word, following in zip_longest(words, words[1:]):
+        if word == "--":
+            break
+        match = re.fullmatch(r"--output(?:=(.*))?|-[hqv]*o(.+)?", word, re.DOTALL)
+        if match is not None:
+            found = match[1] or match[2] or following
+    return found
 
 
 @command(
@@ -54,8 +79,8 @@ The same build for kubetest2 (a marker that does not move), for the shell, and f
             """
 The newest testable build of master, for a job to test:
   KOPS_BASE_URL="$(resolve-latest master)"
-Both variables at once:
-  eval "$(resolve-latest release-1.30 -o env)"
+Exported for the rest of a script, which goes no further where there is no answer:
+  answer="$(resolve-latest release-1.30 -o shell)" && eval "$answer" || exit
 Fail rather than fall back, and fail when anything is wrong:
   resolve-latest master --on-stale refuse --strict
 Why that build?
@@ -71,8 +96,11 @@ The answer goes to standard output, and only there; on failure nothing goes ther
 there, the files of --pin, --lock and --fetch are there too.
 url      the base URL, as KOPS_BASE_URL holds it; no trailing slash, literal +
 version  the build's version
-env      KOPS_BASE_URL=... and KOPS_VERSION=..., quoted for eval; with --pin also KOPS_VERSION_MARKER=file://...
-github   the same as outputs of a step, kops-base-url=... and so on, added to $GITHUB_OUTPUT, not printed
+shell    for eval: exports KOPS_BASE_URL, with --pin also KOPS_VERSION_MARKER=file://...; sets KOPS_VERSION, and
+         KOPS_METADATA for kubetest2; ends in (exit N) when the status is not 0, also when there is no answer
+env      KOPS_BASE_URL=... and KOPS_VERSION=..., with --pin also KOPS_VERSION_MARKER=...: for files of variables
+github   the same as outputs of a step, kops-base-url=... and so on, added to $GITHUB_OUTPUT, not printed; warnings
+         as annotations, and a summary where $GITHUB_STEP_SUMMARY is set
 json     the whole resolution, "schema": 1
 table    the tables of --explain
 Conditions (what the reader should know) go to standard error, one a line, with klog's header where that is
@@ -84,12 +112,13 @@ no terminal.
         ("Exit codes", EXIT_CODES),
     ),
     short_help="Print the latest testable build of a branch.",
+    last_words=_words_for_shell,
 )
 @click.argument("selector", metavar="[CHANNEL]", default="master")
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["url", "version", "env", "github", "json", "table"]),
+    type=click.Choice(["url", "version", "shell", "env", "github", "json", "table"]),
     default="url",
     show_default=True,
     help="What to print.",
@@ -147,6 +176,10 @@ def resolve(
             seconds = question["timeout"] - (monotonic() - begun)
             jobs = _jobs_tables(resolution, choice, as_of=question["as_of"], seconds=seconds)
         console.show([*explanation(resolution), *jobs])
+    elif output == "github":
+        from kopsversion.render.github import to_annotations
+
+        console.annotate(to_annotations(resolution.conditions))
     else:
         console.conditions(resolution.conditions)
     _answer(console, resolution, output=output, marker_url=effects.marker_url)
@@ -177,11 +210,16 @@ def _answer(console: Console, resolution: Resolution, *, output: str, marker_url
             from kopsversion.render.env import to_env
 
             console.answer(to_env(resolution, marker_url=marker_url))
+        case "shell":
+            from kopsversion.render.env import to_shell
+
+            console.answer(to_shell(resolution, marker_url=marker_url))
         case "github":
-            from kopsversion.cli.effects import append_github_output
-            from kopsversion.render.github import to_github
+            from kopsversion.cli.effects import append_github_output, append_github_summary
+            from kopsversion.render.github import to_github, to_summary
 
             append_github_output(to_github(resolution, marker_url=marker_url))
+            append_github_summary(to_summary(resolution))
         case "json":
             from kopsversion.model.codec import to_json
 

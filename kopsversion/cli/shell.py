@@ -38,10 +38,9 @@ In a script of kops, after tests/e2e/scenarios/lib/common.sh:
             "Functions",
             """
 kops-base-from-marker WHAT        print the base URL for "latest", a minor such as 1.30, or a marker's URL
-kops-acquire-latest               set KOPS_BASE_URL, KOPS and CHANNELS: in a periodic job to the latest
-                                  build, else to a build of the tree
+kops-acquire-latest               set KOPS_BASE_URL and KOPS: in a periodic job to the latest build, with
+                                  KOPS_VERSION_MARKER to a marker of it; else to a build of the tree
 kops-download-from-base           download kops from KOPS_BASE_URL, check it, print its path
-kops-channels-download-from-base  the same for channels
 """,
         ),
     ),

@@ -9,12 +9,31 @@
 # checked, and a file is compared with its .sha256. Where resolve-latest is not installed, or cannot reach the
 # bucket (exit status 4), the plain marker is read as before, with a warning on standard error.
 #
-# KOPSVERSION_STORE, and every other option of resolve-latest as a variable, works here too.
+# KOPSVERSION_STORE, and every other option of resolve-latest as a variable, works here too. In a Prow job each
+# answer is left in $ARTIFACTS, in a file of its own. Under "set -x" the functions trace nothing of themselves.
 # Written for bash 3.2 and later, with or without "set -euo pipefail".
 
 # Say something on standard error.
 function kopsversion-warn() {
     echo "kopsversion: WARNING ${*}" >&2
+}
+
+# Run a function without its trace. Under "set -x" that would fill the log of a job, and a reader of
+# standard error would take it for warnings. Its exit status is the function's.
+#   $1…  the function and its arguments
+function kopsversion-quietly() {
+    {
+        local traced="${-}" status=0
+        set +x
+    } 2>/dev/null
+    "${@}" || status=$?
+    if [[ "${traced}" == *x* ]]; then
+        {
+            set -x
+            return "${status}"
+        } 2>/dev/null
+    fi
+    return "${status}"
 }
 
 # Print an object below the root of the store with nothing but curl or cat.
@@ -39,25 +58,30 @@ function kopsversion-curl() {
 }
 
 # Print the base URL of a build, or fail and print nothing.
-#   $1  what resolve-latest is asked for
-#   $2  the marker to read where it cannot answer
+#   $1   the marker to read where resolve-latest cannot answer
+#   $2…  what resolve-latest is asked for, and its options
 function kopsversion-base-url() {
-    local status=0 answer=""
+    local marker="${1}" status=0 answer="" selector
+    shift
+    # Two builds of one job, A and B, are two files.
+    selector="${1##*/markers/}"
+    selector="${selector##*://}"
     if ! command -v resolve-latest >/dev/null; then
-        kopsversion-warn "resolve-latest is not installed; taking ${2} as it is"
+        kopsversion-warn "resolve-latest is not installed; taking ${marker} as it is"
     else
-        answer="$(resolve-latest --output url "${1}")" || status=$?
+        answer="$(KOPSVERSION_ARTIFACT="kopsversion-resolution-${selector//[^0-9A-Za-z.-]/_}.json" \
+            resolve-latest --output url "${@}")" || status=$?
         if [[ "${status}" -eq 0 ]]; then
             printf '%s\n' "${answer}"
             return 0
         fi
         case "${status}" in
-            4) kopsversion-warn "resolve-latest could not reach the store; taking ${2} as it is" ;;
-            126 | 127) kopsversion-warn "resolve-latest cannot be run; taking ${2} as it is" ;;
+            4) kopsversion-warn "resolve-latest could not reach the store; taking ${marker} as it is" ;;
+            126 | 127) kopsversion-warn "resolve-latest cannot be run; taking ${marker} as it is" ;;
             *) return "${status}" ;;
         esac
     fi
-    kopsversion-marker-body "${2}"
+    kopsversion-marker-body "${marker}"
 }
 
 # Print the one line that a marker holds, or fail and print nothing.
@@ -79,15 +103,20 @@ function kopsversion-marker-body() {
 # Print the base URL that a marker, or better the bucket, names.
 #   $1  "latest" for master, a minor such as 1.30, or the https URL of a marker
 function kops-base-from-marker() {
+    kopsversion-quietly kopsversion-from-marker "${@}"
+}
+
+function kopsversion-from-marker() {
     case "${1}" in
-        latest) kopsversion-base-url master markers/master/latest-ci-updown-green.txt ;;
+        latest) kopsversion-base-url markers/master/latest-ci-updown-green.txt master ;;
         https://storage.googleapis.com/*/markers/master/*.txt | \
             https://storage.googleapis.com/*/markers/release-*/*.txt)
             # The URL names the store, unless the job names another one.
             KOPSVERSION_STORE="${KOPSVERSION_STORE:-${1%/markers/*}/}" kopsversion-base-url "${1}" "${1}"
             ;;
         https:*) kopsversion-marker-body "${1}" ;;
-        *) kopsversion-base-url "${1}" "markers/release-${1#release-}/latest-ci.txt" ;;
+        # To kops this is latest-ci.txt of the branch, also where it has a green marker.
+        *) kopsversion-base-url "markers/release-${1#release-}/latest-ci.txt" "${1}" --marker latest-ci.txt ;;
     esac
 }
 
@@ -130,37 +159,41 @@ function kopsversion-download() {
 
 # Print the path of a downloaded kops of the build at KOPS_BASE_URL.
 function kops-download-from-base() {
-    kopsversion-download kops
+    kopsversion-quietly kopsversion-download kops
 }
 
-# Print the path of a downloaded channels of the build at KOPS_BASE_URL; nothing where it has none: newer
-# builds of kops come without.
-function kops-channels-download-from-base() {
-    local status=0
-    kopsversion-download channels || status=$?
-    case "${status}" in
-        22 | 37) kopsversion-warn "${KOPS_BASE_URL} has no channels to download" ;; # not found: HTTP, file
-        *) return "${status}" ;;
-    esac
+# Write a marker that does not move, and print its URL, for kubetest2's --kops-version-marker.
+#   $1  the base URL that it holds
+function kopsversion-pin() {
+    local file
+    file="$(mktemp "${TMPDIR:-/tmp}/kops-version-marker.XXXXXXXXX")" || return
+    printf '%s\n' "${1}" >"${file}" || return
+    file="${file//%/%25}"
+    printf 'file://%s\n' "${file// /%20}"
 }
 
-# Set KOPS_BASE_URL, KOPS and CHANNELS: to the latest build in a periodic job, else to a build of the tree.
+# Set KOPS_BASE_URL and KOPS: to the latest build in a periodic job, else to a build of the tree. In a periodic
+# job also KOPS_VERSION_MARKER, which the scenarios pass on: kubetest2 then tests this build, and no newer one.
 function kops-acquire-latest() {
+    kopsversion-quietly kopsversion-acquire-latest
+}
+
+function kopsversion-acquire-latest() {
     if [[ "${JOB_TYPE-}" == "periodic" ]]; then
         KOPS_BASE_URL="$(kops-base-from-marker latest)" || return
         export KOPS_BASE_URL
         KOPS="$(kops-download-from-base)" || return
-        CHANNELS="$(kops-channels-download-from-base)" || return
+        KOPS_VERSION_MARKER="$(kopsversion-pin "${KOPS_BASE_URL}")" || return
+        export KOPS_VERSION_MARKER
     else
         KOPS_BASE_URL=""
         # KUBETEST2 is a command with its arguments, as common.sh makes it.
         # shellcheck disable=SC2086
         ${KUBETEST2} --build || return
         KOPS="${REPO_ROOT}/.build/dist/linux/amd64/kops"
-        CHANNELS="${REPO_ROOT}/.build/dist/linux/amd64/channels"
         KOPS_BASE_URL="$(cat "${REPO_ROOT}/.kubetest2/kops-base-url")" || return
         export KOPS_BASE_URL
         echo "KOPS_BASE_URL=${KOPS_BASE_URL}"
     fi
-    export KOPS CHANNELS
+    export KOPS
 }

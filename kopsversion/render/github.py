@@ -1,7 +1,7 @@
-"""An answer as outputs of a GitHub Actions step (``-o github``).
+"""An answer in a step of GitHub Actions (``-o github``): outputs, annotations and a summary.
 
 A step's outputs are lines ``name=value`` that it appends to a file. A value with a line break in it could set any
-other output, so it is refused. This module must not know where the file is.
+other output, so it is refused. This module must not know where the files are.
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopsversion.errors import UsageError, quoted
+from kopsversion.model.answer import Severity, explanation
+from kopsversion.model.tables import printable
+from kopsversion.render.markdown import escaped
 
 if TYPE_CHECKING:
-    from kopsversion.model.answer import Resolution
+    from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["to_github"]
+    from kopsversion.model.answer import Condition, Resolution
+    from kopsversion.model.tables import Table
+
+__all__ = ["to_annotations", "to_github", "to_summary"]
 
 
 def to_github(resolution: Resolution, *, marker_url: str | None = None) -> str:
@@ -36,3 +42,44 @@ def to_github(resolution: Resolution, *, marker_url: str | None = None) -> str:
                 hint="name the store and the files without control characters",
             )
     return "".join(f"{name}={value}\n" for name, value in values.items())
+
+
+def to_annotations(conditions: Iterable[Condition]) -> tuple[str, ...]:
+    """Return a workflow command for each warning or error, which GitHub shows beside the step.
+
+    Parameters:
+        conditions: what is to be known; what is merely good to know becomes no annotation.
+    """
+    kinds = {Severity.WARNING: "warning", Severity.ERROR: "error"}
+    return tuple(
+        f"::{kinds[each.severity]}::{_one_line(f'{each.code}: {each.message}')}"
+        for each in conditions
+        if each.severity in kinds
+    )
+
+
+def _one_line(text: str) -> str:
+    """Write text such that it ends no command and begins none."""
+    return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def to_summary(resolution: Resolution) -> str:
+    """Return the answer and why, as Markdown for the summary of a step."""
+    return "\n".join(_summary_lines(resolution)) + "\n"
+
+
+def _summary_lines(resolution: Resolution) -> Iterator[str]:
+    yield f"### kops {escaped(str(resolution.version))}"
+    for table in explanation(resolution):
+        yield ""
+        yield from _markdown_table(table)
+
+
+def _markdown_table(table: Table) -> Iterator[str]:
+    columns: Sequence[str] = table.columns or ("",) * len(table.rows[0])
+    yield f"**{escaped(table.title)}**"
+    yield ""
+    yield f"| {' | '.join(map(escaped, columns))} |"
+    yield f"|{'---|' * len(columns)}"
+    for row in table.rows:
+        yield f"| {' | '.join(map(escaped, row))} |"

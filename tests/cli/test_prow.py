@@ -20,9 +20,10 @@ from kopsversion.cli.effects import ARTIFACT, Effects, append_github_output, obt
 from kopsversion.cli.options import StoreQuestion
 from kopsversion.cli.toolbox import resolve
 from kopsversion.errors import KopsVersionError, UsageError
+from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codec import from_json
 from kopsversion.render.env import to_env
-from kopsversion.render.github import to_github
+from kopsversion.render.github import to_annotations, to_github, to_summary
 from tests.builders import NOW
 from tests.harness import NEW, fill_with_green
 from tests.render.test_render import RESOLUTION
@@ -167,6 +168,82 @@ def test_a_step_gets_outputs(directory: DirectoryPlace, tmp_path: Path) -> None:
         f"other=1\nkops-base-url={pin.read_text().strip()}\nkops-version={NEW}\n"
         f"kops-version-marker={pin.as_uri()}\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"", b""), (b"a=1\n", b"a=1\n"), (b"a=1", b"a=1\n"), (b"a<<E\nx\nE", b"a<<E\nx\nE\n")],
+)
+def test_outputs_begin_on_a_line_of_their_own(
+    directory: DirectoryPlace, tmp_path: Path, before: bytes, after: bytes
+) -> None:
+    """FAILURES row 42: whoever wrote before may have left the last line open."""
+    outputs = tmp_path / "outputs"
+    outputs.write_bytes(before)
+    assert run(directory, "-o", "github", env={"GITHUB_OUTPUT": str(outputs)}).exit_code == 0
+    assert outputs.read_bytes().startswith(after + b"kops-base-url=")
+
+
+def test_warnings_become_annotations(directory: DirectoryPlace, tmp_path: Path) -> None:
+    """A line that GitHub shows beside the step, on standard error; with --quiet there is none."""
+    env = {"GITHUB_OUTPUT": str(tmp_path / "outputs")}
+    late = ["-o", "github", "--as-of", "2030-01-01"]
+    told = run(directory, *late, env=env)
+    assert (told.exit_code, told.stdout) == (0, "")
+    assert re.search(r"^::warning::builds-old: master has had no build since", told.stderr, re.MULTILINE)
+    assert "WARNING" not in told.stderr
+    assert run(directory, *late, "-q", env=env).stderr == ""
+
+
+def test_an_annotation_is_one_line() -> None:
+    """What would end a workflow command, or begin one, is escaped; information is none."""
+    conditions = (
+        Condition("a", Severity.ERROR, "100 %\n::set-output name=x::y\r"),
+        Condition("b", Severity.WARNING, "w"),
+        Condition("c", Severity.INFO, "i"),
+    )
+    error, warning = to_annotations(conditions)
+    assert warning == "::warning::b: w"
+    assert error.startswith("::error::a: 100 %25")
+    assert error.isprintable()
+
+
+def test_a_step_has_a_summary(directory: DirectoryPlace, tmp_path: Path) -> None:
+    """Where GITHUB_STEP_SUMMARY is set: the answer and why, as Markdown, after what others wrote."""
+    summary = tmp_path / "summary.md"
+    summary.write_text("# Before")
+    env = {"GITHUB_OUTPUT": str(tmp_path / "outputs"), "GITHUB_STEP_SUMMARY": str(summary)}
+    assert run(directory, "-o", "github", env=env).exit_code == 0
+    before, heading, *others = summary.read_text().splitlines()
+    assert (before, heading) == ("# Before", f"### kops {NEW}")
+    assert "**Answer**" in others
+    assert "**Markers**" in others
+    refused = run(directory, "-o", "github", env={**env, "GITHUB_STEP_SUMMARY": str(tmp_path)})
+    assert (refused.exit_code, "GITHUB_STEP_SUMMARY" in refused.stderr) == (2, True)
+
+
+def test_a_summary_shows_hostile_text_as_text() -> None:
+    """No markup, mention or cell of a table comes out of a name."""
+    evil = evolve(RESOLUTION, store="gs://a|b<script>@kops/\n# h")
+    assert "<script>" not in to_summary(evil)
+    assert "\n# h" not in to_summary(evil)
+    assert r"a\|b" in to_summary(evil)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "/x", "a/b", ".hidden", "x" * 200, "a\nb"])
+def test_an_artifact_has_a_plain_name(directory: DirectoryPlace, name: str) -> None:
+    """It lies in $ARTIFACTS, and nowhere else."""
+    result = run(directory, "--artifact", name)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is not the name of a file in $ARTIFACTS" in result.stderr
+
+
+def test_an_artifact_can_have_a_name_of_its_own(directory: DirectoryPlace, tmp_path: Path) -> None:
+    """A job that asks for two builds keeps both answers."""
+    artifacts = tmp_path / "artifacts"
+    assert run(directory, "--artifact", "a.json", env={"ARTIFACTS": str(artifacts)}).exit_code == 0
+    assert run(directory, env={"ARTIFACTS": str(artifacts)}).exit_code == 0
+    assert {path.name for path in artifacts.iterdir()} == {"a.json", ARTIFACT}
 
 
 @pytest.mark.parametrize("place", ["", "/nowhere/at/all"])

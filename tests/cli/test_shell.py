@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from click.testing import CliRunner
@@ -17,7 +19,7 @@ from click.testing import CliRunner
 from kopsversion.cli.shell import functions
 from kopsversion.cli.toolbox import tools
 from tests.builders import NOW
-from tests.harness import BINARIES, GREEN, NEW, OF_128, OLD, add_build, content_of, fill, opened
+from tests.harness import GREEN, NEW, OF_128, add_build, content_of, fill, opened
 from tests.stores.test_store_contract import DirectoryPlace
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 SCRIPTS = Path(sys.executable).parent
 ROOT = "https://storage.googleapis.com/k8s-staging-kops/kops/releases"
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-CHANNELS = f"linux/{ARCH}/channels"
 
 
 class Job:
@@ -42,13 +43,6 @@ class Job:
     def __init__(self, folder: Path) -> None:
         self.store = DirectoryPlace(folder / "a store+")
         fill(self.store)
-        for version in (NEW, OLD):
-            add_build(
-                self.store,
-                version,
-                at=NOW,
-                paths=(*BINARIES, *(f"linux/{arch}/channels" for arch in ("amd64", "arm64"))),
-            )
         self.store.add(GREEN, f"{opened(self.store).public_url(NEW)}\n".encode(), NOW)
         marker = f"{opened(self.store).public_url(OF_128)}\n".encode()
         self.store.add("markers/release-1.28/latest-ci.txt", marker, NOW)
@@ -167,6 +161,61 @@ def test_the_url_of_a_marker_names_the_store(job: Job) -> None:
     assert named.stdout == f"gs://mine/ --output url {url}\n"
 
 
+def test_a_minor_keeps_its_meaning(job: Job) -> None:
+    """To kops, ``1.28`` is latest-ci.txt of that branch, also where it has a fresh green marker."""
+    older = OF_128.replace("-36-g8be71351e2", "-35-g0000000001")
+    add_build(job.store, older, at=NOW)
+    body = f"{opened(job.store).public_url(older)}\n".encode()
+    job.store.add("markers/release-1.28/latest-ci-updown-green.txt", body, NOW)
+    for what in ("1.28", "release-1.28"):
+        ended = job.run(f"kops-base-from-marker {what}")
+        assert (ended.returncode, ended.stdout) == (0, f"{opened(job.store).public_url(OF_128)}\n")
+
+
+def test_two_builds_of_a_job_are_two_files(job: Job, tmp_path: Path) -> None:
+    """An upgrade test from A to B keeps both answers in $ARTIFACTS."""
+    artifacts = tmp_path / "arti facts"
+    script = f"""
+        kops-base-from-marker 1.28
+        kops-base-from-marker latest
+        kops-base-from-marker {ROOT}/markers/release-1.28/latest-ci.txt
+    """
+    ended = job.run(script, ARTIFACTS=str(artifacts))
+    assert ended.returncode == 0, ended.stderr
+    kept = {path.name: json.loads(path.read_text())["version"] for path in artifacts.iterdir()}
+    assert kept == {
+        "kopsversion-resolution-1.28.json": OF_128,
+        "kopsversion-resolution-master.json": NEW,
+        "kopsversion-resolution-release-1.28_latest-ci.txt.json": OF_128,
+    }
+
+
+@pytest.mark.parametrize("job_type", ["periodic", "presubmit"])
+def test_under_xtrace_the_functions_trace_nothing(job: Job, job_type: str) -> None:
+    """With ``set -x`` the calls are in the log, what they do is not, and tracing goes on after them."""
+    job.stub(
+        "kubetest2",
+        'mkdir -p "${REPO_ROOT}/.kubetest2"; echo file:///built > "${REPO_ROOT}/.kubetest2/kops-base-url"',
+    )
+    script = f"set -x; BASE=$(kops-base-from-marker 1.28); {SHOW.strip()}; echo end"
+    ended = job.run(script, JOB_TYPE=job_type)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == "end"
+    traced = [line for line in ended.stderr.splitlines() if line.startswith("+")]
+    assert not [line for line in traced if "curl" in line or "local" in line or "resolve-latest" in line], (
+        traced
+    )
+    assert "+ echo end" in traced
+    assert "+ kops-acquire-latest" in traced
+
+
+def test_under_xtrace_a_failure_is_a_failure(job: Job) -> None:
+    """The exit status comes through."""
+    job.stub("resolve-latest", "exit 5")
+    ended = job.run("set -x; BASE=$(kops-base-from-marker latest); echo not reached")
+    assert (ended.returncode, ended.stdout) == (5, "")
+
+
 @pytest.mark.parametrize("status", [1, 2, 3, 5, 70])
 def test_no_answer_is_a_failure(job: Job, status: int) -> None:
     """What resolve-latest refuses is not made up for: nothing is printed, the script stops (FAILURES row 10)."""
@@ -253,41 +302,38 @@ def test_a_missing_marker_is_a_failure(job: Job) -> None:
 
 SHOW = """
     kops-acquire-latest
-    bash -uc 'printf "%s\\n" "${KOPS_BASE_URL}" "${KOPS}" "${CHANNELS}"'
+    bash -uc 'printf "%s\\n" "${KOPS_BASE_URL}" "${KOPS}" "${KOPS_VERSION_MARKER-}" "[${CHANNELS-}]"'
 """
 
 
 def test_a_periodic_job_downloads_the_latest(job: Job) -> None:
-    """KOPS_BASE_URL, KOPS and CHANNELS are exported; both files are whole, executable, and nobody else's."""
+    """KOPS_BASE_URL and KOPS are exported, and a marker of the same build; the file is whole and executable."""
     ended = job.run(SHOW, JOB_TYPE="periodic")
     assert ended.returncode == 0, ended.stderr
-    base, kops, channels = ended.stdout.splitlines()
+    base, kops, marker, channels = ended.stdout.splitlines()
     assert base == opened(job.store).public_url(NEW)
-    for path, name in ((Path(kops), f"linux/{ARCH}/kops"), (Path(channels), CHANNELS)):
-        assert path.parent == job.temporary
-        assert path.read_bytes() == content_of(NEW, name)
-        assert stat.S_IMODE(path.stat().st_mode) == 0o755
+    assert Path(kops).parent == job.temporary
+    assert Path(kops).read_bytes() == content_of(NEW, f"linux/{ARCH}/kops")
+    assert stat.S_IMODE(Path(kops).stat().st_mode) == 0o755
+    assert Path(unquote(urlsplit(marker).path)).read_text() == f"{base}\n"
+    assert marker.startswith("file://")
+    assert " " not in marker
+    assert channels == "[]"
     assert len(list(job.temporary.iterdir())) == 2
 
 
-def test_a_build_without_channels_leaves_it_empty(job: Job) -> None:
-    """Newer builds of kops have no channels; who does not need it is not stopped."""
-    shutil.rmtree(job.store.root / NEW / f"linux/{ARCH}")
-    add_build(job.store, NEW, at=NOW, paths=BINARIES)
-    ended = job.run(SHOW, JOB_TYPE="periodic")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.splitlines()[2] == ""
-    assert "has no channels to download" in ended.stderr
+def test_nothing_is_said_of_channels() -> None:
+    """kops dropped that binary on 20 May 2026: who asks for it makes requests and warnings for nothing."""
+    assert "channels" not in functions().lower()
 
 
-@pytest.mark.parametrize("name", [f"linux/{ARCH}/kops", CHANNELS])
-def test_a_wrong_download_is_not_used(job: Job, name: str) -> None:
+def test_a_wrong_download_is_not_used(job: Job) -> None:
     """What is not what its checksum promises stops the job, and is not left lying about (FAILURES row 24)."""
-    job.store.add(f"{NEW}/{name}", b"truncated", NOW)
+    job.store.add(f"{NEW}/linux/{ARCH}/kops", b"truncated", NOW)
     ended = job.run(SHOW, JOB_TYPE="periodic")
     assert (ended.returncode, ended.stdout) == (5, "")
     assert "is not what its .sha256 promises" in ended.stderr
-    assert not [path for path in job.temporary.iterdir() if path.name.startswith(Path(name).name)]
+    assert list(job.temporary.iterdir()) == []
 
 
 def test_a_failed_download_stops_the_job(job: Job) -> None:
@@ -331,7 +377,8 @@ def test_other_jobs_build_the_tree(job: Job, env: Mapping[str, str]) -> None:
         "KOPS_BASE_URL=file:///built",
         "file:///built",
         str(dist / "kops"),
-        str(dist / "channels"),
+        "",
+        "[]",
     ]
 
 
