@@ -32,6 +32,7 @@ from kopsversion.render.health_table import (
     marker_cells,
     refused_cells,
 )
+from kopsversion.render.jobs import WRITER_COLUMNS, writer_cells
 from kopsversion.render.lanes import BAND, FLAG_ROW, Lane, Scale, dates, lane_of
 from kopsversion.render.links import Links
 from kopsversion.rules.catalogue import CATALOGUE
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from kopsversion.rules.health import ChannelHealth, Finding, HealthReport, MarkerHealth, SeenBuild
+    from kopsversion.rules.writers import WriterReport
 
 __all__ = ["INTERVAL", "health_to_html"]
 
@@ -413,6 +415,13 @@ def _tables(report: HealthReport, *, links: Links) -> Iterator[_Table]:
         codes=frozenset({"marker", "names"}),
     )
     yield _Table(
+        title="Jobs",
+        columns=WRITER_COLUMNS,
+        rows=tuple(_writer_row(channel, writer, report) for channel in ordered for writer in channel.writers),
+        codes=frozenset({"marker", "job"}),
+        long=frozenset({"newest failing run"}),
+    )
+    yield _Table(
         title="Refused builds",
         columns=REFUSED_COLUMNS,
         rows=tuple(_refused_row(channel, build, links=links) for channel, build in report.refused),
@@ -450,6 +459,12 @@ def _marker_row(
         "names": links.to_commit(marker.version) if marker.version is not None else "",
     }
     return _row(MARKER_COLUMNS, (channel.channel, *marker_cells(marker, now=report.now)), hrefs)
+
+
+def _writer_row(channel: ChannelHealth, writer: WriterReport, report: HealthReport) -> tuple[_Cell, ...]:
+    failing = writer.newest_failing_run
+    hrefs = {"newest failing run": _web(failing.url) if failing is not None else ""}
+    return _row(WRITER_COLUMNS, (channel.channel, *writer_cells(writer, now=report.now)), hrefs)
 
 
 def _refused_row(channel: ChannelHealth, build: SeenBuild, *, links: Links) -> tuple[_Cell, ...]:

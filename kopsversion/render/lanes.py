@@ -15,6 +15,7 @@ from kopsversion.model.answer import Verdict
 from kopsversion.model.tables import printable
 from kopsversion.model.wording import dated, duration
 from kopsversion.render.causes import causes_of, day_text, level_of
+from kopsversion.render.job_bars import job_bar
 from kopsversion.rules.health import TIMELINE, BuildState
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kopsversion.model.version import BuildVersion
+    from kopsversion.render.job_bars import JobBar
     from kopsversion.render.links import Links
     from kopsversion.rules.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
 
@@ -174,6 +176,7 @@ class Lane:
         gap: where builds stopped; ``None`` where they did not.
         earlier: what is said of a newest build that is older than the timeline; empty where it is not.
         lag: the lag over time; ``None`` where no runs were kept or nothing ever lagged.
+        jobs: the jobs that write its markers, where they were looked at.
     """
 
     channel: str
@@ -184,6 +187,7 @@ class Lane:
     gap: Gap | None
     earlier: str
     lag: Lag | None
+    jobs: tuple[JobBar, ...]
 
 
 def lane_of(channel: ChannelHealth, scale: Scale, *, links: Links, store: str) -> Lane:
@@ -213,6 +217,7 @@ def lane_of(channel: ChannelHealth, scale: Scale, *, links: Links, store: str) -
         gap=_gap(channel, scale),
         earlier=_earlier(channel, scale),
         lag=_lag(channel, scale),
+        jobs=tuple(job_bar(writer, percent=scale.percent, start=scale.start) for writer in channel.writers),
     )
 
 
