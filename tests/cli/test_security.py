@@ -464,6 +464,37 @@ class TestPromise9:
         assert [name for name in names if name not in before] == [f"{KOPS_ROOT}markers/master/x.txt"]
 
 
+class TestPromise10:
+    """Git is let do nothing else"""
+
+    @pytest.mark.parametrize(
+        "hostile",
+        [
+            "--upload-pack=touch {canary}",
+            "ext::sh -c touch% {canary}",
+            "ext://sh -c touch% {canary}/x",
+            "ssh://-oProxyCommand=touch${{IFS}}{canary}/kops",
+            "https://host/kops\n--upload-pack=touch {canary}",
+        ],
+    )
+    @pytest.mark.parametrize("command", ["resolve", "list", "check"])
+    def test_a_url_runs_nothing(
+        self, bucket: ServerPlace, tmp_path: Path, command: str, hostile: str
+    ) -> None:
+        """It is a usage error before git is started, or anything is asked."""
+        canary = tmp_path / "canary"
+        url = hostile.format(canary=canary)
+        ended = CliRunner().invoke(
+            tools,
+            [command, "master", "--store", bucket.url()],
+            env={**bucket.environ, "KOPSVERSION_REPO": url},
+        )
+        assert ended.exit_code == 2
+        assert "--repo" in ended.stderr
+        assert bucket.server.requests == []
+        assert not canary.exists()
+
+
 def test_each_promise_is_tested_under_its_heading() -> None:
     """The page and this module have the same promises, in the same words."""
     headings = re.findall(r"^## (\d+)\. (.+)$", PAGE.read_text(), re.MULTILINE)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
+from kopsversion.cli.toolbox import resolve
 from kopsversion.errors import GitWitnessError, NoTestableBuildError, PromotionRefusedError, UsageError
 from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import Condition, Severity
@@ -200,6 +202,29 @@ class TestInDoubt:
             "master", store=[broken, kops.store], now=NOW, policy=NEWEST, repo=kops.url, next_store_on="none"
         )
         assert len(tried) == 1
+
+
+class TestCommandLine:
+    @pytest.mark.parametrize("how", ["option", "environment"])
+    def test_the_cache_is_where_the_user_says(
+        self, kops: Kops, demo_bucket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    ) -> None:
+        """By an option, or by its variable; without a URL it has no meaning."""
+        cache = tmp_path / "mine"
+        words = ["master", "--store", str(demo_bucket), "--as-of", "2024-05-06T18:00:00Z"]
+        told = {"--repo": kops.url.text, "--git-cache": str(cache)}
+        environ = {"KOPSVERSION_REPO": told["--repo"], "KOPSVERSION_GIT_CACHE": told["--git-cache"]}
+        if how == "option":
+            words += [word for pair in told.items() for word in pair]
+        ended = CliRunner().invoke(resolve, words, env=environ if how == "environment" else {})
+        assert ended.exit_code == 0
+        assert "clone-behind" in ended.stderr  # it is asked, and is of another history
+        assert len(list(cache.glob("*.git"))) == 1
+        monkeypatch.chdir(tmp_path)
+        for repo in ([], ["--repo", str(kops.repo.path)]):
+            ended = CliRunner().invoke(resolve, [*words[:5], "--git-cache", str(tmp_path / "unused"), *repo])
+            assert ended.exit_code == 0
+        assert not (tmp_path / "unused").exists()
 
 
 class TestNotInDoubt:
