@@ -146,7 +146,7 @@ _KEYS: Mapping[type, Mapping[str, str]] = {
     },
     Condition: {"code": "code", "severity": "severity", "message": "message", "data": "data"},
     CheckResult: {"name": "name", "failed": "failed", "skipped": "skipped"},
-    LeftOut: {"channel": "channel", "written": "written"},
+    LeftOut: {"channel": "channel", "built": "built", "written": "written"},
 }
 """The keys of each class, and the attribute that each is written from; none for an age, which is reckoned."""
 

@@ -194,10 +194,11 @@ As for "kopsversion resolve", see there. KOPSVERSION_CHECK_OUTPUT  --output of t
 @click.option(
     "--ignore-older",
     type=DURATION,
-    default="365d",
+    default="90d",
     show_default=True,
     metavar="DURATION",
-    help="Leave out channels whose youngest marker is older, unless they are named.",
+    help="Leave out release branches that have had their final release and built nothing for so long, unless they are "
+    "named.",
 )
 @_limit("max-lag", text="A marker is stale when a newer testable build has been waiting longer than this.")
 @_limit("max-build-age", text="Without a clone: a newest build older than this is too old.")
@@ -222,7 +223,7 @@ def check(
 ) -> int:
     """Check whether channels are built and their markers keep up.
 
-    Without CHANNEL it is every channel that has markers and is not too old. This is what a periodic job runs, so
+    Without CHANNEL it is master and every release branch with markers or builds that is not over. This is what a periodic job runs, so
     that somebody is told.
     """
     from kopsversion.cli.config import Limits

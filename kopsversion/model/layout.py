@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from kopsversion.errors import InvalidVersionError, UsageError, quoted
 from kopsversion.model.bucket import Foreign, Form, Malformed, Named
@@ -309,11 +309,17 @@ class Selector:
         target: the channel, or the version.
         marker: the marker to cross-check, where the question was a marker's URL.
         alias: what was asked for, where it is no name of kops' own: ``main``, which is read as master.
+        root: what that URL has before ``markers/``; hostile.
     """
 
     target: Channel | BuildVersion
     marker: str | None = None
     alias: str | None = None
+    root: str | None = field(default=None, eq=False)
+
+    def is_in(self, roots: Iterable[str]) -> bool:
+        """Tell whether the question may be asked of a store with these roots: a marker's URL leads to one place."""
+        return self.root is None or _place(self.root) in {_place(root) for root in roots}
 
     @property
     def channel(self) -> Channel | None:
@@ -366,6 +372,6 @@ def _read_marker_url(text: str) -> Selector:
     ref, name = parts
     try:
         # A tag's marker is written once, by the build of that tag: what it names is the tag's version.
-        return Selector(_without_v(ref))
+        return Selector(_without_v(ref), root=f"{head}/")
     except InvalidVersionError:
-        return Selector(Channel.parse(ref), marker=name)
+        return Selector(Channel.parse(ref), marker=name, root=f"{head}/")

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kopsversion.model.answer import Condition, Refusal
-    from kopsversion.model.bucket import GitLine, Marker, Snapshot
+    from kopsversion.model.bucket import Marker, Snapshot
     from kopsversion.model.channel import Attribution, Channel
     from kopsversion.model.policy import Policy
     from kopsversion.model.version import BuildVersion
@@ -290,8 +290,10 @@ def _judge(request: _Request, snapshot: Snapshot) -> Promotion | Undecided:
     version = request.version
     marker = inquiry.marker(request.channel.ref, request.marker)
     refusal = inquiry.refusal(inquiry.snapshot.build(version) or Build(version))
-    line = _line_down_to(version.minor, inquiry)
-    if isinstance(marker, Unknown) or isinstance(refusal, Unknown) or isinstance(line, Unknown):
+    line = _line_down_to(version, inquiry)
+    # A name that is too high is no reason to hold the marker back, and none to move it there.
+    looked = inquiry.look_for_disputes()
+    if isinstance(marker, Unknown) or isinstance(refusal, Unknown) or isinstance(line, Unknown) or looked:
         return Undecided(frozenset(inquiry.needs))
     _check_testable(version, refusal, inquiry)
     candidate = _own_candidate(version, line, inquiry)
@@ -312,8 +314,8 @@ def _judge(request: _Request, snapshot: Snapshot) -> Promotion | Undecided:
     )
 
 
-def _line_down_to(minor: str, inquiry: Inquiry) -> Sequence[Candidate] | Unknown:
-    """Return the channel's builds, newest first, down to the end of a minor.
+def _line_down_to(version: BuildVersion, inquiry: Inquiry) -> Sequence[Candidate] | Unknown:
+    """Return the channel's builds, newest first, down to a build: by names, to the end of its minor.
 
     Raises:
         StoreUnavailableError: they could not be listed.
@@ -322,7 +324,11 @@ def _line_down_to(minor: str, inquiry: Inquiry) -> Sequence[Candidate] | Unknown
     for candidate in inquiry.candidates():
         if isinstance(candidate, Unknown):
             return candidate
-        if minor_key(candidate.version.minor) < minor_key(minor):
+        place, wanted = inquiry.position(candidate.version), inquiry.position(version)
+        if place is not None and wanted is not None:
+            if place < wanted:
+                break
+        elif minor_key(candidate.version.minor) < minor_key(version.minor):
             break
         line.append(candidate)
     if inquiry.listing_failure is not None:
@@ -358,7 +364,16 @@ def _check_testable(version: BuildVersion, refusal: Refusal | None, inquiry: Inq
 def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: Inquiry) -> Candidate:
     """Find the build among the channel's own, surely enough for others to be told so."""
     channel = inquiry.channel
-    own = next((candidate for candidate in line if candidate.version == version), None)
+    alike = [candidate for candidate in line if candidate.version == version]
+    own = next((each for each in alike if each.version.text == version.text), None) or next(iter(alike), None)
+    dispute = next((each for each in inquiry.disputes if each.build.version == version), None)
+    if dispute is not None and dispute.named is not None:
+        raise PromotionRefusedError(
+            f"the name {version} is too high: {dispute.named.version}, which a marker names, came more than a day "
+            "after it",
+            channel=str(channel),
+            hint="promote a later build; with a clone of kops, --repo, the order on the branch decides",
+        )
     if own is None:
         whose = other_channel(version, inquiry) or "which is another branch's by its place among the builds"
         raise PromotionRefusedError(
@@ -394,31 +409,42 @@ def _move(
     if not isinstance(reading, Named):
         return Move.INITIAL, type(reading).__name__.lower()
     current = reading.version
-    if current == version:
+    if current.text == version.text:
         return Move.NONE, str(current)
+    if current.is_of_same_commit(version):
+        return Move.FORWARD, str(current)  # another directory of that commit
     if other_channel(current, inquiry) is not None:
         return Move.INITIAL, f"{current} of another channel"
-    is_newer = _is_newer(version, current, line=line, git=inquiry.snapshot.git)
+    is_newer = _is_newer(version, current, line=line, inquiry=inquiry)
     return (Move.FORWARD if is_newer else Move.ROLLBACK), str(current)
 
 
 def _is_newer(
-    version: BuildVersion, current: BuildVersion, *, line: Sequence[Candidate], git: GitLine | None
+    version: BuildVersion, current: BuildVersion, *, line: Sequence[Candidate], inquiry: Inquiry
 ) -> bool:
     """Tell whether `version` is surely newer than `current`, by the best witness that knows both.
 
-    Minors follow each other; then the channel's own line decides; then, where `current` is not in it any more,
-    git, and at last their names.
+    Git, where it knows both; when they were uploaded, where the name of one is too high; then minors follow each other;
+    then the channel's own line decides; and at last, where `current` is not in it any more, their names.
     """
+    place, current_place = inquiry.position(version), inquiry.position(current)
+    if place is not None and current_place is not None:
+        return place > current_place
+    if any(dispute.build.version in {version, current} for dispute in inquiry.disputes):
+        return _is_first_later(version, current, inquiry)
     if version.minor != current.minor:
         return minor_key(version.minor) > minor_key(current.minor)
     places = {candidate.version: place for place, candidate in enumerate(line)}
     if current in places:
         return places[version] < places[current]
-    if git is not None and version.commit and current.commit:
-        place, current_place = git.locate(version.commit), git.locate(current.commit)
-        if isinstance(place, int) and isinstance(current_place, int):
-            return place > current_place
     if version.distance is None or current.distance is None:
         return False
     return version.precedence > current.precedence
+
+
+def _is_first_later(version: BuildVersion, current: BuildVersion, inquiry: Inquiry) -> bool:
+    """Tell whether the one build was there only after the other, whatever their names say."""
+    build, other = inquiry.snapshot.build(version), inquiry.snapshot.build(current)
+    ours = build.first_uploaded if build is not None else None
+    theirs = other.first_uploaded if other is not None else None
+    return ours is not None and theirs is not None and ours > theirs

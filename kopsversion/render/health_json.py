@@ -44,7 +44,8 @@ def health_to_json(report: HealthReport) -> str:
             "now": time_text(report.now),
             "channels": [_channel(channel, now=report.now) for channel in report.channels],
             "left_out": [
-                {"channel": old.channel, "written": time_text(old.written)} for old in report.left_out
+                {"channel": old.channel, "built": _time(old.built), "written": _time(old.written)}
+                for old in report.left_out
             ],
             "conditions": [condition_fields(condition) for condition in report.conditions],
             "skipped": dict(sorted(report.skipped.items())),

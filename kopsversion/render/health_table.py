@@ -70,8 +70,11 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
         ),
         Table(
             title="Channels left out",
-            columns=("channel", "last marker written"),
-            rows=tuple((old.channel, dated(old.written, now=report.now)) for old in report.left_out),
+            columns=("channel", "last build", "last marker written"),
+            rows=tuple(
+                (old.channel, *(_dated(time, now=report.now) for time in (old.built, old.written)))
+                for old in report.left_out
+            ),
         ),
         Table(
             title="Skipped names",
@@ -149,7 +152,7 @@ def marker_cells(marker: MarkerHealth, *, now: datetime) -> tuple[str, ...]:
         marker.verdict,
         _lag(marker),
         NOTHING if behind is None else str(behind),
-        NOTHING if marker.written is None else dated(marker.written, now=now),
+        _dated(marker.written, now=now),
         NOTHING if marker.version is None else str(marker.version),
     )
 
@@ -168,3 +171,7 @@ def refused_cells(build: SeenBuild) -> tuple[str, ...]:
         build.state,
         "; ".join(build.reasons),
     )
+
+
+def _dated(time: datetime | None, *, now: datetime) -> str:
+    return NOTHING if time is None else dated(time, now=now)

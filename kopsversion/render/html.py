@@ -435,8 +435,14 @@ def _tables(report: HealthReport, *, links: Links) -> Iterator[_Table]:
     )
     yield _Table(
         title="Channels left out",
-        columns=("channel", "last marker written"),
-        rows=tuple((_Cell(old.channel), _Cell(moment(old.written))) for old in report.left_out),
+        columns=("channel", "last build", "last marker written"),
+        rows=tuple(
+            (
+                _Cell(old.channel),
+                *(_Cell(moment(time) if time else "") for time in (old.built, old.written)),
+            )
+            for old in report.left_out
+        ),
     )
 
 

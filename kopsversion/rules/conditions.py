@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kopsversion.model.answer import Refusal
-    from kopsversion.model.bucket import GitLine
+    from kopsversion.model.bucket import Build, GitLine
     from kopsversion.model.version import BuildVersion
     from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 
@@ -99,6 +99,7 @@ def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, 
         inquiry: what the decision asked and learnt.
         evidence: what it found.
     """
+    chosen = evidence.choice.candidate.build
     conditions = [
         *_about_listing(inquiry, evidence),
         *_about_markers(inquiry, evidence),
@@ -106,7 +107,7 @@ def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, 
             inquiry, judged=[report.marker.path for report in (*evidence.deciding, *evidence.reported)]
         ),
         *_about_builds(inquiry, evidence),
-        *_about_order(inquiry, evidence),
+        *(about_order(inquiry, chosen) if evidence.choice.source is not Source.REQUEST else ()),
         *_about_attribution(inquiry, evidence),
         *_about_refusals(inquiry, evidence),
         *_about_artifacts(inquiry, evidence),
@@ -315,15 +316,17 @@ def _is_starved(inquiry: Inquiry, evidence: Evidence) -> bool:
     )
 
 
-def _about_order(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
-    """Say that a name is too high: for certain and passed over, or perhaps, and then it is the answer."""
-    pick = evidence.choice.candidate
-    if evidence.choice.source is Source.REQUEST:
-        return
+def about_order(inquiry: Inquiry, pick: Build) -> Iterator[Condition]:
+    """Say that a name is too high: for certain and passed over, or perhaps, and then it is the answer.
+
+    Parameters:
+        inquiry: what was asked and learnt.
+        pick: the answer, or the newest build.
+    """
     above = [
         dispute
         for dispute in inquiry.disputes
-        if dispute.build == pick.build
+        if dispute.build == pick
         or (dispute.named is not None and dispute.build.version.precedence > pick.version.precedence)
     ]
     for dispute in above[-1:]:

@@ -19,7 +19,7 @@ from attrs import Factory, evolve, frozen
 
 from kopsversion.errors import NoTestableBuildError, StoreUnavailableError
 from kopsversion.model.answer import USABLE, Condition, MarkerReport, Refusal, RefusalKind, Severity, Verdict
-from kopsversion.model.needs import ListArtifacts, Undecided
+from kopsversion.model.needs import ListArtifacts, ListMarkers, Undecided
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.agreement import disagreement
@@ -267,15 +267,17 @@ class ChannelHealth:
 
 @frozen
 class LeftOut:
-    """A channel that was not looked at because nothing was written there for long.
+    """A release branch that was not looked at: it has had its final release, and has built nothing for long.
 
     Attributes:
         channel: its ref.
-        written: when its youngest marker was written, UTC.
+        written: when its youngest marker was written, UTC; ``None`` where it has none.
+        built: when its last build came, UTC; ``None`` where none is there any more.
     """
 
     channel: str
-    written: datetime
+    written: datetime | None = None
+    built: datetime | None = None
 
 
 @frozen(kw_only=True)
@@ -286,7 +288,7 @@ class HealthReport:
         store: the store's URL.
         now: the moment of the report, UTC.
         channels: master first, then the newest.
-        left_out: channels that are too old to be looked at.
+        left_out: release branches that are over, and were not looked at.
         conditions: what concerns no channel in particular, worst first.
         skipped: names in the store that are no build, as kind and count.
         requests: requests made.
@@ -508,6 +510,17 @@ def with_writers(health: ChannelHealth, reports: Iterable[WriterReport], *, now:
     return evolve(health, writers=writers, findings=findings_of([*causes, *known]))
 
 
+def _about_unlisted_markers(inquiry: Inquiry) -> Iterator[Condition]:
+    """Say that markers could not be listed: one that nobody knows of is not watched (FAILURES row 33)."""
+    reason = inquiry.failed(ListMarkers())
+    if reason is not None:
+        yield Condition(
+            "listing-unavailable",
+            Severity.WARNING,
+            f"which markers {inquiry.channel} has could not be learnt, so only the usual ones were looked at: {reason}",
+        )
+
+
 def _marker_names(snapshot: Snapshot, channel: Channel) -> tuple[str, ...]:
     """Name the markers that a channel must have, and all others that it has."""
     held = sorted(name for ref, name in snapshot.marker_names or () if ref == channel.ref)
@@ -538,7 +551,12 @@ def _with_build(
         commits_behind=merges.behind if merges is not None else None,
         markers=markers,
         findings=findings_of(
-            [*conditions, *_about_old_markers(markers, inquiry), *_about_agreement(inquiry)]
+            [
+                *conditions,
+                *_about_old_markers(markers, inquiry),
+                *_about_unlisted_markers(inquiry),
+                *_about_agreement(inquiry),
+            ]
         ),
         builds=_timeline(seen, now=inquiry.now),
         refused=_refused(seen),
@@ -559,6 +577,7 @@ def _without_build(
     first = f"; {error.reasons[0]}" if error.reasons else ""
     conditions = [
         Condition("no-testable-build", Severity.ERROR, f"{error.message}{first}"),
+        *_about_unlisted_markers(inquiry),
         *(_about_marker(marker) for marker in markers if marker.verdict is not Verdict.CURRENT),
         *(
             _weighed(condition, markers)

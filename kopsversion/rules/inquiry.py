@@ -333,7 +333,7 @@ class Inquiry:
         """Ask for the upload times that show whether the highest names are too high.
 
         Of the newest minor, and of the one below where the builds of the newest are few and a day old, or where a
-        marker that names an older one was written long after them.
+        marker that names an older one was written long after them. And of the channel's markers, where a name is.
 
         Returns:
             `UNKNOWN` with the need noted, or ``None`` where nothing more can be learnt.
@@ -351,6 +351,10 @@ class Inquiry:
             if seen and not self._may_be_too_high(seen):
                 break
         self.listing_failure = failure
+        if self.disputes and self.disputes[-1].named is None:
+            markers = [self.marker(self.channel.ref, name) for name in self.channel.default_markers]
+            if any(isinstance(marker, Unknown) for marker in markers):
+                return UNKNOWN
         return None
 
     def _is_unsure(self, found: Iterable[Candidate]) -> bool:

@@ -107,7 +107,7 @@ def resolve_latest(
     try:
         walked = walk(
             places,
-            partial(_resolve_in, question=question),
+            partial(_resolve_in, question=question, places=places),
             deadline=deadline,
             passes_over=_PASSES_OVER[next_store_on],
             on_open=tried.append,
@@ -156,7 +156,8 @@ def _named(place: str | Store) -> str:
     return place.rstrip("/") if "://" in place else Path(place).absolute().as_uri()
 
 
-def _resolve_in(store: Store, *, question: Question) -> Resolution:
+def _resolve_in(store: Store, *, question: Question, places: Sequence[str | Store]) -> Resolution:
+    question.check_place(store, places)
     snapshot = start(store, git=question.git, as_of=question.as_of)
     # Comparing with the build before costs one more listing; in a directory that costs nothing.
     compare = question.policy.compare_artifacts or store.is_local

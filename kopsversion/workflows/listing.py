@@ -6,6 +6,7 @@ know how its rows are shown.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from kopsversion.model.needs import ListMarkers, ListMinors, Undecided
 from kopsversion.model.policy import Policy
 from kopsversion.rules.agreement import disagreement
 from kopsversion.rules.attribution import is_disowned
-from kopsversion.rules.conditions import about_gaps, clone_disagrees
+from kopsversion.rules.conditions import about_gaps, about_order, clone_disagrees
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.rules.resolver import no_testable_build
 from kopsversion.stores.deadline import Deadline
@@ -126,7 +127,7 @@ def list_channel(
         every=selector is None,
         progress=progress or say_nothing,
     )
-    walked = walk(store, listing.of, deadline=deadline)
+    walked = walk(store, partial(listing.of, places=store), deadline=deadline)
     return evolve(walked.answer, conditions=(*walked.conditions, *walked.answer.conditions))
 
 
@@ -136,7 +137,8 @@ class ListedBuilds:
 
     Attributes:
         rows: their builds, newest first, one channel after the other.
-        gaps: what could not be learnt, and might have given a build to another channel; and markers that disagree.
+        gaps: what could not be learnt, or is in doubt, and might have led to another order or channel; and markers
+            that disagree.
     """
 
     rows: tuple[ListedBuild, ...]
@@ -161,16 +163,18 @@ class _Listing:
     every: bool
     progress: Callable[[str], None]
 
-    def of(self, store: Store) -> ChannelListing:
+    def of(self, store: Store, *, places: str | Store | Sequence[str | Store]) -> ChannelListing:
         """List what one store holds.
 
         A clone that gives every build to other branches is not believed, as in `rules.resolver`. Then all channels
         are listed by names, so that no build is listed for two of them.
 
         Raises:
+            UsageError: a marker's URL leads to none of the stores.
             NoTestableBuildError: there is no such channel.
             StoreUnavailableError: the store would not tell all of it.
         """
+        self.question.check_place(store, places)
         start_from = start(store, git=self.question.git, as_of=self.question.as_of)
         found, snapshot = self._ask(store, start_from)
         disagreement: tuple[Condition, ...] = ()
@@ -248,16 +252,22 @@ def list_builds(
     gaps: dict[str, Condition] = {}
     for channel in channels:
         inquiry = Inquiry(snapshot, channel, policy, now)
-        rows.extend(_rows(inquiry, limit=limit))
+        # The newest is the same as of an answer: one whose name is too high is not.
+        inquiry.look_for_disputes()
+        found = _rows(inquiry, limit=limit)
+        rows.extend(found)
         if inquiry.listing_failure is not None:
             raise _unlistable(f"the builds of {channel}", snapshot, inquiry.listing_failure)
         if not rows and not inquiry.needs:
             inquiry.knows_all_channels()  # what exists instead belongs into the error
-        found = disagreement(inquiry)
-        if found is not None:
-            gaps[found.message] = found
+        told = disagreement(inquiry)
+        if told is not None:
+            gaps[told.message] = told
         needs |= inquiry.needs
         gaps |= {condition.message: condition for condition in about_gaps(inquiry)}
+        newest = snapshot.build(found[0].version) if found else None
+        if newest is not None:
+            gaps |= {condition.message: condition for condition in about_order(inquiry, newest)}
     return Undecided(frozenset(needs)) if needs else ListedBuilds(tuple(rows), tuple(gaps.values()))
 
 

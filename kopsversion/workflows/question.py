@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from kopsversion.errors import UsageError
+from kopsversion.errors import UsageError, quoted
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.layout import check_marker_name, read_selector
 from kopsversion.rules.doubt import doubtful_builds
 from kopsversion.rules.inquiry import Inquiry
 from kopsversion.workflows.clones import CloneSource
+from kopsversion.workflows.stores import roots_of, stores_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from kopsversion.model.bucket import GitLine, Snapshot
     from kopsversion.model.layout import Selector
     from kopsversion.model.policy import Policy
     from kopsversion.model.version import BuildVersion
+    from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
     from kopsversion.witness.address import Repo
     from kopsversion.workflows.clones import Clone
@@ -55,6 +57,22 @@ class Question:
     def conditions(self) -> tuple[Condition, ...]:
         """What is to be said of the question itself: how it was understood, and why git could not tell by now."""
         return (*renamed(self.selector), *self.clone.conditions)
+
+    def check_place(self, store: Store, places: str | Store | Sequence[str | Store]) -> None:
+        """See to it that a marker's URL, where that is the question, leads to one of the stores.
+
+        Parameters:
+            store: the store that is asked now.
+            places: all that may be.
+
+        Raises:
+            UsageError: an answer would be of another place than the one that was asked about.
+        """
+        if not any(self.selector.is_in(roots_of(each)) for each in (store, *stores_of(places))):
+            raise UsageError(
+                f"the marker's URL begins with {quoted(self.selector.root or '')}, which is none of the stores",
+                hint="name its place with --store, or ask for the branch",
+            )
 
     def settle(self, snapshot: Snapshot, doubts: Iterable[BuildVersion] | None = None) -> Snapshot | None:
         """Ask git about what is in doubt; see `kopsversion.workflows.clones.Clone.settle`.

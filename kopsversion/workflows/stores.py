@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from attrs import frozen
@@ -20,6 +21,7 @@ from kopsversion.errors import (
     UsageError,
 )
 from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.layout import known_roots
 from kopsversion.stores.opening import check_store_url, open_store
 
 if TYPE_CHECKING:
@@ -107,6 +109,14 @@ def stores_of(store: str | Store | Sequence[str | Store]) -> Sequence[str | Stor
         if isinstance(place, str):
             check_store_url(place)
     return stores
+
+
+def roots_of(place: str | Store) -> tuple[str, ...]:
+    """Return every URL prefix, with a trailing slash, by which something in a store may be named."""
+    if not isinstance(place, str):
+        return known_roots(place.url, public_url=place.public_url(""))
+    url = place if "://" in place else Path(place).absolute().as_uri()
+    return known_roots(f"{url.rstrip('/')}/", public_url=f"{url.rstrip('/')}/")
 
 
 def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:

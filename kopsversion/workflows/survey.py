@@ -16,10 +16,16 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from kopsversion.errors import ResolutionError, StoreError, StoreUnavailableError, UsageError
+from kopsversion.errors import (
+    AccessDeniedError,
+    ResolutionError,
+    StoreError,
+    StoreUnavailableError,
+    UsageError,
+)
 from kopsversion.model import layout
 from kopsversion.model.bucket import Later, Missing
-from kopsversion.model.channel import MASTER, Channel, minor_key
+from kopsversion.model.channel import MASTER, Certainty, Channel
 from kopsversion.model.layout import DEFAULT_STORE, Selector, read_selector
 from kopsversion.model.needs import (
     ListBuilds,
@@ -32,8 +38,9 @@ from kopsversion.model.needs import (
 from kopsversion.model.policy import Policy
 from kopsversion.model.wording import duration
 from kopsversion.rules.doubt import doubts_told
-from kopsversion.rules.health import HealthReport, LeftOut, judge_channel, with_remarks, worth_examining
+from kopsversion.rules.health import HealthReport, judge_channel, with_remarks, worth_examining
 from kopsversion.rules.inquiry import Inquiry
+from kopsversion.rules.watched import Watched, choose_channels
 from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
 from kopsversion.workflows.bulk import BulkStore
 from kopsversion.workflows.clones import Clone, CloneSource
@@ -44,28 +51,26 @@ from kopsversion.workflows.rounds import ROUND, ask_until_known, learn, say_noth
 from kopsversion.workflows.stores import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from kopsversion.model.bucket import Snapshot
-    from kopsversion.model.needs import Need
-    from kopsversion.rules.health import ChannelHealth
+    from kopsversion.model.needs import Failure, Need
+    from kopsversion.rules.health import ChannelHealth, LeftOut
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
     from kopsversion.workflows.jobs import JobsQuestion
 
 __all__ = ["IGNORE_OLDER", "check_health"]
 
-IGNORE_OLDER = timedelta(days=365)
-"""A branch that built nothing for this long is over; nobody waits for its next build (issue 6, item 1)."""
+IGNORE_OLDER = timedelta(days=90)
+"""A release branch that has had its final release and built nothing for this long is over (issue 12, item 7)."""
 
 _MANY_CHANNELS = 8
 """Above this, listing the whole bucket takes fewer requests than two for each minor."""
 
 _EXAMINED = 100
 """How many builds are looked into in all, beyond those that verdicts need: five pages of a listing."""
-
-_NONE_LEFT_OUT: tuple[LeftOut, ...] = ()
 
 
 def check_health(
@@ -86,10 +91,10 @@ def check_health(
     """Judge the health of channels: their builds and all their markers.
 
     Parameters:
-        selectors: the channels; empty for every one that has markers and is not too old.
+        selectors: the channels; empty for master and every release branch with markers or recent builds.
         policy_of: gives the limits of a channel; `Policy.reported` names markers that do not matter there.
-        ignore_older: how long ago a channel's youngest marker may have been written; not asked of channels
-            that are named.
+        ignore_older: how long ago the last build of a release branch that has had its final release may be; not
+            asked of channels that are named.
         jobs: also look at the jobs that write the markers; ``None`` for not to.
         progress: is told what happens next, in a few words.
 
@@ -173,46 +178,72 @@ class _Survey:
     def run(self, named: tuple[Channel, ...], *, ignore_older: timedelta) -> HealthReport:
         """Choose the channels, fetch what their judgement needs, and judge them."""
         self.progress("listing the markers")
-        with self.deadline.stage(ROUND):
-            written = self._written(must=not named)
-        channels, left_out = named, _NONE_LEFT_OUT
+        first: set[Need] = {ListMarkers()} if named else {ListMarkers(), ListMinors()}
+        known = self._learn(start(self.store, as_of=self.as_of), first)
+        written = self._written(known)
+        watched = Watched(channels=named)
         if not named:
-            channels, left_out = _by_age(written, now=self.now, ignore_older=ignore_older)
+            known = self._list_builds(known)
+            watched = choose_channels(known, written, now=self.now, patience=ignore_older)
+        channels = watched.channels
         if not channels:
-            raise _no_channel(self.store.url, left_out=left_out, ignore_older=ignore_older)
+            raise _no_channel(self.store.url, left_out=watched.left_out, ignore_older=ignore_older)
         clones = self._open_clones(channels)
-        if len(channels) > _MANY_CHANNELS:
-            self.progress("listing the builds of the whole store")
-            with self.deadline.stage(ROUND):
-                self.store.list_all_builds()
-        judged, snapshot = self._judge(channels, written=written, clones=clones)
-        existing = tuple(health for health in judged if named or self._existed(health))
+        if named and len(channels) > _MANY_CHANNELS:
+            self._list_all_builds()
+        judged, snapshot = self._judge(channels, known, written=written, clones=clones)
+        existing = tuple(
+            health
+            for channel, health in zip(channels, judged, strict=True)
+            if named or (self._existed(health) and (channel not in watched.tentative or _is_told(health)))
+        )
         if not existing:
-            raise _no_channel(self.store.url, left_out=left_out, ignore_older=ignore_older)
+            raise _no_channel(self.store.url, left_out=watched.left_out, ignore_older=ignore_older)
         return HealthReport(
             store=self.store.url,
             now=self.now,
             channels=existing,
-            left_out=left_out,
+            left_out=watched.left_out,
             skipped=snapshot.skipped,
             requests=self.store.requests,
         )
 
-    def _written(self, *, must: bool) -> Mapping[tuple[str, str], datetime]:
-        """Return when each marker was written last, by ref and name.
+    def _learn(self, snapshot: Snapshot, needs: Iterable[Need]) -> Snapshot:
+        # Of the policy only the platforms count here, and those are the same for all channels.
+        policy = self.policy_of(Channel(MASTER))
+        return learn(
+            snapshot, needs, store=self.store, policy=policy, deadline=self.deadline, progress=self.progress
+        )
 
-        Parameters:
-            must: whether there is nothing to do without it.
-        """
-        try:
-            listings = [self.store.list(layout.MARKERS), list_root_markers(self.store)]
-        except StoreError:
-            if must:
-                raise
+    def _written(self, known: Snapshot) -> Mapping[tuple[str, str], datetime]:
+        """Return when each marker was written last, by ref and name; nothing where they cannot be listed."""
+        if known.marker_names is None:
             return {}
+        # They were listed before, and are held.
+        listings = [self.store.list(layout.MARKERS), list_root_markers(self.store)]
         held = (stored for listing in listings for stored in listing.objects)
         paths = ((layout.read_marker_path(stored.name), stored.uploaded) for stored in held)
         return {path: uploaded for path, uploaded in paths if path is not None}
+
+    def _list_builds(self, known: Snapshot) -> Snapshot:
+        """List the builds of every minor, with their upload times: a branch without markers is a branch too.
+
+        Raises:
+            StoreUnavailableError: neither markers nor minors can be listed.
+        """
+        markers, minors = known.failures.get(ListMarkers()), known.failures.get(ListMinors())
+        if markers is not None and minors is not None:
+            raise _unlistable(self.store.url, markers)
+        found = known.minors or ()
+        if len(found) > _MANY_CHANNELS:
+            self._list_all_builds()
+        needs = {need for minor in found for need in (ListBuilds(minor), ListUploads(minor))}
+        return self._learn(known, needs)
+
+    def _list_all_builds(self) -> None:
+        self.progress("listing the builds of the whole store")
+        with self.deadline.stage(ROUND):
+            self.store.list_all_builds()
 
     def _open_clones(self, channels: Sequence[Channel]) -> Mapping[Channel, Clone]:
         """Read each channel's branch from a clone of kops, where there is one that is at hand."""
@@ -229,23 +260,18 @@ class _Survey:
     def _judge(
         self,
         channels: Sequence[Channel],
+        known: Snapshot,
         *,
         written: Mapping[tuple[str, str], datetime],
         clones: Mapping[Channel, Clone],
     ) -> tuple[list[ChannelHealth], Snapshot]:
         """Fetch and judge until nothing is missing, for all channels at once."""
         refs = {channel.ref for channel in channels}
-        needs: set[Need] = {ListMarkers()}
-        needs |= {ReadMarker(marker_ref, name) for marker_ref, name in written if marker_ref in refs}
-        needs |= {ListMinors()} if MASTER in refs else set()
-        first = learn(
-            start(self.store, as_of=self.as_of),
-            needs,
-            store=self.store,
-            policy=self.policy_of(channels[0]),
-            deadline=self.deadline,
-            progress=self.progress,
-        )
+        needs: set[Need] = {
+            ReadMarker(marker_ref, name) for marker_ref, name in written if marker_ref in refs
+        }
+        needs |= {ListMinors()} if MASTER in refs and not _was_asked(ListMinors(), known) else set()
+        first = self._learn(known, needs)
         depth = None if self.store.is_local else max(2, _EXAMINED // len(channels))
         judged: dict[Channel, ChannelHealth] = {}
 
@@ -297,41 +323,28 @@ class _Survey:
         return self.as_of is None or health.unreadable is not None or not absent
 
 
-def _by_age(
-    written: Mapping[tuple[str, str], datetime], *, now: datetime, ignore_older: timedelta
-) -> tuple[tuple[Channel, ...], tuple[LeftOut, ...]]:
-    """Tell the channels that are young enough from the others, by the youngest marker of each."""
-    youngest: dict[Channel, datetime] = {}
-    for (ref, _name), moment in written.items():
-        channel = _channel(ref)
-        if channel is not None:
-            # With as_of, a marker that was overwritten since may have been written at any time before.
-            at_most = min(moment, now)
-            youngest[channel] = max(youngest.get(channel, at_most), at_most)
-    ordered = sorted(youngest, key=_newest_first)
-    young = tuple(channel for channel in ordered if now - youngest[channel] <= ignore_older)
-    old = tuple(LeftOut(str(each), youngest[each]) for each in ordered if each not in young)
-    return young, old
+def _was_asked(need: ListMinors, known: Snapshot) -> bool:
+    return known.minors is not None or need in known.failures
 
 
-def _channel(ref: str) -> Channel | None:
-    """Return the branch that a directory below ``markers/`` belongs to; tags have such directories too."""
-    try:
-        channel = Channel.parse(ref)
-    except UsageError:
-        return None
-    return channel if channel.ref == ref else None
+def _is_told(health: ChannelHealth) -> bool:
+    """Tell whether some build is more likely the channel's than master's."""
+    newest = health.newest
+    return newest is not None and newest.attribution.certainty > Certainty.DOUBTFUL
 
 
-def _newest_first(channel: Channel) -> tuple[bool, int, int]:
-    major, minor = minor_key(channel.minor or "0.0")
-    return not channel.is_master, -major, -minor
+def _unlistable(url: str, failure: Failure) -> StoreError:
+    kind = AccessDeniedError if failure.denied else StoreUnavailableError
+    return kind(
+        f"which channels there are could not be learnt: {failure.reason}",
+        url=url,
+        hint="name a channel, or see whether the store can be reached and listed",
+    )
 
 
 def _no_channel(url: str, *, left_out: Sequence[LeftOut], ignore_older: timedelta) -> ResolutionError:
-    limit = duration(ignore_older)
     if left_out:
-        hint = f"{left_out[0].channel} has had no new marker for {limit}: name it, or raise --ignore-older"
+        hint = f"{left_out[0].channel} has built nothing for {duration(ignore_older)}: name it, or raise --ignore-older"
     else:
-        hint = "there are no markers of a branch at all: see whether --store is right"
+        hint = "there are neither builds nor markers: see whether --store is right"
     return ResolutionError(f"there is no channel to check in {url}", channel="every channel", hint=hint)

@@ -13,8 +13,6 @@ SHARED = Path(__file__).parents[3] / "shared" / "cases"
 """Cases that were collected beside the project; it does not carry them."""
 
 WAITING: dict[str, str] = {
-    "markers-older-than-a-year": "the decision",
-    "master-without-markers": "the decision",
     "doubt-in-the-next-minor": "branch evidence",
     "marker-of-another-branch": "branch evidence",
     "older-merge-lands-later": "branch evidence",

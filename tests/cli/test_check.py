@@ -503,7 +503,8 @@ class TestDemo:
     @pytest.fixture
     def question(self, tmp_path: Path) -> list[str]:
         lay_out(tmp_path / "demo")
-        return ["--store", str(tmp_path / "demo"), "--as-of", f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"]
+        as_of = f"{AS_OF:%Y-%m-%dT%H:%M:%SZ}"
+        return ["--store", str(tmp_path / "demo"), "--as-of", as_of, "--ignore-older", "365d"]
 
     def test_table(self, question: list[str]) -> None:
         """It says what happened to master, who is well, and that release-1.27 has had no build for 94 days."""

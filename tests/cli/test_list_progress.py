@@ -62,9 +62,9 @@ class TestSteps:
         assert said == [
             "master: 1 listing of minors",
             "master: 1 listing of builds",
-            "master: 20 builds to look into, 1 listing of builds",
-            "master: 12 builds to look into, 1 listing of builds",
-            "master: 4 builds to look into, 1 listing of builds",
+            "master: 20 builds to look into, 1 listing of builds, 1 listing of upload times",
+            "master: 12 builds to look into, 1 listing of builds, 1 listing of upload times",
+            "master: 4 builds to look into, 1 listing of builds, 1 listing of upload times",
         ]
 
     def test_the_channels_are_asked_for_first(self) -> None:
@@ -72,7 +72,7 @@ class TestSteps:
         said: list[str] = []
         list_channel(store=store_of(1), now=NOW, progress=said.append)
         assert said[0] == "1 listing of markers, 1 listing of minors"
-        assert said[1:] == ["2 listings of builds", "2 builds to look into"]
+        assert said[1:] == ["2 listings of builds", "2 builds to look into, 2 listings of upload times"]
 
     def test_what_is_known_is_not_announced(self) -> None:
         """Where nothing more has to be asked nothing more is said."""
@@ -80,7 +80,10 @@ class TestSteps:
         store = FakeStore()
         store.add_build(patch(1))
         list_channel("release-1.29", store=store, now=NOW, limit=1, progress=said.append)
-        assert said == ["release-1.29: 1 listing of builds", "release-1.29: 1 build to look into"]
+        assert said == [
+            "release-1.29: 1 listing of builds",
+            "release-1.29: 1 build to look into, 1 listing of upload times",
+        ]
 
     def test_a_check_finds_words_where_listing_is_denied(self) -> None:
         """Row 23 of what goes wrong: checksums are then read, and that too is said."""

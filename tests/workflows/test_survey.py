@@ -29,7 +29,7 @@ from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
 from kopsversion.workflows.bulk import BulkStore
 from kopsversion.workflows.survey import check_health
-from tests.builders import DAY, ERA_2026, HOUR, NOW, alpha, patch
+from tests.builders import DAY, ERA_2026, HOUR, NOW, alpha, beta, patch
 from tests.fake_store import FakeStore
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, GcsServer, Kind
 from tests.git_repos import GitRepository
@@ -96,8 +96,8 @@ def many_minors(count: int, *, builds: int, last: datetime = NOW - HOUR) -> Scen
 
 @pytest.fixture(scope="module")
 def report(demo_bucket: Path) -> HealthReport:
-    """Check the demo bucket as of its day."""
-    return check_health(store=str(demo_bucket), as_of=AS_OF)
+    """Check the demo bucket as of its day, with the branch that is over by then."""
+    return check_health(store=str(demo_bucket), as_of=AS_OF, ignore_older=365 * DAY)
 
 
 class TestDemo:
@@ -232,14 +232,67 @@ class TestRequests:
 
 class TestWhichChannels:
     def test_too_old(self) -> None:
-        """A channel whose youngest marker is older than a year is left out, and said to be."""
+        """A release branch that has had its final release and built nothing for long is left out, and said to be."""
+        store = plain()
+        store.add_build(patch(5, minor="1.20"), at=NOW - 91 * DAY)
+        store.add_marker("release-1.20", BRANCH_MARKER, patch(5, minor="1.20"), at=NOW - HOUR)
+        report = check(store)
+        assert states(report) == {"master": True, "release-1.29": True}
+        (left_out,) = report.left_out
+        assert (left_out.channel, left_out.written) == ("release-1.20", NOW - HOUR)
+        assert left_out.built is not None
+        assert NOW - left_out.built >= 91 * DAY
+        assert not check(store, ignore_older=400 * DAY).is_healthy
+
+    def test_markers_of_a_branch_whose_builds_are_gone(self) -> None:
+        """That a later minor was released shows that it is over."""
         store = plain()
         store.add_marker("release-1.20", BRANCH_MARKER, patch(5, minor="1.20"), at=NOW - 366 * DAY)
         report = check(store)
-        assert states(report) == {"master": True, "release-1.29": True}
-        assert report.left_out == (LeftOut("release-1.20", NOW - 366 * DAY),)
+        assert report.left_out == (LeftOut("release-1.20", written=NOW - 366 * DAY),)
         assert not any("1.20" in call for call in store.calls)
-        assert not check(store, ignore_older=400 * DAY).is_healthy
+
+    def test_master_without_markers_is_watched(self) -> None:
+        """FAILURES row 33: neither is it left out when its markers are a year old."""
+        store = plain()
+        for ref, name in MASTER_MARKERS:
+            del store.held[f"markers/{ref}/{name}"]
+        assert states(check(store)) == {"master": False, "release-1.29": True}
+        for ref, name in MASTER_MARKERS:
+            store.add_marker(ref, name, alpha(1), at=NOW - 400 * DAY)
+        assert states(check(store)) == {"master": False, "release-1.29": True}
+
+    def test_a_branch_without_markers_that_builds_is_watched(self) -> None:
+        """FAILURES row 33: its markers were deleted, or never written."""
+        store = plain()
+        store.add_build(patch(5, minor="1.28"), at=NOW - 80 * DAY)
+        report = check(store)
+        assert states(report) == {"master": True, "release-1.29": True, "release-1.28": False}
+        assert report.left_out == ()
+
+    def test_a_branch_before_its_final_release_is_watched_however_long_it_is_silent(self) -> None:
+        """A frozen beta is what the watch is for."""
+        store = FakeStore()
+        store.add_build(alpha(5))
+        store.add_build(beta(5, minor="1.29"), at=NOW - 200 * DAY)
+        store.add_marker("release-1.29", BRANCH_MARKER, beta(5, minor="1.29"), at=NOW - 200 * DAY)
+        report = check(store)
+        assert "release-1.29" in states(report)
+        assert report.left_out == ()
+
+    def test_builds_that_may_be_master_s_make_no_branch(self) -> None:
+        """Nothing but betas, and no marker: nothing proves that there is a release branch."""
+        store = FakeStore()
+        for n in range(1, 4):
+            store.add_build(beta(n), at=NOW - (5 - n) * HOUR)
+        assert list(states(check(store))) == ["master"]
+
+    def test_upload_times_that_cannot_be_learnt_leave_nothing_out(self) -> None:
+        """A branch that may be over is watched."""
+        store = plain()
+        store.add_build(patch(5, minor="1.20"), at=NOW - 400 * DAY)
+        store.fail("list 1.20.*kops.sha256")
+        assert "release-1.20" in states(check(store))
 
     def test_named(self) -> None:
         """A channel that is named is looked at whatever its age, once, by any of its names."""
@@ -278,10 +331,10 @@ class TestWhichChannels:
         assert caught.value.exit_code == 1
 
     def test_all_too_old(self) -> None:
-        """Where every channel is too old, the first is named."""
-        with pytest.raises(ResolutionError) as caught:
-            check(plain(), now=NOW + 400 * DAY)
-        assert caught.value.hint.startswith("master has had no new marker for 365 days")
+        """Master is never over."""
+        report = check(plain(), now=NOW + 400 * DAY)
+        assert states(report) == {"master": False}
+        assert [each.channel for each in report.left_out] == ["release-1.29"]
 
     @pytest.mark.parametrize("selector", ["1.29.0", "nonsense", "https://x/markers/master/latest-ci.txt"])
     def test_no_channel(self, selector: str) -> None:
@@ -349,12 +402,22 @@ class TestTrouble:
         assert len(report.channels) == 2
 
     def test_no_list_of_markers(self) -> None:
-        """Without a listing of markers nobody knows which channels there are, unless they are named."""
+        """FAILURES row 33: a marker that nobody knows of is not watched, which is a finding, also of a named channel."""
         store = plain()
         store.fail("list markers/", AccessDeniedError("denied", url=store.url))
-        with pytest.raises(AccessDeniedError):
+        assert states(check(store)) == {"master": False, "release-1.29": False}
+        report = check(store, "master")
+        (finding,) = report.channels[0].findings
+        assert finding.condition.code == "listing-unavailable"
+        assert finding.condition.message.endswith("only the usual ones were looked at: denied")
+
+    def test_nothing_can_be_listed(self) -> None:
+        """Without markers and minors nobody knows which channels there are, unless they are named."""
+        store = plain()
+        for pattern in ("list markers/", "list *.*", "list  .", "list 1. ."):
+            store.fail(pattern, AccessDeniedError("denied", url=store.url))
+        with pytest.raises(AccessDeniedError, match="which channels there are could not be learnt: denied"):
             check(store)
-        assert states(check(store, "master")) == {"master": True}
 
     def test_bulk_fails(self) -> None:
         """Where listing in bulk fails, everything is asked for by itself, with the same result."""
@@ -485,8 +548,9 @@ class TestBulkStore:
         check(plain(), progress=said.append)
         assert said == [
             "listing the markers",
-            "1 listing of markers, 1 listing of minors, 3 markers to read",
+            "1 listing of markers, 1 listing of minors",
             "2 listings of builds, 2 listings of upload times",
+            "3 markers to read",
             "10 builds to look into",
             "2 builds to look into",
         ]
