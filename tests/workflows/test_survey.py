@@ -402,7 +402,7 @@ class TestTrouble:
         assert len(report.channels) == 2
 
     def test_no_list_of_markers(self) -> None:
-        """FAILURES row 33: a marker that nobody knows of is not watched, which is a finding, also of a named channel."""
+        """FAILURES row 33: a marker that nobody knows of is not watched: a finding, also of a named channel."""
         store = plain()
         store.fail("list markers/", AccessDeniedError("denied", url=store.url))
         assert states(check(store)) == {"master": False, "release-1.29": False}
