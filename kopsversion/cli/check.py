@@ -223,8 +223,8 @@ def check(
 ) -> int:
     """Check whether channels are built and their markers keep up.
 
-    Without CHANNEL it is master and every release branch with markers or builds that is not over. This is what a periodic
-    job runs, so that somebody is told.
+    Without CHANNEL it is master and every release branch with markers or builds that is not over. This is what a
+    periodic job runs, so that somebody is told.
     """
     from kopsversion.cli.config import Limits
     from kopsversion.workflows.survey import check_health
