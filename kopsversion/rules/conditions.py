@@ -342,8 +342,8 @@ def about_order(inquiry: Inquiry, pick: Build) -> Iterator[Condition]:
                 "order-disputed",
                 Severity.WARNING,
                 f"the name {dispute.build.version} may be too high{others}: {later}, such as "
-                f"{dispute.later[0].version}, came more than a day after it with lower names; a clone of kops, "
-                "given with --repo, tells",
+                f"{dispute.later[0].version}, came more than a day after it with lower names; {REPO_OPTION} "
+                "tells which is newest",
                 data,
             )
         else:

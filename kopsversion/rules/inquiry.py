@@ -298,7 +298,8 @@ class Inquiry:
             # shared window matters only when nothing after it will do.
             for segment in (certain, branch):
                 found = self._line(minor, segment, shared=segment is branch)
-                yield found
+                if found:  # an empty one is no step down
+                    yield found
                 if isinstance(found, Unknown):
                     return
 

@@ -97,6 +97,23 @@ class TestInDoubt:
         assert found.attribution.witness is Witness.GIT
         assert (tmp_path / "xdg/kopsversion/git").is_dir()
 
+    def test_a_disputed_order_is_settled(self, kops: Kops) -> None:
+        """A bump that was taken back leaves a name that is too high; on the branch it lies where it was merged."""
+        commits = kops.repo.commits("master", 5, start=int((NOW - 6 * DAY).timestamp()), step=86400, sides=1)
+        names = [
+            f"1.31.0-alpha.2+v1.31.0-alpha.1-{n}-g{each[:10]}" for n, each in enumerate(commits[1:], start=8)
+        ]
+        high = f"1.32.0-alpha.1+v1.31.0-alpha.1-7-g{commits[0][:10]}"
+        store = FakeStore()
+        for age, name in zip(range(6, 1, -1), [high, *names], strict=True):
+            store.add_build(name, at=NOW - age * DAY + HOUR)
+        without = resolve_latest("master", store=store, now=NOW, policy=NEWEST)
+        assert codes(without.conditions)["order-disputed"] is Severity.WARNING
+        found = resolve_latest("master", store=store, now=NOW, policy=NEWEST, repo=kops.url)
+        assert str(found.version) == names[-1]
+        assert found.attribution.witness is Witness.GIT
+        assert "order-disputed" not in codes(found.conditions)
+
     def test_old_builds_are_told_from_a_quiet_branch(self, kops: Kops, nowhere: CloneUrl) -> None:
         """Without a clone nobody can tell; with one either merges wait, or nothing is the matter."""
         name = f"1.31.0-alpha.1+v1.30.0-beta.1-9-g{kops.master[-1][:10]}"
