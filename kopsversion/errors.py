@@ -120,7 +120,7 @@ class BisectionError(ResolutionError):
 
 
 class PromotionRefusedError(ResolutionError):
-    """A marker may not be moved to that build: it is not testable, of another channel, or older (issue 5)."""
+    """A marker may not be moved to that build: it is not testable, of another channel, or older."""
 
 
 class GitFault(Enum):
@@ -157,7 +157,7 @@ class GitWitnessError(KopsVersionError):
 
     @property
     def is_wrong_repo(self) -> bool:
-        """Whether the directory is not a clone of kops, so that naming it was a mistake (issue 3)."""
+        """Whether the directory is not a clone of kops, so that naming it was a mistake."""
         return self.kind in {GitFault.NOT_A_REPOSITORY, GitFault.NOT_KOPS}
 
 

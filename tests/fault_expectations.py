@@ -1,4 +1,4 @@
-"""What is expected of every fault at every kind of request: the fault matrix of issue 4, item 5, as data.
+"""What is expected of every fault at every kind of request: the fault matrix, as data.
 
 The two tables below are the parameter list of `tests.workflows.test_fault_matrix`, and `docs/reference/faults.md` is
 written from them; to write it anew: ``python -m tests.fault_expectations``. A cell says which answer comes out, and

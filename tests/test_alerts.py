@@ -1,4 +1,4 @@
-"""The alert rules of docs/monitoring.md follow the check's own verdicts (issue 16, item 5)."""
+"""The alert rules of docs/monitoring.md follow the check's own verdicts."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_commands_in_job_definitions_are_run_too(page: Path) -> None:
 
 
 def test_each_how_to_has_commands() -> None:
-    """There is a page for each thing that a job does, and none of them only talks (issue 5, item 7)."""
+    """There is a page for each thing that a job does, and none of them only talks."""
     named = {page.stem for page in PAGES if page.parent.name == "howto"}
     assert named >= {"prow-periodic", "upgrade-test", "publish-green", "python-harness", "github-actions"}
 

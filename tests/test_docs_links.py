@@ -138,3 +138,31 @@ class TestTheseTests:
     def test_headings_are_named_as_github_does(self) -> None:
         """Lower case, no punctuation, hyphens, and a number for those that come again."""
         assert anchors("# A `b`, c!\n\n## x\n\n## x\n\n```text\n# no\n```\n") == {"a-b-c", "x", "x-1"}
+
+
+_CITES = re.compile(r"\b(?:DESIGN sections?|FAILURES rows?) (?P<numbers>\d+(?:(?:, | and | to )\d+)*)")
+_FILES = [
+    path
+    for folder in ("kopsversion", "tests", "docs")
+    for path in sorted((PROJECT / folder).rglob("*"))
+    if path.suffix in {".py", ".md"}
+]
+
+
+def test_what_is_cited_stands_in_the_repository() -> None:
+    """Whoever has nothing else finds every section and every row that the code names."""
+    sections = re.findall(r"^## (\d+)\. ", (PROJECT / "docs/design.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \|", (PROJECT / "docs/failures.md").read_text(), re.MULTILINE)
+    assert len(sections) == 14
+    assert len(rows) == 49
+    for path in _FILES:
+        for cited in _CITES.finditer(path.read_text(encoding="utf-8")):
+            known = sections if cited[0].startswith("DESIGN") else rows
+            unknown = [each for each in re.findall(r"\d+", cited["numbers"]) if each not in known]
+            assert unknown == [], (path, cited[0])
+
+
+def test_nothing_speaks_of_an_issue_that_a_reader_cannot_open() -> None:
+    """kOps' own issue of the incident is public, with its five digits; numbers of our own tracker are not."""
+    own = re.compile(r"\bissues? \d{1,2}\b(?!\d)")
+    assert [str(path) for path in _FILES if own.search(path.read_text(encoding="utf-8"))] == []

@@ -1,4 +1,4 @@
-"""What a start loads, and that the process is left as it was (DESIGN section 10; issue 13, items 1 and 2)."""
+"""What a start loads, and that the process is left as it was (DESIGN section 10)."""
 
 from __future__ import annotations
 

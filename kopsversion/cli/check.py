@@ -1,4 +1,4 @@
-"""``kopsversion check``: the command around `kopsversion.workflows.survey` (issue 6).
+"""``kopsversion check``: the command around `kopsversion.workflows.survey`.
 
 It reads options and limits, hands the report to the outputs that were asked for, and chooses the exit status.
 Everything heavy is imported when the command runs. It must not know how a channel is judged, or what an output

@@ -1,4 +1,4 @@
-"""Limits, silences and links from a TOML file, for ``kopsversion check`` (issue 6, item 1; issue 16, items 2 and 6).
+"""Limits, silences and links from a TOML file, for ``kopsversion check``.
 
     max-lag = "24h"                          # of every channel
     ignored-markers = ["latest-ci-old.txt"]

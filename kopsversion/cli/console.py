@@ -109,8 +109,8 @@ class Console:
             severity: ``info``, ``warning`` or ``error``.
             message: one line, in which what is not printable is escaped.
 
-        Where standard error is no terminal the line has klog's header, as the other lines of a Prow job have
-        (issue 5). What ends a command, ``ERROR`` and ``hint:``, has none: it is for people.
+        Where standard error is no terminal the line has klog's header, as the other lines of a Prow job have. What
+        ends a command, ``ERROR`` and ``hint:``, has none: it is for people.
         """
         if self.quiet or (severity == "info" and not self.verbosity):
             return

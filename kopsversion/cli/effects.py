@@ -1,4 +1,4 @@
-"""What ``resolve-latest`` does beside answering: pin, lock, fetch, and what a Prow job wants (issue 5).
+"""What ``resolve-latest`` does beside answering: pin, lock, fetch, and what a Prow job wants.
 
 `effect_options` adds the options; `obtain` answers, or replays a lock, and does all that was asked for. It
 returns only when everything has succeeded, so that an answer on standard output means that the files are there.

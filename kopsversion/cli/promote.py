@@ -1,4 +1,4 @@
-"""``kopsversion promote``: the command around `kopsversion.publish.promote` (issue 5, item 4).
+"""``kopsversion promote``: the command around `kopsversion.publish.promote`.
 
 It reads options, the clock and a clone of kops, and says what was done. It must not know when a marker may move.
 """

@@ -1,4 +1,4 @@
-"""``kopsversion shell``: functions for bash that kops' scripts source in place of their own (issue 5, item 5).
+"""``kopsversion shell``: functions for bash that kops' scripts source in place of their own.
 
 The functions are a file of the package, ``data/kopsversion.bash``. This module prints it, and must not know what is
 in it.

@@ -1,4 +1,4 @@
-"""What a maintainer knows of already, so that it does not count for a while (issue 16, item 6).
+"""What a maintainer knows of already, so that it does not count for a while.
 
 Pure. It must not know what a finding is, or where silences are written down.
 """

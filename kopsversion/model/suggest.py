@@ -1,4 +1,4 @@
-"""What somebody probably meant who typed something that does not exist (issue 16, item 4).
+"""What somebody probably meant who typed something that does not exist.
 
 Pure. It must not know what is typed: a command, an option, a value or a channel. It rather says nothing than something
 far-fetched.

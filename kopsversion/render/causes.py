@@ -1,4 +1,4 @@
-"""What is wrong with a channel in a few words, for whoever has five seconds (issue 16, items 2 and 3).
+"""What is wrong with a channel in a few words, for whoever has five seconds.
 
 Made of what was found and measured, never of the sentences. The page and the terminal begin with it. This module
 must not know how it is shown.

@@ -1,4 +1,4 @@
-"""A health report as JSON, schema 1: ``docs/reference/health.schema.json`` describes it (issue 6, item 2).
+"""A health report as JSON, schema 1: ``docs/reference/health.schema.json`` describes it.
 
 Times are RFC 3339 in UTC, durations are seconds and their keys say so. What is not known is ``null``. This module
 must not know where the text goes.

@@ -1,4 +1,4 @@
-"""A health report as tables for people, and the cells that other outputs show as well (issue 6, item 2).
+"""A health report as tables for people, and the cells that other outputs show as well.
 
 What is shown is decided here; how, in `kopsversion.render.text`. This module must not know of streams.
 """

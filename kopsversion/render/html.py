@@ -1,4 +1,4 @@
-"""A health report as one HTML page that stands alone: no network, and readable without its script (issues 6 and 16).
+"""A health report as one HTML page that stands alone: no network, and readable without its script.
 
 The page answers in this order: is it healthy, what is wrong since when and why, what to do and whom to ask; then the
 timeline, then the tables. What is said is gathered here, where things stand on the timeline in

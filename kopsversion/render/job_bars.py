@@ -1,4 +1,4 @@
-"""The runs of the jobs behind a channel's markers, as a strip below its builds on the page (issue 15, item 5).
+"""The runs of the jobs behind a channel's markers, as a strip below its builds on the page.
 
 All is in percent of the timeline's width. This module must not know of markup.
 """

@@ -1,4 +1,4 @@
-"""A health report as JUnit XML: one test case for each channel and check (issue 6, item 2).
+"""A health report as JUnit XML: one test case for each channel and check.
 
 TestGrid makes a row of each name, so the names stay the same from run to run: no version, time or number is in
 one. What it writes is valid by the schemas of Jenkins (xunit-plugin) and of pytest, so numbers are properties of the

@@ -1,4 +1,4 @@
-"""Where things stand on the timeline of a page: builds, markers, gaps and the lag over time (issues 6 and 16).
+"""Where things stand on the timeline of a page: builds, markers, gaps and the lag over time.
 
 All is in percent of the timeline's width, and in pixels of height, so that one page fits every width. This module
 must not know of markup.

@@ -1,4 +1,4 @@
-"""Where the links of a page lead: kops' own places unless the configuration names others (issue 16, item 2).
+"""Where the links of a page lead: kops' own places unless the configuration names others.
 
 Each place is a template of a URL. What goes into it is text from a bucket, so it is quoted, and a template leads to
 the web or nowhere. This module must not know what links are shown.

@@ -1,4 +1,4 @@
-"""A health report as Markdown, for the body of a GitHub issue (issue 6, item 2).
+"""A health report as Markdown, for the body of a GitHub issue.
 
 What is healthy takes one line, so that the issue is about what is not. Text is escaped: nothing in it becomes
 markup, mentions a person or refers to an issue. This module must not know where the text goes.

@@ -1,4 +1,4 @@
-"""A health report in Prometheus' text format, for a textfile collector or a push gateway (issues 6 and 16).
+"""A health report in Prometheus' text format, for a textfile collector or a push gateway.
 
 Moments are Unix times, so that an age is right whenever it is asked for: an age that was written once stands still with
 the file. The gauges that hold ages are deprecated, and stay for one version. Needs prometheus-client, from the extra

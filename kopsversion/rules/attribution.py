@@ -33,7 +33,7 @@ _FINAL_STAGE = 3
 _SURE = 3.0
 """Log odds, about 20 to 1, below which a line is doubtful: `docs/explanation/channels.md` has what it costs."""
 _LIMIT = 300
-"""Builds of one minor that are told apart by lineage, newest first: twice the most that there were (issue 3),
+"""Builds of one minor that are told apart by lineage, newest first: twice the most that there were,
 and what keeps a hostile bucket from taking more than half a second."""
 
 

@@ -1,4 +1,4 @@
-"""How healthy channels are: what the periodic job that watches reports (DESIGN sections 6, 7 and 9; issue 6).
+"""How healthy channels are: what the periodic job that watches reports (DESIGN sections 6, 7 and 9).
 
 Pure. A channel is judged by `rules.resolver.decide`, with the same verdicts, attribution and freshness as every
 answer; what is added here is what only a watcher asks: every marker of a channel matters and not just the one
@@ -447,7 +447,7 @@ def judge_channel(
             and `on_stale` mean nothing here.
         now: the moment of the judgement, UTC.
 
-    Source: DESIGN sections 6 and 7; issue 6, item 1.
+    Source: DESIGN sections 6 and 7.
     """
     ignored = frozenset(policy.reported)
     # What concerns all channels is said once, in the report.

@@ -1,4 +1,4 @@
-"""What earlier runs of the watcher add to a report: since when, what is new, what comes back (issue 16, item 6).
+"""What earlier runs of the watcher add to a report: since when, what is new, what comes back.
 
 Pure. A run is what a journal keeps of a report; `with_history` compares a report with the runs before it. It must not
 know how runs are kept.

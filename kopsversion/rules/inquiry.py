@@ -147,7 +147,7 @@ class Inquiry:
         """Return the clone, if by it no build that is known is the channel's.
 
         A clone that knows one of them is right about the others too; one that knows none is most likely of something
-        else (issue 3).
+        else.
         """
         witnesses = (candidate.attribution.witness for candidate in self.known_candidates())
         return None if Witness.GIT in witnesses else self.snapshot.git

@@ -130,7 +130,7 @@ def _decide(inquiry: Inquiry) -> Resolution | Undecided:
 def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
     """Decide by names where a clone gives every build to other branches, and say so.
 
-    That no build is testable is believed where git surely gives this one to another branch (issue 12, item 6).
+    That no build is testable is believed where git surely gives this one to another branch.
     """
     clone = inquiry.disowning_clone
     if clone is None:

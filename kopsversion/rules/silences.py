@@ -1,4 +1,4 @@
-"""Findings that somebody knows of already: they stay visible, and do not count until a day (issue 16, item 6).
+"""Findings that somebody knows of already: they stay visible, and do not count until a day.
 
 Pure. It must not know where silences and limits are written down.
 """

@@ -1,4 +1,4 @@
-"""One deadline for all that is asked of stores, and calls that cannot outlive it (issue 4, item 2).
+"""One deadline for all that is asked of stores, and calls that cannot outlive it.
 
 Socket timeouts bound the time *between* two bytes, name resolution has none at all, and a server that
 sends one byte a second never trips either. So each call runs in a daemon thread of its own and is
@@ -104,7 +104,7 @@ class Deadline:
             url: what is asked for, for the message.
             limit: seconds after which this attempt is given up although the deadline is further off.
             progress: the bytes that have come so far. As long as `SLOWEST` of them come in each second of
-                `limit`, the attempt goes on: what is slow but steady is not given up (issue 13, item 8).
+                `limit`, the attempt goes on: what is slow but steady is not given up.
 
         Raises:
             StoreUnavailableError: the deadline has passed, or, as a transient one, `limit` has.

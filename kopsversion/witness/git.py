@@ -46,7 +46,7 @@ _MOST_REMOTES = 30
 
 
 def find_clone(start: Path, *, environ: Mapping[str, str], timeout: float) -> Path | None:
-    """Find out whether a directory is in a clone of kops, without noise where it is not (issue 3).
+    """Find out whether a directory is in a clone of kops, without noise where it is not.
 
     Parameters:
         start: usually the current directory; it may be a subdirectory of the clone.

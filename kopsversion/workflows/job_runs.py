@@ -132,7 +132,7 @@ def list_jobs(
         ResolutionError: no job that was asked for has any run.
         StoreError: no job could be listed.
 
-    Source: DESIGN section 13; issue 15, item 6.
+    Source: DESIGN section 13.
     """
     if limit < 0:
         raise UsageError(f"limit is {limit}", hint="give a number of runs, or 0 for all of them")

@@ -1,4 +1,4 @@
-"""The watcher's journal: one line for each run, so that a report can say since when and how often (issue 16, item 6).
+"""The watcher's journal: one line for each run, so that a report can say since when and how often.
 
 JSON lines of schema 1. A line is added under a lock, so that two jobs may share a journal; when the file has reached
 its size it is put aside as ``FILE.1``, and both are read. A journal is never needed: whatever is wrong with it becomes

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kopsversion.workflows.clones import Clone
 
 DEFAULT_TIMEOUT = 60.0
-"""Seconds that a question may take altogether (issue 4, item 2)."""
+"""Seconds that a question may take altogether."""
 
 
 @frozen(kw_only=True)

@@ -1,4 +1,4 @@
-"""All channels of a store at once, in few requests, for the periodic job that watches (DESIGN section 10; issue 6).
+"""All channels of a store at once, in few requests, for the periodic job that watches (DESIGN section 10).
 
 The judgement is `rules.health`'s, and what it needs is fetched by `workflows.rounds` as for any answer.
 What this module adds is a store that remembers what was listed in bulk, so that hundreds of needs are met by
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 __all__ = ["IGNORE_OLDER", "check_health"]
 
 IGNORE_OLDER = timedelta(days=90)
-"""A release branch that has had its final release and built nothing for this long is over (issue 12, item 7)."""
+"""A release branch that has had its final release and built nothing for this long is over."""
 
 _MANY_CHANNELS = 8
 """Above this, listing the whole bucket takes fewer requests than two for each minor."""

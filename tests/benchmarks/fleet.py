@@ -1,4 +1,4 @@
-"""Many jobs at once ask one server that fails now and then: do all get the right answer? (issue 4, item 6)
+"""Many jobs at once ask one server that fails now and then: do all get the right answer?
 
     python -m tests.benchmarks.fleet                    # 500 resolves at once, 5 % of all requests fail; about a minute
     python -m tests.benchmarks.fleet --quick            # 100 resolves

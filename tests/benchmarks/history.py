@@ -1,4 +1,4 @@
-"""Replays the history of kops against kopsversion and the rules that are in use elsewhere (issue 3, item 5).
+"""Replays the history of kops against kopsversion and the rules that are in use elsewhere.
 
     python tests/benchmarks/history.py builds.jsonl        a history, one JSON object a line
     python tests/benchmarks/history.py --repo ~/src/kops   computed from a clone of kops
@@ -191,7 +191,7 @@ def _share(number: int, total: int) -> str:
 
 @frozen
 class Budget:
-    """Most that may be wrong, wrong in silence, and flagged, as shares; issue 3, "Shown by"."""
+    """Most that may be wrong, wrong in silence, and flagged, as shares."""
 
     wrong: float
     silent: float
@@ -249,7 +249,7 @@ def main(file: Path | None, repo: Path | None, since: datetime, workers: int, sa
     for line in tables(scores):
         click.echo(line)
     for name in broken(scores):
-        click.echo(f"not within the budget of issue 3: {name}", err=True)
+        click.echo(f"not within the budget: {name}", err=True)
     sys.exit(1 if broken(scores) else 0)
 
 

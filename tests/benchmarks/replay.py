@@ -1,4 +1,4 @@
-"""Replays a history as a bucket that fills, and asks at each moment for every live channel (issue 3, item 5).
+"""Replays a history as a bucket that fills, and asks at each moment for every live channel.
 
 A moment is the arrival of a build. A channel is live from its first build to its last. The right answer is the
 branch's newest testable build that is there, by its place on the branch; what is asked is the real decision,

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 BARE = Path(__file__).parent / "bare"
 TARGET_BUILDS = 8_000
-"""The size for which issue 4 sets targets."""
+"""The size for which there are targets."""
 
 OURS, OURS_RELEASE = "resolve-latest", "resolve-latest (release channel)"
 WALK = "bare urllib3 script, walking down"

@@ -1,4 +1,4 @@
-"""What it takes to start, before anything is asked of a store (issue 4, Targets).
+"""What it takes to start, before anything is asked of a store.
 
 python -m tests.benchmarks.startup
 """

@@ -1,4 +1,4 @@
-"""How fast 100,000 versions are parsed and ranked, and in how much memory (issue 4, item 6).
+"""How fast 100,000 versions are parsed and ranked, and in how much memory.
 
     python -m tests.benchmarks.versions            # some half a minute
     python -m tests.benchmarks.versions --quick

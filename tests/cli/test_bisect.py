@@ -1,4 +1,4 @@
-"""`kopsversion bisect`, `find` and `list A..B` as a person types them (issue 17, items 1 and 2)."""
+"""`kopsversion bisect`, `find` and `list A..B` as a person types them."""
 
 from __future__ import annotations
 

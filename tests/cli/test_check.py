@@ -498,7 +498,7 @@ class TestLimits:
 
 
 class TestDemo:
-    """Shown by: the demo bucket (issue 6)."""
+    """Shown by: the demo bucket."""
 
     @pytest.fixture
     def question(self, tmp_path: Path) -> list[str]:

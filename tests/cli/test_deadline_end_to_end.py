@@ -1,4 +1,4 @@
-"""Nothing outlives ``--timeout``: real processes against what never ends (issue 4, item 2).
+"""Nothing outlives ``--timeout``: real processes against what never ends.
 
 Whatever is asked here hangs for ever, not for long: the server says a byte at a time, or nothing; the name
 server, the proxy, git and a lock never answer. So a process that ends at all has let go of it, and the messages say

@@ -1,4 +1,4 @@
-"""The installed scripts, as a job runs them: issue 2, "Shown by" and "Bad input", line by line."""
+"""The installed scripts, as a job runs them: what is shown, and bad input, line by line."""
 
 from __future__ import annotations
 

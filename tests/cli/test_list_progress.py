@@ -1,4 +1,4 @@
-"""What `kopsversion list` and `check` say while they ask, and to whom (issue 4, item 1)."""
+"""What `kopsversion list` and `check` say while they ask, and to whom."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def test_the_end_waits_for_what_is_registered_and_for_what_is_written() -> None:
 
 
 def test_the_end_waits_for_no_thread() -> None:
-    """A thread that a silent server holds does not keep the process (issue 4: nothing outlives the deadline)."""
+    """A thread that a silent server holds does not keep the process (nothing outlives the deadline)."""
     ended = python(
         """
         import threading

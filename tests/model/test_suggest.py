@@ -1,4 +1,4 @@
-"""What somebody probably meant (issue 16, item 4)."""
+"""What somebody probably meant."""
 
 from __future__ import annotations
 

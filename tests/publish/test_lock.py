@@ -100,7 +100,7 @@ def test_a_lock_holds_the_answer_and_what_it_rests_on(place: Place, tmp_path: Pa
 
 
 def test_markers_that_only_help_to_tell_branches_apart_are_kept_too(directory: DirectoryPlace) -> None:
-    """A marker that decided nothing but was read has its generation in the lock (issue 5, item 2)."""
+    """A marker that decided nothing but was read has its generation in the lock."""
     beta = "1.30.0-beta.1+v1.30.0-alpha.1-1001-g0000001001"
     for path in BINARIES:
         directory.add(f"{beta}/{path}", b"x", NOW)

@@ -1,4 +1,4 @@
-"""A page in Chromium, in a frame as wide as a phone or a wall, measured by a script (issue 16, item 2).
+"""A page in Chromium, in a frame as wide as a phone or a wall, measured by a script.
 
 Where Chromium or axe-core is not installed the tests skip with a reason.
 """

@@ -1,4 +1,4 @@
-"""JUnit as Jenkins and pytest read it, and the properties in it (issue 16, item 5)."""
+"""JUnit as Jenkins and pytest read it, and the properties in it."""
 
 from __future__ import annotations
 

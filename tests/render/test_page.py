@@ -1,4 +1,4 @@
-"""The page: what it says and in which order, where it leads, and how it looks in a browser (issue 16, item 2)."""
+"""The page: what it says and in which order, where it leads, and how it looks in a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What earlier runs add to a report (issue 16, item 6)."""
+"""What earlier runs add to a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings that are known already: visible, not counted, and back by themselves (issue 16, item 6)."""
+"""Findings that are known already: visible, not counted, and back by themselves."""
 
 from __future__ import annotations
 

@@ -289,7 +289,7 @@ class TestReading:
             store_at(serve(Answer(body=b" " * 1001))).list()
 
     def test_a_redirect_is_not_followed(self, serve: Callable[..., Server]) -> None:
-        """Least of all with credentials (issue 5, Security)."""
+        """Least of all with credentials."""
         elsewhere = serve(page())
         server = serve(Answer(status=302, headers={"Location": elsewhere.origin}))
         with pytest.raises(MalformedResponseError, match="redirect"):

@@ -136,7 +136,7 @@ class TestTraffic:
     def test_one_listing_is_one_request_that_asks_for_what_is_used(
         self, serve: Callable[..., Server]
     ) -> None:
-        """No bucket metadata, no project, no other fields: the server's count is ours (issue 4, item 1)."""
+        """No bucket metadata, no project, no other fields: the server's count is ours."""
         server = serve(page(prefixes=["releases/1.29.0/"]))
         store = open_at(server)
         store.list("1.29.", delimiter="/", match_glob="1.29.*/")
@@ -203,7 +203,7 @@ class TestTraffic:
         assert store.requests == len(server.asked) == 3
 
     def test_a_redirect_is_not_followed(self, serve: Callable[..., Server]) -> None:
-        """No request follows a redirect anywhere, least of all with credentials (issue 5, Security)."""
+        """No request follows a redirect anywhere, least of all with credentials."""
         elsewhere = serve(page())
         server = serve(Answer(status=302, headers={"Location": elsewhere.origin}))
         with pytest.raises(MalformedResponseError, match="redirect") as caught:

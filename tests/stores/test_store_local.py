@@ -431,7 +431,7 @@ class TestSymlinks:
     def test_writing_replaces_a_link_and_not_what_it_leads_to(
         self, root: Path, store: DirectoryStore, tmp_path: Path
     ) -> None:
-        """A link at the place of a marker cannot make us write elsewhere (issue 5, Security)."""
+        """A link at the place of a marker cannot make us write elsewhere."""
         lay_out(tmp_path, "victim")
         (root / "marker").symlink_to(tmp_path / "victim")
         write(store, "marker", b"new")
@@ -473,7 +473,7 @@ class TestRead:
     def test_names_that_lead_elsewhere_are_refused(
         self, name: str, root: Path, store: DirectoryStore, tmp_path: Path
     ) -> None:
-        """No path traversal through an object's name, for any kind of access (issue 5, Security)."""
+        """No path traversal through an object's name, for any kind of access."""
         (tmp_path / "outside.txt").write_bytes(b"secret")
         with pytest.raises(StoreError, match="is not a name"):
             store.read(name, limit=10)
@@ -658,7 +658,7 @@ class TestWrite:
     def test_is_private_until_it_is_whole(
         self, root: Path, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A temporary file can be read by nobody else (issue 5, Security)."""
+        """A temporary file can be read by nobody else."""
         modes = []
         fchmod = os.fchmod
 
@@ -728,7 +728,7 @@ class TestWrite:
             assert not thread.is_alive()
 
     def test_racing_processes_lose_no_change(self, root: Path, store: DirectoryStore) -> None:
-        """The same with processes, which is what racing promoters are (issue 5)."""
+        """The same with processes, which is what racing promoters are."""
         write(store, "count", b"0")
         program = (
             "import sys\n"

@@ -1,4 +1,4 @@
-"""Clones as CI jobs have them (issue 12, item 6): of one branch, with a merge of their own, with a fork, or broken."""
+"""Clones as CI jobs have them: of one branch, with a merge of their own, with a fork, or broken."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With a clone of kops (issue 3): the day of kops issue 16533 to the sentence, and laws over any clone and bucket."""
+"""With a clone of kops: the day of kops issue 16533 to the sentence, and laws over any clone and bucket."""
 
 from __future__ import annotations
 

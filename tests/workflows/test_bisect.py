@@ -1,4 +1,4 @@
-"""A whole bisection: the culprit is found among the builds of a store, whatever stands in the way (issue 17)."""
+"""A whole bisection: the culprit is found among the builds of a store, whatever stands in the way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every fault at every kind of request, once and always (issue 4, item 5; FAILURES rows 10, 15, 19, 23, 29).
+"""Every fault at every kind of request, once and always (FAILURES rows 10, 15, 19, 23, 29).
 
 What is expected stands in `tests.fault_expectations`.
 """

@@ -1,4 +1,4 @@
-"""Which build is the first to contain a merge, and which builds lie between two (issue 17, item 2)."""
+"""Which build is the first to contain a merge, and which builds lie between two."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The journal: a line a run, safe under two writers, rotated by size, and never needed (issue 16, item 6)."""
+"""The journal: a line a run, safe under two writers, rotated by size, and never needed."""
 
 from __future__ import annotations
 

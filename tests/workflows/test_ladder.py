@@ -1,4 +1,4 @@
-"""The degradation ladder of DESIGN section 7, rung by rung, against a server that fails in parts (issue 4, item 3)."""
+"""The degradation ladder of DESIGN section 7, rung by rung, against a server that fails in parts."""
 
 from __future__ import annotations
 

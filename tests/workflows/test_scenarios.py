@@ -1,4 +1,4 @@
-"""The same answer from everywhere (issue 2): each scenario is laid out once, as a tree of files, and asked of a
+"""The same answer from everywhere: each scenario is laid out once, as a tree of files, and asked of a
 directory, of our own GCS server and of the real fake-gcs-server.
 
 The row says what the answer is, so that the three cannot merely agree on something wrong.

@@ -1,4 +1,4 @@
-"""Several stores: when the next is tried, what is said of those before, how they share the time (issue 4, item 4)."""
+"""Several stores: when the next is tried, what is said of those before, how they share the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state file and the last rung: kept for the day when no store can be asked (issue 4, item 3)."""
+"""The state file and the last rung: kept for the day when no store can be asked."""
 
 from __future__ import annotations
 

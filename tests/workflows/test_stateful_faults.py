@@ -1,4 +1,4 @@
-"""Random buckets under random sequences of faults (issue 4, item 5).
+"""Random buckets under random sequences of faults.
 
 The law: an answer is the one that the full bucket gives, or it is labelled: by its rung, or by a condition of severity
 warning that the full bucket does not give. "There is no testable build" is said only where that is so. And nothing

@@ -136,7 +136,7 @@ class TestDemo:
 
 class TestRequests:
     def test_thirty_channels(self) -> None:
-        """30 channels in a bucket of 8,000 builds take under 60 requests (issue 6), eight at most at a time."""
+        """30 channels in a bucket of 8,000 builds take under 60 requests, eight at most at a time."""
         scene = many_minors(30, builds=8000)
         with GcsServer() as server:
             scene.put(server)
