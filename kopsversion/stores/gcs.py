@@ -43,6 +43,7 @@ _MEDIA = {"Accept-Encoding": "identity"}  # a compressed object is then decompre
 _STAT_FIELDS = "name,size,timeCreated,generation"
 _PIECE = 1 << 20  # bytes of the largest piece of a download
 _RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+_RANGED_FROM = 1 << 16  # bytes; what may be longer is asked for by range, so that no server sends gigabytes
 _WHOLE = frozenset({200, 203, 206})  # 203: a proxy touched it; 206: a server may call the whole a part
 _PART = frozenset({200, 203, 206, 416})  # 416: the offset is at the end, or past it
 
@@ -124,13 +125,14 @@ class GcsStore(Store):
         return self._attempts(partial(self._read_once, name, limit=limit))
 
     def _read_once(self, name: str, *, limit: int) -> Content:
+        is_long = limit >= _RANGED_FROM
         with translating(self.url + name, self._route):
             content, is_sure = self._transport.exchange(
                 self._place.media_url(name),
                 about=self.url + name,
-                headers=_MEDIA,
+                headers=_MEDIA | ({"Range": f"bytes=0-{limit}"} if is_long else {}),
                 consume=partial(_content, limit=limit),
-                accepted=_WHOLE,
+                accepted=_PART if is_long else _WHOLE,
             )
         if not is_sure and self._stat_once(name).size != len(content.data):
             with translating(self.url + name, self._route):
@@ -217,7 +219,9 @@ def _content(answer: Answer, *, limit: int) -> tuple[Content, bool]:
     It is not sure where nothing but the end of the connection says where it ends, and where it is empty and
     the server has sent neither its length nor a hash: so looks an answer that somebody else has cut.
     """
-    _check_whole(answer)
+    if answer.status == 416:  # of an empty object there is no range
+        return Content(data=b"", generation=None, written=None), True
+    _check_whole(answer, limit=limit if limit >= _RANGED_FROM else None)
     data = answer.body(limit=limit)
     is_sure = len(data) > limit or answer.is_proven(data) or (answer.is_delimited and data != b"")
     headers = answer.headers
@@ -230,11 +234,15 @@ def _content(answer: Answer, *, limit: int) -> tuple[Content, bool]:
     return content, is_sure
 
 
-def _check_whole(answer: Answer) -> None:
-    """Take an answer that calls itself a part only if the part is the whole."""
+def _check_whole(answer: Answer, *, limit: int | None = None) -> None:
+    """Take an answer that calls itself a part only if the part is the whole, or all that is read."""
     if answer.status == 206:
         found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if found is None or int(found[1]) != 0 or found[3] != str(int(found[2]) + 1):
+        if (
+            found is None
+            or int(found[1]) != 0
+            or (found[3] != str(int(found[2]) + 1) and int(found[2]) != limit)
+        ):
             raise AnswerError("a part of what was asked for")
 
 
