@@ -399,6 +399,7 @@ class Run:
         job: the job's name.
         id: when it began.
         started, finished, prowjob, log: what its files say.
+        presumed: the branch of the build that came of it, where no other run can have made that.
     """
 
     job: str
@@ -407,6 +408,7 @@ class Run:
     finished: Finished | Absent | Unreadable | None = None
     prowjob: ProwJob | Absent | Unreadable | None = None
     log: LogFacts | Absent | Unreadable | None = None
+    presumed: str | None = None
 
     @property
     def began(self) -> datetime:
@@ -447,10 +449,10 @@ class Run:
 
     @property
     def branch(self) -> str | None:
-        """The branch that it ran for, where that was read; a periodic has none."""
+        """The branch that it ran for, where that was read or is presumed; a periodic has none."""
         if isinstance(self.prowjob, ProwJob) and self.prowjob.base_ref is not None:
             return self.prowjob.base_ref
-        return self._kops_ref[0] if self._kops_ref else None
+        return self._kops_ref[0] if self._kops_ref else self.presumed
 
     @property
     def commit(self) -> str | None:

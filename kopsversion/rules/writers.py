@@ -10,6 +10,7 @@ This module must not know where runs are kept, or how a report is put into words
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
     from kopsversion.model.version import BuildVersion
     from kopsversion.model.writers import Writer
 
-__all__ = ["JobRuns", "Want", "WriterReport", "WriterState", "judge_writer", "window_start"]
+__all__ = [
+    "JobRuns",
+    "Want",
+    "WriterReport",
+    "WriterState",
+    "judge_writer",
+    "presume_branches",
+    "window_start",
+]
 
 SLACK = timedelta(minutes=2)
 """How far a run's times and a marker's may disagree: a log begins up to 116 s after its run's id."""
@@ -171,6 +180,35 @@ class WriterReport:
         tested = self.last_good.tested if self.last_good is not None else None
         named = self.marker.version
         return tested if not self.by_hand and None not in (tested, named) and tested != named else None
+
+
+def presume_branches(
+    runs: Sequence[Run], uploads: Iterable[tuple[datetime, str]], *, writer: Writer
+) -> tuple[Run, ...]:
+    """Tell for which branches runs were by what came of them, so that they need not be read.
+
+    Where one run alone was at work when a build was uploaded, and all builds of its time are one branch's, it was for
+    that branch. A run that failed has no build, and so has to be read.
+
+    Parameters:
+        runs: of a job that builds, oldest first.
+        uploads: when a build was uploaded, UTC, and of which branch it is.
+        writer: the job; how long a run may take counts.
+    """
+    longest = writer.timeout + _BEFORE
+    began = [run.began for run in runs]
+    alone: dict[int, set[str]] = {}
+    shared: dict[int, set[str]] = {}
+    for at, ref in uploads:
+        able = range(bisect_left(began, at - longest), bisect_right(began, at))
+        for position in able:
+            (alone if len(able) == 1 else shared).setdefault(position, set()).add(ref)
+    return tuple(
+        evolve(run, presumed=next(iter(refs)))
+        if len(refs := alone.get(position, set())) == 1 and shared.get(position, refs) <= refs
+        else run
+        for position, run in enumerate(runs)
+    )
 
 
 def window_start(writer: Writer, written: datetime | None, *, now: datetime) -> datetime:
@@ -458,7 +496,8 @@ def _quiet_on_merge(
         return evolve(report, reason=reason)
     if newest.run is None and [run for run in report.history if run is not newest.on_way]:
         return evolve(report, reason=newest.reason)
-    state = WriterState.PENDING if newest.run is None and newest.on_way is not None else WriterState.GREEN
+    # A run for a merge is always one for something newer.
+    state = WriterState.GREEN if newest.on_way is None else WriterState.PENDING
     return evolve(report, state=state, runs=0, last_good=newest.run)
 
 

@@ -17,6 +17,7 @@ from attrs import evolve, frozen
 
 from kopsversion.errors import ObjectNotFoundError, StoreError, UsageError
 from kopsversion.model.answer import Rung, Verdict
+from kopsversion.model.channel import Certainty
 from kopsversion.model.layout import JOBS, OFFICIAL_ROOT
 from kopsversion.model.runs import (
     Absent,
@@ -32,7 +33,7 @@ from kopsversion.model.runs import (
 from kopsversion.model.writers import DEFAULT_WRITERS, Writer, writer_of
 from kopsversion.rules.health import with_writers
 from kopsversion.rules.writer_conditions import Surroundings, causes_first, writer_conditions
-from kopsversion.rules.writers import JobRuns, Want, judge_writer, window_start
+from kopsversion.rules.writers import JobRuns, Want, judge_writer, presume_branches, window_start
 from kopsversion.stores.deadline import AT_ONCE, side_by_side
 from kopsversion.workflows.stores import opened
 
@@ -68,6 +69,9 @@ _LOGS = JOBS.rstrip("/")
 
 MOST_REQUESTS = 38
 """Requests that explaining all writers may take, listings included; a directory costs nothing."""
+
+_SHARE = 0.5
+"""The part of the time that is left which jobs may take: where their store hangs, the command is not to."""
 
 _READS_OF_A_MARKER = 5
 _MOST_READS = 5000
@@ -136,6 +140,7 @@ def explain_writers(
     now: datetime,
     as_of: datetime | None,
     deadline: Deadline,
+    uploads: Sequence[tuple[datetime, str]] = (),
     most_requests: int = MOST_REQUESTS,
 ) -> tuple[tuple[WriterReport, ...], int]:
     """Judge the writers of markers; nothing that a store of runs does is an error.
@@ -146,6 +151,7 @@ def explain_writers(
         now: the moment of the judgement, UTC.
         as_of: what ended after it had no result yet, UTC; ``None`` for the present.
         deadline: nothing waits longer.
+        uploads: when builds were uploaded, UTC, and of which branch each is, as far as known.
         most_requests: what all of it may cost.
 
     Returns:
@@ -162,7 +168,22 @@ def explain_writers(
     starts: dict[tuple[str, ...], datetime] = {}
     for case in cases:
         starts[case.writer.jobs] = min(case.start(now), starts.get(case.writer.jobs, now))
-    found = reader.find(starts)
+    with deadline.stage(_SHARE):
+        found = reader.find(starts)
+        for case in cases:
+            if case.writer.interval is None:
+                reader.presume(found[case.writer.jobs], uploads, writer=case.writer)
+        return _explained(cases, reader, found=found, now=now), reader.requests
+
+
+def _explained(
+    cases: Sequence[WriterCase],
+    reader: RunsReader,
+    *,
+    found: Mapping[tuple[str, ...], JobRuns],
+    now: datetime,
+) -> tuple[WriterReport, ...]:
+    """Judge, and read what would tell more, until the budget is spent or nothing would."""
     left = dict.fromkeys(range(len(cases)), _READS_OF_A_MARKER)
     while True:
         reports = [
@@ -177,7 +198,7 @@ def explain_writers(
             for case in cases
         ]
         if not reader.read(_fair(reports, left=left, is_free=reader.is_free)):
-            return tuple(reports), reader.requests
+            return tuple(reports)
 
 
 def _judged(case: WriterCase, job: JobRuns, *, now: datetime) -> WriterReport:
@@ -224,7 +245,17 @@ def explain_health(
         return report
     progress("looking at the jobs that write the markers")
     explained, requests = explain_writers(
-        [case for _, case in cases], place=place, now=report.now, as_of=as_of, deadline=deadline
+        [case for _, case in cases],
+        place=place,
+        now=report.now,
+        as_of=as_of,
+        deadline=deadline,
+        uploads=[
+            (build.uploaded, channel.channel)
+            for channel in report.channels
+            for build in channel.builds
+            if build.uploaded is not None and build.attribution.certainty is not Certainty.DOUBTFUL
+        ],
     )
     reports = [(ref, each) for (ref, _), each in zip(cases, explained, strict=True)]
     channels = [
@@ -394,6 +425,12 @@ class RunsReader:
             return None
         last = RunId.parse(content.data.decode(errors="replace").strip())
         return last if last is not None and last.moment <= self.now else None
+
+    def presume(self, job: JobRuns, uploads: Sequence[tuple[datetime, str]], *, writer: Writer) -> None:
+        """Note for which branches runs were by what came of them; see `presume_branches`."""
+        runs = [self._runs[job.job, run.id] for run in job.runs]
+        for run in presume_branches(runs, uploads, writer=writer):
+            self._runs[job.job, run.id] = run
 
     def known(self, job: JobRuns) -> JobRuns:
         """Return what is known of a job's runs by now, as it was at the moment asked for."""

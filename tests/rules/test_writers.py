@@ -27,7 +27,14 @@ from kopsversion.model.runs import (
 from kopsversion.model.version import BuildVersion
 from kopsversion.model.writers import DEFAULT_WRITERS, POSTSUBMIT, Writer, writer_of
 from kopsversion.rules.writer_conditions import Surroundings, writer_conditions
-from kopsversion.rules.writers import JobRuns, WriterReport, WriterState, judge_writer, window_start
+from kopsversion.rules.writers import (
+    JobRuns,
+    WriterReport,
+    WriterState,
+    judge_writer,
+    presume_branches,
+    window_start,
+)
 from tests.builders import HOUR, NOW
 
 if TYPE_CHECKING:
@@ -566,6 +573,36 @@ class TestWantsOnMerge:
         assert wants == [self.RUNS[0].id, self.RUNS[1].id, runs[0].id]
         more = judged(runs, branch_marker(50), writer=ON_MERGE, thorough=True).wants
         assert {run.id for run in self.RUNS} <= {want.run for want in more}
+
+
+@pytest.mark.parametrize(
+    ("began", "uploads", "presumed"),
+    [
+        ((10,), ((9.5, R),), (R,)),
+        ((10,), ((9.5, R), (9.4, R)), (R,)),
+        ((10,), ((9.5, R), (9.4, MASTER)), (None,)),
+        ((10,), ((8, R),), (None,)),
+        ((10,), ((10.5, R),), (None,)),
+        ((10, 9.9), ((9.5, R),), (None, None)),
+        ((10, 9), ((9.5, R), (8.5, MASTER)), (None, None)),
+        ((10, 9), ((9.5, R), (8.9, R), (8, R)), (R, R)),
+        ((10, 9), ((9.5, R), (8.9, R), (8, MASTER)), (R, None)),
+        ((10, 5), ((9.5, R), (4.5, MASTER)), (R, MASTER)),
+        ((), ((9.5, R),), ()),
+    ],
+)
+def test_a_run_is_presumed_to_be_for_the_branch_of_its_build(
+    began: tuple[float, ...], uploads: tuple[tuple[float, str], ...], presumed: tuple[str | None, ...]
+) -> None:
+    """Only where it alone was at work when the build was uploaded, and no build of its time is another's."""
+    runs = tuple(merged(ago, None, UNREAD) for ago in began)
+    seen = presume_branches(runs, [(NOW - ago * HOUR, ref) for ago, ref in uploads], writer=ON_MERGE)
+    assert tuple(run.branch for run in seen) == presumed
+
+
+def test_what_is_presumed_gives_way_to_what_was_read() -> None:
+    run = evolve(merged(10, MASTER, PASSED), presumed=R)
+    assert run.branch == MASTER
 
 
 # --------------------------------------------------------------------------------------------------
