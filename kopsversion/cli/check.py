@@ -40,6 +40,8 @@ NOTHING_READ = StoreError.exit_code
 """The exit status where no channel could be read: that of a store that cannot be asked."""
 
 TABLE = "table"
+WIDE = "wide"
+_TABLES = (TABLE, WIDE)
 HTML = "html"
 _WRITERS: Mapping[str, tuple[str, str]] = {
     "json": ("health_json", "health_to_json"),
@@ -50,7 +52,7 @@ _WRITERS: Mapping[str, tuple[str, str]] = {
 }
 """By format: the module of `kopsversion.render` that writes it, and its function from a report to text."""
 
-FORMATS = (TABLE, *_WRITERS)
+FORMATS = (*_TABLES, *_WRITERS)
 
 _EXTRA = {"jinja2", "markupsafe", "junitparser", "prometheus_client"}
 """The packages of the extra ``report``."""
@@ -113,7 +115,9 @@ Only master, as it was on 6 May 2024:
         (
             "Output",
             f"""
-table       channels, markers, findings and refused builds; the last line says whether all is well
+table       channels, findings, markers and refused builds; the last line says whether all is well. On a
+            terminal it fits: columns go that have no room
+wide        the same with every column
 json        the same and more, "schema": 1
 junit       a test case for each channel and check, for TestGrid
 prometheus  gauges in the text format
@@ -176,7 +180,7 @@ As for "kopsversion resolve", see there. KOPSVERSION_CHECK_OUTPUT  --output of t
     # Not KOPSVERSION_OUTPUT: "env", say, means nothing here.
     envvar="KOPSVERSION_CHECK_OUTPUT",
     allow_from_autoenv=False,
-    help="What to write, and where: table, json, junit, prometheus, markdown or html. Repeatable. "
+    help="What to write, and where: table, wide, json, junit, prometheus, markdown or html. Repeatable. "
     "[default: table]",
 )
 @click.option(
@@ -384,7 +388,7 @@ def _check_outputs(outputs: Sequence[Output]) -> None:
         if paths.count(path) > 1:
             raise UsageError(f"{quoted(str(path))} is named by several outputs", hint="name several files")
         check_target(path)
-    for name in {output.format for output in outputs} - {TABLE}:
+    for name in {output.format for output in outputs} - {*_TABLES}:
         _writer(name)
 
 
@@ -413,6 +417,7 @@ def _write(
     Returns:
         What went wrong; a file that cannot be written keeps no other from being written.
     """
+    from kopsversion.render.causes import lead, worst_of
     from kopsversion.render.health_table import health_tables, summary_line
 
     faults: list[UsageError] = []
@@ -421,8 +426,10 @@ def _write(
         if output.path is not None:
             fault = _put(output.path, _text(output, report, look=look))
             faults += [fault] if fault is not None else []
-        elif output.format == TABLE:
-            console.answer_tables(health_tables(report))
+        elif output.format in _TABLES:
+            console.answer_tables(
+                health_tables(report), is_wide=output.format == WIDE, first=(lead(report), worst_of(report))
+            )
             console.answer(f"\n{summary_line(report)}")
             tables_shown = True
         else:
@@ -437,7 +444,7 @@ def _text(output: Output, report: HealthReport, *, look: Mapping[str, Any] | Non
     from kopsversion.model.tables import plain
     from kopsversion.render.health_table import health_tables, summary_line
 
-    if output.format == TABLE:
+    if output.format in _TABLES:
         return f"{plain(health_tables(report))}\n{summary_line(report)}"
     if output.format == HTML:
         return _writer(output.format)(report, **(look or {}))

@@ -38,8 +38,10 @@ __all__ = [
     "abandon",
     "command",
     "is_rich",
+    "is_terminal",
     "program",
     "toolbox",
+    "wants_colour",
 ]
 
 DEGRADED = 3
@@ -171,17 +173,26 @@ class Console:
 
     def show(self, tables: Sequence[Table]) -> None:
         """Write tables to standard error, with colour and lines on a terminal."""
-        from kopsversion.model.tables import plain
-        from kopsversion.render.text import decorated
+        _say(_laid_out(tables, sys.stderr))
 
-        _say(decorated(tables) if is_rich(sys.stderr) else plain(tables))
+    def answer_tables(
+        self, tables: Sequence[Table], *, is_wide: bool = False, first: tuple[str, str] | None = None
+    ) -> None:
+        """Write tables to standard output: on a terminal such that they fit, elsewhere one row in each line.
 
-    def answer_tables(self, tables: Sequence[Table]) -> None:
-        """Write tables to standard output, with colour and lines on a terminal."""
-        from kopsversion.model.tables import plain
-        from kopsversion.render.text import decorated
+        Parameters:
+            tables: what to show.
+            is_wide: whether every column stays on a terminal too.
+            first: a sentence that comes first on a terminal, and the state that gives it its colour.
+        """
+        begin = ""
+        if first is not None and is_terminal(sys.stdout):
+            from kopsversion.model.tables import printable
+            from kopsversion.render.text import coloured
 
-        self.answer(decorated(tables) if is_rich(sys.stdout) else plain(tables))
+            sentence, state = first
+            begin = f"{coloured(printable(sentence), state, has_colour=wants_colour(sys.stdout))}\n\n"
+        self.answer(begin + _laid_out(tables, sys.stdout, is_wide=is_wide))
 
 
 def _say(text: str) -> None:
@@ -225,8 +236,42 @@ def klog_line(
     return f"{severity[0].upper()}{moment:%m%d %H:%M:%S.%f} {process:>7} {file}:{line_number}] {message}"
 
 
+def _laid_out(tables: Sequence[Table], stream: TextIO | None, *, is_wide: bool = False) -> str:
+    """Lay tables out for a stream: for a terminal they fit its width; colour is a question of its own."""
+    has_colour = wants_colour(stream)
+    if not is_terminal(stream) and not has_colour:
+        from kopsversion.model.tables import plain
+
+        return plain(tables)
+    from kopsversion.render.text import decorated
+
+    return decorated(tables, is_wide=is_wide or not is_terminal(stream), has_colour=has_colour)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal, whatever it can show."""
+    return stream is not None and stream.isatty()
+
+
+def wants_colour(stream: TextIO | None) -> bool:
+    """Whether a stream is to have colours.
+
+    ``NO_COLOR`` forbids them, ``FORCE_COLOR`` and ``CLICOLOR_FORCE`` ask for them wherever the stream goes, both unless
+    they are empty, and the latter two unless they are 0. Otherwise a terminal has them that can show them, and
+    ``CLICOLOR=0`` says no.
+
+    Source: https://no-color.org/, https://force-color.org/, https://bixense.com/clicolors/.
+    """
+    if stream is None or os.environ.get("NO_COLOR"):
+        return False
+    if any(os.environ.get(name, "0") not in {"", "0"} for name in ("FORCE_COLOR", "CLICOLOR_FORCE")):
+        return True
+    can_show = os.environ.get("TERM", "") not in {"", "dumb"} and os.environ.get("CLICOLOR") != "0"
+    return can_show and stream.isatty()
+
+
 def is_rich(stream: TextIO | None) -> bool:
-    """Whether a stream is a terminal that wants colour and lines."""
+    """Whether a stream is a terminal that can draw a line over and over again."""
     if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in {"", "dumb"}:
         return False
     return stream.isatty()

@@ -50,7 +50,8 @@ _LIMIT = 30
             "Output",
             f"""
 table  newest first: build, upload time, age, distance from its tag, channel, who says so and how surely,
-       and whether it is testable or why not
+       and whether it is testable or why not; on a terminal columns go that have no room
+wide   the same with every column
 json   the same, "schema": 1; age in seconds
 {PROGRESS.strip()}
 """,
@@ -67,7 +68,7 @@ json   the same, "schema": 1; age in seconds
 @click.option(
     "-o",
     "--output",
-    type=click.Choice(["table", "json"]),
+    type=click.Choice(["table", "wide", "json"]),
     default="table",
     show_default=True,
     # Not KOPSVERSION_OUTPUT: "env", say, means nothing here.
@@ -111,7 +112,7 @@ def list_builds(
     else:
         from kopsversion.render.text import builds_table
 
-        console.answer_tables([builds_table(listing)])
+        console.answer_tables([builds_table(listing)], is_wide=output == "wide")
 
 
 def _listing(

@@ -28,11 +28,13 @@ class Table:
         title: what it is about.
         columns: headings; empty where the first column says what the second is.
         rows: cells, as many in each row; only a last column with a heading may be wrapped.
+        drop: headings of columns that may go where there is no room, the first of them first.
     """
 
     title: str
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...]
+    drop: tuple[str, ...] = ()
 
 
 def plain(tables: Iterable[Table]) -> str:

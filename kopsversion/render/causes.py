@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 
     from kopsversion.rules.health import ChannelHealth, HealthReport, MarkerHealth
 
-__all__ = ["CAUSES_NAMED", "causes_of", "day_text", "lead", "level_of", "short_name", "worst_channels_first"]
+__all__ = [
+    "CAUSES_NAMED",
+    "causes_of",
+    "day_text",
+    "lead",
+    "level_of",
+    "short_name",
+    "worst_channels_first",
+    "worst_of",
+]
 
 CAUSES_NAMED = 3
 """How many unhealthy channels the first sentence explains; of more it only gives the names."""
@@ -32,6 +41,14 @@ def level_of(channel: ChannelHealth) -> str:
         return "unreadable"
     serious = [each.condition.severity for each in channel.findings if each.is_serious]
     return "error" if Severity.ERROR in serious else "warning"
+
+
+def worst_of(report: HealthReport) -> str:
+    """Say how bad the worst channel is; ``unreadable`` where nothing could be read."""
+    if report.nothing_read:
+        return "unreadable"
+    levels = {level_of(channel) for channel in report.channels}
+    return min(levels, key=lambda level: _ORDER[level])
 
 
 def worst_channels_first(report: HealthReport) -> Sequence[ChannelHealth]:

@@ -43,6 +43,7 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
             title=f"Channels on {moment(report.now)} in {report.store}",
             columns=CHANNEL_COLUMNS,
             rows=tuple(channel_cells(channel, now=report.now) for channel in report.channels),
+            drop=("newest build", "merges behind", "age"),
         ),
         Table(
             title="Markers",
@@ -50,6 +51,7 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
             rows=tuple(
                 (channel.channel, *marker_cells(marker, now=report.now)) for channel, marker in report.markers
             ),
+            drop=("last written", "builds behind", "names", "lag"),
         ),
         Table(
             title="Jobs",
@@ -57,16 +59,18 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
             rows=tuple(
                 (channel.channel, *writer_cells(writer, now=report.now)) for channel, writer in report.writers
             ),
+            drop=("newest failing run", "last good run", "runs", "marker", "since"),
         ),
         Table(
             title="Findings",
-            columns=("severity", "channel", "code", "what to know, and what to do"),
+            columns=("channel", "severity", "code", "what to know, and what to do"),
             rows=tuple(_finding_rows(report)),
         ),
         Table(
             title="Refused builds",
             columns=REFUSED_COLUMNS,
             rows=tuple((channel.channel, *refused_cells(build)) for channel, build in report.refused),
+            drop=("state", "uploaded"),
         ),
         Table(
             title="Channels left out",
@@ -91,8 +95,13 @@ def summary_line(report: HealthReport) -> str:
 
 
 def _finding_rows(report: HealthReport) -> Iterator[tuple[str, ...]]:
+    """Yield the findings by channel, the worst channel first, so that each channel is said once."""
+    by_channel: dict[str, list[Finding]] = {}
     for channel, finding in report.findings:
-        yield severity_of(finding), channel or NOTHING, finding.condition.code, sentences_of(finding)
+        by_channel.setdefault(channel, []).append(finding)
+    for channel, findings in by_channel.items():
+        for finding in findings:
+            yield channel or NOTHING, severity_of(finding), finding.condition.code, sentences_of(finding)
 
 
 def severity_of(finding: Finding) -> str:

@@ -23,7 +23,7 @@ from markupsafe import Markup, escape
 from kopsversion.model.answer import Verdict
 from kopsversion.model.tables import printable
 from kopsversion.model.wording import count, duration, moment
-from kopsversion.render.causes import causes_of, lead, level_of, worst_channels_first
+from kopsversion.render.causes import causes_of, lead, level_of, worst_channels_first, worst_of
 from kopsversion.render.health_table import (
     CHANNEL_COLUMNS,
     MARKER_COLUMNS,
@@ -73,7 +73,7 @@ def health_to_html(
         report=report,
         view=view,
         title=lead(report),
-        level=_level(report),
+        level=worst_of(report),
         due=report.now + interval if interval else None,
         interval=int(interval.total_seconds()) if interval else 0,
         script=Markup(script),  # noqa: S704 # a file of this package
@@ -82,15 +82,6 @@ def health_to_html(
         band=BAND,
         flag_row=FLAG_ROW,
     )
-
-
-def _level(report: HealthReport) -> str:
-    if report.is_healthy:
-        return "healthy"
-    if report.nothing_read:
-        return "unreadable"
-    levels = {level_of(channel) for channel in report.channels}
-    return next(each for each in ("error", "unreadable", "warning") if each in levels)
 
 
 @cache
@@ -290,9 +281,13 @@ def _links(
     job = data.get("job")
     if isinstance(job, str) and links.to_job(job):
         yield f"runs of {job}", links.to_job(job)
-    for key, value in data.items():
-        if isinstance(value, str) and key.startswith(("run", "first", "newest", "last")) and _web(value):
-            yield key.removesuffix("_url").replace("_", " "), value
+    for writer in channel.writers if channel is not None else ():
+        if finding.condition.code.startswith("writer-") and writer.marker.path == path:
+            runs = (
+                ("newest failing run", writer.newest_failing_run),
+                ("last good run", writer.last_good_run),
+            )
+            yield from ((words, run.url) for words, run in runs if run is not None and _web(run.url))
 
 
 def _compare(marker: MarkerHealth, channel: ChannelHealth | None, *, links: Links) -> str:
@@ -417,9 +412,13 @@ def _tables(report: HealthReport, *, links: Links) -> Iterator[_Table]:
     yield _Table(
         title="Jobs",
         columns=WRITER_COLUMNS,
-        rows=tuple(_writer_row(channel, writer, report) for channel in ordered for writer in channel.writers),
-        codes=frozenset({"marker", "job"}),
-        long=frozenset({"newest failing run"}),
+        rows=tuple(
+            _writer_row(channel, writer, report, links=links)
+            for channel in ordered
+            for writer in channel.writers
+        ),
+        codes=frozenset({"marker"}),
+        long=frozenset({"job", "newest failing run"}),
     )
     yield _Table(
         title="Refused builds",
@@ -467,9 +466,15 @@ def _marker_row(
     return _row(MARKER_COLUMNS, (channel.channel, *marker_cells(marker, now=report.now)), hrefs)
 
 
-def _writer_row(channel: ChannelHealth, writer: WriterReport, report: HealthReport) -> tuple[_Cell, ...]:
-    failing = writer.newest_failing_run
-    hrefs = {"newest failing run": _web(failing.url) if failing is not None else ""}
+def _writer_row(
+    channel: ChannelHealth, writer: WriterReport, report: HealthReport, *, links: Links
+) -> tuple[_Cell, ...]:
+    good, failing = writer.last_good_run, writer.newest_failing_run
+    hrefs = {
+        "job": links.to_job(writer.job),
+        "last good run": _web(good.url) if good is not None else "",
+        "newest failing run": _web(failing.url) if failing is not None else "",
+    }
     return _row(WRITER_COLUMNS, (channel.channel, *writer_cells(writer, now=report.now)), hrefs)
 
 

@@ -1,25 +1,30 @@
 """A channel's builds as a table, and any table laid out for a terminal (DESIGN section 9).
 
 `builds_table` says what is shown; `decorated` says how: colour for a terminal, versions never cut or broken. Logs and
-files get `kopsversion.model.tables.plain`. Knows nothing of streams, and reads the terminal's width only through rich.
+files get `kopsversion.model.tables.plain`. It must not know of streams.
 """
 
 from __future__ import annotations
 
+import textwrap
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
+
+from attrs import frozen
 
 from kopsversion.model.tables import Table, printable
 from kopsversion.model.wording import duration, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
-
-    from rich.table import Table as RichTable
 
     from kopsversion.workflows.listing import ChannelListing, ListedBuild
 
-__all__ = ["builds_table", "decorated"]
+__all__ = ["NOTHING", "builds_table", "coloured", "decorated"]
+
+NOTHING = "-"
+"""Stands where there is nothing to say."""
 
 
 # --------------------------------------------------------------------------------------------------
@@ -31,6 +36,7 @@ def builds_table(listing: ChannelListing) -> Table:
     return Table(
         title=f"Builds of {listing.channel or 'every channel'} on {moment(listing.now)}",
         columns=("build", "uploaded", "age", "distance", "channel", "by", "testable"),
+        drop=("by", "distance", "uploaded", "channel"),
         rows=tuple(_build_row(row, now=listing.now) for row in listing.rows),
     )
 
@@ -52,56 +58,150 @@ def _build_row(row: ListedBuild, *, now: datetime) -> tuple[str, ...]:
 # How it is shown
 
 
+_BAD, _POOR, _GOOD, _FAINT, _STRONG = "1;31", "33", "32", "2", "1"
+"""Colours of a terminal, as its own numbers: bold red, yellow, green, faint and bold."""
 _STYLES = {
-    **dict.fromkeys(("error", "dangling", "incomplete", "malformed", "wrong-channel", "foreign"), "bold red"),
-    **dict.fromkeys(
-        ("warning", "stale", "lagging", "missing", "unreachable", "unverified", "unsettled"), "yellow"
-    ),
-    **dict.fromkeys(("unhealthy", "unreadable"), "bold red"),
-    **dict.fromkeys(("current", "healthy", "yes"), "green"),
+    **dict.fromkeys(("error", "dangling", "incomplete", "malformed", "wrong-channel", "foreign"), _BAD),
+    **dict.fromkeys(("unhealthy", "unreadable", "refused", "unusable"), _BAD),
+    **dict.fromkeys(("warning", "stale", "missing", "unreachable", "unverified", "doubtful"), _POOR),
+    **dict.fromkeys(("lagging", "unsettled"), _POOR),
+    **dict.fromkeys(("current", "healthy", "yes", "testable"), _GOOD),
+    **dict.fromkeys(("silenced", "info", "-"), _FAINT),
 }
-_NARROWEST = 40
+_NARROWEST = 32
 """Characters that the wrapped column gets at the least, however narrow the terminal is."""
+_INDENT = 2
+_SAID_ONCE = "channel"
+"""The first column of this name is empty where it would repeat the row above."""
 
 
-def decorated(tables: Iterable[Table]) -> str:
-    """Lay tables out for a terminal, with colour; sentences are wrapped at its width, versions never."""
-    from io import StringIO
+def decorated(
+    tables: Iterable[Table], *, width: int | None = None, is_wide: bool = False, has_colour: bool = True
+) -> str:
+    """Lay tables out for a terminal: versions are never broken, and what does not fit goes in a declared order.
 
-    from rich.console import Console
-    from rich.text import Text
+    Where even the columns that stay do not fit, each row becomes a small block of lines.
 
-    out = StringIO()
-    console = Console(file=out, force_terminal=True, highlight=False)
-    terminal = console.width
-    for position, table in enumerate(tables):
-        # A terminal that is too narrow for a version breaks the line itself, and copying it still works.
-        console.width = max(terminal, _needed(table))
-        console.print(Text(f"{'' if position == 0 else chr(10)}{table.title}", style="bold"))
-        console.print(_decorated(table), crop=False)
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
-
-
-def _decorated(table: Table) -> RichTable:
-    from rich.table import Table as RichTable
-    from rich.text import Text
-
-    shown = RichTable(box=None, show_header=bool(table.columns), padding=(0, 0, 0, 2), header_style="dim")
-    headings = table.columns or ("",) * len(table.rows[0])
-    for position, heading in enumerate(headings, start=1):
-        wraps = bool(table.columns) and position == len(headings)
-        shown.add_column(heading, no_wrap=not wraps, overflow="fold")
-    for row in table.rows:
-        # Text and not str, so that nothing in a cell is read as rich's markup.
-        shown.add_row(*(Text(printable(cell), style=_STYLES.get(cell, "")) for cell in row))
-    return shown
+    Parameters:
+        tables: what to show.
+        width: columns of the terminal; ``None`` for those of this one.
+        is_wide: whether every column stays, and the terminal breaks the lines.
+        has_colour: whether severities and states have colours.
+    """
+    columns = width or get_terminal_size().columns
+    layout = _Layout(width=columns, is_wide=is_wide, has_colour=has_colour)
+    return "\n".join("".join(f"{line}\n" for line in layout.lines(table)) for table in tables)
 
 
-def _needed(table: Table) -> int:
-    """Return the width below which a version or a short column would have to be broken."""
-    *columns, last = zip(*(table.columns, *table.rows) if table.columns else table.rows, strict=True)
-    longest = max(len(printable(cell)) for cell in last)
-    if table.columns:
-        longest_word = max(len(printable(word)) for cell in last for word in ("", *cell.split()))
-        longest = max(longest_word, min(_NARROWEST, longest))
-    return sum(2 + max(len(printable(cell)) for cell in column) for column in columns) + 2 + longest
+def coloured(text: str, state: str, *, has_colour: bool) -> str:
+    """Show text in the colour of a state or severity; what has none is bold."""
+    return f"\x1b[{_STYLES.get(state, _STRONG)}m{text}\x1b[0m" if has_colour else text
+
+
+@frozen(kw_only=True)
+class _Layout:
+    """How wide a terminal is, and whether it shows colours.
+
+    Attributes:
+        width: its columns.
+        is_wide: whether every column stays, whatever the width.
+        has_colour: whether there are colours.
+    """
+
+    width: int
+    is_wide: bool
+    has_colour: bool
+
+    def lines(self, table: Table) -> Iterator[str]:
+        """Yield the lines of a table, its title among them."""
+        title = printable(table.title)
+        # Without a terminal's edge a title is one line, as every row is.
+        lines = [title] if self.is_wide else _wrapped(title, self.width)
+        yield from (self._styled(line, _STRONG) for line in lines)
+        rows = [tuple(map(printable, row)) for row in table.rows]
+        if not table.columns:
+            yield from self._pairs(rows)
+            return
+        shown = self._columns_that_fit(table, rows)
+        if shown is None:
+            yield from self._blocks(table.columns, rows)
+        else:
+            yield from self._table(
+                [table.columns[i] for i in shown], [[row[i] for i in shown] for row in rows]
+            )
+
+    def _columns_that_fit(self, table: Table, rows: Sequence[Sequence[str]]) -> Sequence[int] | None:
+        """Return the places of the columns that stay; ``None`` where those that must stay do not fit."""
+        dropped: set[str] = set()
+        for name in (None, *table.drop):
+            dropped |= {name} if name is not None else set()
+            shown = [i for i, column in enumerate(table.columns) if column not in dropped]
+            cells = [[table.columns[i], *(row[i] for row in rows)] for i in shown]
+            if self.is_wide or sum(_INDENT + each for each in _least(cells)) <= self.width:
+                return shown
+        return None
+
+    def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
+        widths = [max(map(len, each)) for each in cells]
+        rest = self.width - sum(_INDENT + each for each in widths[:-1]) - _INDENT
+        widths[-1] = widths[-1] if self.is_wide else max(min(widths[-1], rest), _least(cells)[-1])
+        yield from self._row(columns, widths, style=_FAINT)
+        above = ""
+        for row in rows:
+            is_said = columns[0] == _SAID_ONCE and row[0] == above
+            above = row[0]
+            yield from self._row(["" if is_said else row[0], *row[1:]] if len(row) > 1 else row, widths)
+
+    def _row(self, cells: Sequence[str], widths: Sequence[int], *, style: str = "") -> Iterator[str]:
+        *others, last = cells
+        begin = "".join(
+            " " * _INDENT + self._styled(cell, style or _STYLES.get(cell, "")) + " " * (width - len(cell))
+            for cell, width in zip(others, widths[:-1], strict=True)
+        )
+        margin = " " * (sum(_INDENT + each for each in widths[:-1]) + _INDENT)
+        first, *more = _wrapped(last, widths[-1])
+        yield f"{begin}{' ' * _INDENT}{self._styled(first, style or _STYLES.get(last, ''))}".rstrip()
+        yield from (f"{margin}{line}" for line in more)
+
+    def _blocks(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        above = None
+        label = max(map(len, columns[1:-1]), default=0)
+        for row in rows:
+            is_said = columns[0] == _SAID_ONCE and row[0] == above
+            above = row[0]
+            if not is_said:
+                yield " " * _INDENT + self._styled(row[0], _STYLES.get(row[0], _STRONG))
+            for position, (column, cell) in enumerate(zip(columns[1:-1], row[1:-1], strict=True)):
+                if cell != NOTHING:
+                    mark = "-" if is_said and position == 0 else " "
+                    yield from self._entry(f"  {mark} ", column.ljust(label), cell)
+            if len(row) > 1:
+                yield from (f"      {line}" for line in _wrapped(row[-1], self.width - 6))
+
+    def _pairs(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        label = max((len(row[0]) for row in rows), default=0)
+        for name, cell in rows:  # these are copied: addresses, versions and sentences stay in one line
+            yield f"{'':{_INDENT}}{name:{label}}  {self._styled(cell, _STYLES.get(cell, ''))}".rstrip()
+
+    def _entry(self, margin: str, label: str, cell: str) -> Iterator[str]:
+        begin = len(margin) + len(label) + _INDENT
+        first, *more = _wrapped(cell, self.width - begin)
+        yield f"{margin}{self._styled(label, _FAINT)}  {self._styled(first, _STYLES.get(cell, ''))}".rstrip()
+        yield from (f"{' ' * begin}{line}" for line in more)
+
+    def _styled(self, text: str, style: str) -> str:
+        return f"\x1b[{style}m{text}\x1b[0m" if self.has_colour and style and text else text
+
+
+def _least(cells: Sequence[Sequence[str]]) -> Sequence[int]:
+    """Return the least width of each column: the last one may be wrapped between words, the others not at all."""
+    *others, last = cells
+    longest = max(map(len, last))
+    word = max((len(word) for cell in last for word in cell.split()), default=0)
+    return [*(max(map(len, column)) for column in others), min(longest, max(_NARROWEST, word))]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Break text between words; a word that is longer than a line, such as a version or a URL, stays whole."""
+    return textwrap.wrap(text, max(width, 1), break_long_words=False, break_on_hyphens=False) or [""]

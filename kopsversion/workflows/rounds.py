@@ -26,6 +26,7 @@ from kopsversion.model.needs import (
     ReadMarker,
     Undecided,
 )
+from kopsversion.model.wording import count
 from kopsversion.rules.resolver import decide
 from kopsversion.stores.deadline import AT_ONCE, side_by_side
 from kopsversion.workflows.fetching import Fetcher, place_of
@@ -196,7 +197,7 @@ def learn(
     round_trips = 0
     for begin in range(0, len(ordered), AT_ONCE):
         batch = ordered[begin : begin + AT_ONCE]
-        progress(in_words(ordered[begin:]))
+        progress(_so_far(ordered, done=begin))
         with deadline.stage(ROUND):
             found = side_by_side(
                 [partial(fetcher.fetch, need) for need in batch],
@@ -221,6 +222,17 @@ def in_words(needs: Iterable[Need]) -> str:
         for kind, (one, many) in _WORDS.items()
         if counts[kind]
     )
+
+
+def _so_far(needs: Sequence[Need], *, done: int) -> str:
+    """Say how far it has come: ``12 of 96 builds looked into``, and what else is still needed."""
+    builds = [isinstance(need, ListArtifacts) for need in needs]
+    looked_into = sum(builds[:done])
+    if not looked_into:
+        return in_words(needs[done:])
+    others = in_words(need for need in needs[done:] if not isinstance(need, ListArtifacts))
+    counted = f"{looked_into} of {count(sum(builds), 'build')} looked into"
+    return f"{counted}, {others}" if others else counted
 
 
 def _add(snapshot: Snapshot, outcomes: Mapping[Need, Learnt | StoreError]) -> Snapshot:

@@ -199,7 +199,7 @@ class TestFailure:
                 assert (written["healthy"], written["success"], written["channels"]) == (False, False, [])
                 assert written["failure"]["code"] == "check-failed"
             case "junit":
-                case = ElementTree.fromstring(text).find(".//testcase/error[@type='check-failed']")
+                case = ElementTree.fromstring(text).find(".//testcase/failure[@type='check-failed']")
                 assert case is not None
             case "prometheus":
                 assert "kopsversion_check_success 0.0\n" in text
