@@ -48,7 +48,7 @@ def step_shown() -> Iterator[Callable[[str], None]]:
     """Show a line while the block runs; it gets a function to be told what is done now, in a few words."""
     with _drawn((SpinnerColumn(), _title(), TimeElapsedColumn())) as line:
         task = line.add_task("", total=None)
-        yield lambda what: line.update(task, description=what)
+        yield lambda what: line.update(task, description=what, refresh=True)  # also what is over at once
 
 
 def _title() -> ProgressColumn:
