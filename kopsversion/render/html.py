@@ -420,6 +420,11 @@ def _tables(report: HealthReport, *, links: Links) -> Iterator[_Table]:
         codes=frozenset({"marker"}),
         long=frozenset({"job", "newest failing run"}),
     )
+    yield from _other_tables(report, links=links)
+
+
+def _other_tables(report: HealthReport, *, links: Links) -> Iterator[_Table]:
+    """Yield the tables of what was refused, passed over and left out."""
     yield _Table(
         title="Refused builds",
         columns=REFUSED_COLUMNS,
