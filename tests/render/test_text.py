@@ -1,4 +1,4 @@
-"""Tables on a terminal: they fit, nothing is broken, and a channel is said once (issue 16, item 3)."""
+"""Tables on a terminal: they fit, nothing is broken, and a channel is said once."""
 
 from __future__ import annotations
 
