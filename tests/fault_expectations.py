@@ -17,7 +17,10 @@ from attrs import evolve, field, frozen
 from kopsversion.errors import StoreUnavailableError
 from kopsversion.model.answer import Rung, Severity, Source
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
+from tests import fault_commands
 from tests.builders import alpha
+from tests.fault_commands import ALWAYS as ALWAYS_BY_COMMAND
+from tests.fault_commands import ONCE as ONCE_BY_COMMAND
 from tests.gcs_faults import FAULTS, Fault
 from tests.gcs_server import Kind, Recorded
 from tests.scenes import CUT, PLAIN, Scene
@@ -402,6 +405,14 @@ Three rules make the cells:
 """
 
 
+_COMMANDS = """\
+## Every command
+
+The same faults in every command, at whatever it asks, written from `tests/fault_commands.py`. `promote` moves a marker
+from an older build to the newest; `--fetch`, `--lock` and `--from-lock` are what is done with an answer.
+"""
+
+
 def page() -> str:
     """Write the page."""
     parts = [
@@ -415,7 +426,14 @@ def page() -> str:
         "## Answers",
         "Conditions are compared with those of the same bucket without a fault.",
         _outcomes(),
+        _COMMANDS,
+        _list(fault_commands.MEANINGS),
     ]
+    for title, text in (
+        ("first answer to each request", ONCE_BY_COMMAND),
+        ("every answer", ALWAYS_BY_COMMAND),
+    ):
+        parts += [f"### The fault strikes the {title}", _markdown(fault_commands.read_table(text))]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -424,7 +442,7 @@ def _list(entries: Mapping[str, str]) -> str:
 
 
 def _markdown(table: Table) -> str:
-    head = ["fault", *(column.title for column in COLUMNS)]
+    head = ["fault", *next(iter(table.values()))]
     rows = [head, ["---"] * len(head), *([name, *cells.values()] for name, cells in table.items())]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 

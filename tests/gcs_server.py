@@ -299,6 +299,7 @@ class GcsServer:
         self._serials = itertools.count(1)
         self._ticks = itertools.count(1)
         self._lock = threading.Lock()
+        self._fewer = threading.Condition(self._lock)
         self._released = threading.Event()
         self._together: _Meeting | None = None
         self._open: set[socket.socket] = set()
@@ -359,6 +360,11 @@ class GcsServer:
         """See `sequential_round_trips`."""
         return sequential_round_trips(self.requests)
 
+    def wait_for_open(self, count: int, *, timeout: float = 10.0) -> bool:
+        """Wait until no more than so many connections are open; say whether that came to be."""
+        with self._fewer:
+            return self._fewer.wait_for(lambda: len(self._open) <= count, timeout)
+
     def forget(self) -> None:
         """Forget the requests so far, but not the rules."""
         with self._lock:
@@ -410,6 +416,7 @@ class GcsServer:
         """A connection has ended."""
         with self._lock:
             self._open.discard(connection)
+            self._fewer.notify_all()
 
     def arrived(
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], target: Target
@@ -722,6 +729,7 @@ class _Meeting:
         self._awaited = kinds
         self._timeout = timeout
         self._lock = threading.Lock()
+        self._fewer = threading.Condition(self._lock)
 
     def arrive(self, kind: Kind) -> None:
         with self._lock:

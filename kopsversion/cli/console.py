@@ -53,6 +53,8 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """What a shell reports of a program that SIGPIPE ended."""
 
+_CLEARED_LINE = "\r\x1b[K"
+
 
 LastWords = Callable[[Sequence[str], int], str]
 """Makes what goes to standard output after a failure, of the arguments and the exit status."""
@@ -170,6 +172,31 @@ class Console:
 
             with step_shown() as tell:
                 yield tell
+
+    @contextmanager
+    def waiting(self) -> Iterator[Callable[[str], None]]:
+        """Show what is waited for, as `steps` does, but load nothing for it: most answers come sooner than rich."""
+        if self.quiet or self.verbosity or not is_rich(sys.stderr):
+            with self.steps() as tell:
+                yield tell
+            return
+        from kopsversion.model.tables import printable
+
+        try:
+            yield lambda what: _say(f"{_CLEARED_LINE}… {printable(what)}")
+        finally:
+            _say(_CLEARED_LINE)
+
+    @contextmanager
+    def requests_told(self) -> Iterator[None]:
+        """Tell each request to a bucket while the block runs, when verbose."""
+        if not self.verbosity:
+            yield
+            return
+        from kopsversion.cli.tracing import requests_told
+
+        with requests_told(lambda what: self.tell(f"… {what}")):
+            yield
 
     def show(self, tables: Sequence[Table]) -> None:
         """Write tables to standard error, with colour and lines on a terminal."""
@@ -332,7 +359,8 @@ class _Boundary(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function; a reader that has gone away is no error."""
         try:
-            return super().invoke(ctx)
+            with ctx.ensure_object(Console).requests_told():
+                return super().invoke(ctx)
         except BrokenPipeError:
             # Before click sees it, whose exit status for this is 1: "no testable build".
             return BROKEN_PIPE
@@ -478,7 +506,8 @@ _HOW_MUCH = (
         is_eager=True,
         expose_value=False,
         callback=_set_verbosity,
-        help="Also say what is merely good to know. -vv: show the traceback of a defect.",
+        help="Also say what is merely good to know, and each request with its status and time. "
+        "-vv: show the traceback of a defect.",
     ),
     click.option(
         "-q",

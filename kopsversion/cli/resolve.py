@@ -162,8 +162,13 @@ def resolve(
     if explain or output == "table":
         # A reader wants the other marker's verdict too, and what the build before had: a few requests more.
         policy = evolve(policy, reported=(BRANCH_MARKER,), compare_artifacts=True)
+
+    def ask() -> Resolution:
+        with console.waiting() as progress:
+            return resolve_latest(selector, policy=policy, progress=progress, **question, **ladder)
+
     resolution = obtain(
-        lambda: resolve_latest(selector, policy=policy, **question, **ladder),
+        ask,
         effects,
         question=question,
         console=console,

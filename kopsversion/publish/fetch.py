@@ -18,6 +18,7 @@ from kopsversion.errors import (
     ObjectNotFoundError,
     PreconditionFailedError,
     StoreError,
+    StoreUnavailableError,
     UsageError,
     quoted,
 )
@@ -35,6 +36,9 @@ ARCHITECTURES = ("amd64", "arm64")
 
 _MOST_TRIES = 5
 """How often a download is begun or continued here; the store asks again by itself for each piece."""
+
+_MOST_READINGS = 2
+"""How often a checksum that is none is read: a page of somebody else's may have come in its place."""
 
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -133,16 +137,18 @@ def read_promise(store: Store, name: str) -> str:
         StoreError: it could not be read.
     """
     subject = f"{name}.sha256"
-    try:
-        content = store.read(subject, limit=CHECKSUM_LIMIT)
-    except ObjectNotFoundError as error:
-        raise _unchecked(store, subject, "does not exist") from error
-    if len(content.data) > CHECKSUM_LIMIT:
-        raise _unchecked(store, subject, f"is larger than {CHECKSUM_LIMIT} bytes")
-    checksum = read_checksum(content.data)
-    if checksum is None:
-        raise _unchecked(store, subject, "holds no checksum")
-    return checksum
+    fault = ""
+    for _ in range(_MOST_READINGS):
+        try:
+            content = store.read(subject, limit=CHECKSUM_LIMIT)
+        except ObjectNotFoundError as error:
+            raise _unchecked(store, subject, "does not exist") from error
+        is_too_large = len(content.data) > CHECKSUM_LIMIT
+        checksum = None if is_too_large else read_checksum(content.data)
+        if checksum is not None:
+            return checksum
+        fault = f"is larger than {CHECKSUM_LIMIT} bytes" if is_too_large else "holds no checksum"
+    raise _unchecked(store, subject, fault)
 
 
 def _unchecked(store: Store, subject: str, fault: str) -> IntegrityError:
@@ -229,6 +235,13 @@ class _Download:
             self._digest.update(piece)
             if self._progress is not None:
                 self._progress(self._reached, promise.size)
+        if self._reached < promise.size:
+            raise StoreUnavailableError(
+                f"{self._name} in {self._store.url} ended after {self._reached} of {promise.size} bytes",
+                url=f"{self._store.url}{self._name}",
+                transient=True,
+                hint="look at the network, the proxy and the status of the store",
+            )
 
     def _check(self, promise: _Promise) -> None:
         actual = self._digest.hexdigest()

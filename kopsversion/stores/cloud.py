@@ -501,7 +501,10 @@ def _check(request: PreparedRequest, response: Response) -> None:
 
 def _buffer(response: Response) -> None:
     """Take the body, as requests would do next, with no limit."""
-    body = Answer(response.raw).body(limit=PAGE_LIMIT)
+    answer = Answer(response.raw)
+    body = answer.body(limit=PAGE_LIMIT)
+    if response.status_code == 200 and not answer.is_delimited and not body.rstrip().endswith(b"}"):
+        raise CutShortError
     if len(body) > PAGE_LIMIT:
         raise AnswerError(f"more than {PAGE_LIMIT} bytes")
     response.raw = io.BytesIO(body)

@@ -67,7 +67,10 @@ class Retrying:
 
     def _again(self, function: Callable[[], T], failed: StoreError, *, deadline: Deadline) -> T:
         """Go on after a first attempt that failed, which is replayed, so that it counts and is waited after."""
-        import tenacity
+        try:
+            import tenacity
+        except (ImportError, OSError):  # a process that is out of descriptors cannot import either
+            raise failed from None
 
         def replay() -> T:
             raise failed

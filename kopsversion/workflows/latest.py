@@ -19,11 +19,11 @@ from kopsversion.rules.conditions import worst_first
 from kopsversion.rules.doubt import doubts_told
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
-from kopsversion.workflows.rounds import gather, start
+from kopsversion.workflows.rounds import gather, say_nothing, start
 from kopsversion.workflows.stores import stores_of, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime, timedelta
 
     from kopsversion.model.answer import Resolution
@@ -58,6 +58,7 @@ def resolve_latest(
     next_store_on: NextStoreOn = "unreachable",
     state: Path | None = None,
     allow_cached: timedelta | None = None,
+    progress: Callable[[str], None] = say_nothing,
 ) -> Resolution:
     """Name the latest testable build of kOps on a branch, and say why.
 
@@ -85,6 +86,7 @@ def resolve_latest(
         next_store_on: ``none`` goes on to the next store also when one has no testable build.
         state: a file to keep the answer in; not used with `as_of`.
         allow_cached: how old the answer kept in `state` may be to stand in when no store can be asked.
+        progress: is told what is asked next, in a few words.
 
     Returns:
         The answer, with every condition that a reader should know.
@@ -107,7 +109,7 @@ def resolve_latest(
     try:
         walked = walk(
             places,
-            partial(_resolve_in, question=question, places=places),
+            partial(_resolve_in, question=question, places=places, progress=progress),
             deadline=deadline,
             passes_over=_PASSES_OVER[next_store_on],
             on_open=tried.append,
@@ -156,7 +158,9 @@ def _named(place: str | Store) -> str:
     return place.rstrip("/") if "://" in place else Path(place).absolute().as_uri()
 
 
-def _resolve_in(store: Store, *, question: Question, places: Sequence[str | Store]) -> Resolution:
+def _resolve_in(
+    store: Store, *, question: Question, places: Sequence[str | Store], progress: Callable[[str], None]
+) -> Resolution:
     question.check_place(store, places)
     snapshot = start(store, git=question.git, as_of=question.as_of)
     # Comparing with the build before costs one more listing; in a directory that costs nothing.
@@ -171,5 +175,6 @@ def _resolve_in(store: Store, *, question: Question, places: Sequence[str | Stor
         settle=lambda known, told: question.settle(
             known, None if isinstance(told, ResolutionError) else doubts_told(told.conditions)
         ),
+        progress=progress,
     )
     return resolution

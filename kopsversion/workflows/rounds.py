@@ -140,6 +140,7 @@ def gather(
     deadline: Deadline,
     snapshot: Snapshot | None = None,
     settle: Callable[[Snapshot, Resolution | ResolutionError], Snapshot | None] | None = None,
+    progress: Callable[[str], None] = say_nothing,
 ) -> tuple[Resolution, Snapshot]:
     """Ask a store no more than the decision needs, and decide.
 
@@ -151,6 +152,7 @@ def gather(
         deadline: nothing waits longer.
         snapshot: what is known already; from `start` where not given.
         settle: as in `ask_until_known`.
+        progress: is told what is asked next, in a few words.
 
     Returns:
         The answer, and the snapshot that supports it.
@@ -165,6 +167,7 @@ def gather(
         policy=policy,
         deadline=deadline,
         settle=settle,
+        progress=progress,
     )
 
 

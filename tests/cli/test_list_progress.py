@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pty
 import re
@@ -10,9 +11,11 @@ import sys
 from typing import TYPE_CHECKING, get_args
 
 import pytest
+from click.testing import CliRunner
 
 from kopsversion.cli.console import Console
 from kopsversion.cli.demo_bucket import AS_OF
+from kopsversion.cli.resolve import resolve
 from kopsversion.errors import AccessDeniedError
 from kopsversion.model.needs import ListArtifacts, ListMinors, Need, ReadChecksums, ReadMarker
 from kopsversion.model.version import BuildVersion
@@ -21,10 +24,15 @@ from kopsversion.workflows.rounds import in_words
 from kopsversion.workflows.survey import check_health
 from tests.builders import HOUR, NOW, alpha, patch
 from tests.fake_store import FakeStore
+from tests.gcs_faults import Status
+from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, Kind
+from tests.scenes import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from tests.gcs_server import GcsServer
 
 
 def store_of(count: int) -> FakeStore:
@@ -131,6 +139,44 @@ class TestConsole:
         said = capsys.readouterr()
         assert said.out == ""
         assert "one [red]thing" in said.err
+
+    def test_a_resolve_shows_what_it_waits_for(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """In a line that is cleared each time and at the end, on a terminal only; rich is not loaded for it."""
+        monkeypatch.setattr("kopsversion.cli.console.is_rich", lambda _: True)
+        with Console().waiting() as tell:
+            tell("one [red]thing\x1b")
+        said = capsys.readouterr()
+        # click takes colours and the like out of what goes to no terminal, as here
+        assert (said.out, said.err) == ("", "\r… one [red]thing\\x1b\r")
+
+    def test_a_resolve_says_nothing_in_a_log(self, capsys: pytest.CaptureFixture[str]) -> None:
+        """Without a terminal it is `steps`."""
+        with Console().waiting() as tell:
+            tell("one thing")
+        assert capsys.readouterr().err == ""
+
+    def test_verbose_tells_each_request(
+        self, capsys: pytest.CaptureFixture[str], gcs_server: GcsServer
+    ) -> None:
+        """With its status and its time; the logger is left as it was."""
+        PLAIN.put(gcs_server)
+        gcs_server.fail(Status(503), Kind.MARKER)
+        environ = {"STORAGE_EMULATOR_HOST": gcs_server.url}
+        arguments = [
+            "master",
+            "--store",
+            f"gs://{KOPS_BUCKET}/{KOPS_ROOT}",
+            "--as-of",
+            "2024-05-06T12:00:00Z",
+        ]
+        result = CliRunner().invoke(resolve, [*arguments, "-v"], env=environ)
+        told = [line for line in result.stderr.splitlines() if line.startswith(f"… GET {gcs_server.url}/")]
+        assert len(told) == len(gcs_server.requests), (told, gcs_server.kinds)
+        assert sum(re.search(r": HTTP 503 after [0-9]+ ms$", line) is not None for line in told) == 1
+        logger = logging.getLogger("kopsversion.stores")
+        assert (logger.handlers, logger.level, logger.propagate) == ([], logging.NOTSET, True)
 
     @pytest.mark.parametrize("verbosity", [0, 1])
     def test_quiet_says_nothing(
