@@ -58,7 +58,7 @@ def resolve_latest(
     next_store_on: NextStoreOn = "unreachable",
     state: Path | None = None,
     allow_cached: timedelta | None = None,
-    progress: Callable[[str], None] = say_nothing,
+    progress: Callable[[str], None] | None = None,
 ) -> Resolution:
     """Name the latest testable build of kOps on a branch, and say why.
 
@@ -109,7 +109,7 @@ def resolve_latest(
     try:
         walked = walk(
             places,
-            partial(_resolve_in, question=question, places=places, progress=progress),
+            partial(_resolve_in, question=question, places=places, progress=progress or say_nothing),
             deadline=deadline,
             passes_over=_PASSES_OVER[next_store_on],
             on_open=tried.append,
