@@ -157,7 +157,7 @@ class TestBodies:
     def test_other_servers_call_the_whole_by_other_names(
         self, status: int, serve: Callable[..., Server]
     ) -> None:
-        """A proxy that touched the answer, and a part that is all of it (issue 13, item 6)."""
+        """A proxy that touched the answer, and a part that is all of it."""
         headers = {"Content-Range": f"bytes 0-{len(WORD) - 1}/{len(WORD)}"}
         store = open_at(serve(Answer(status=status, headers=headers, body=WORD)))
         assert store.read(MARKER, limit=1024).data == WORD
@@ -377,7 +377,7 @@ class TestSentences:
         ],
     )
     def test_each_has_its_own(self, failure: Exception, said: str, *, transient: bool) -> None:
-        """DNS, refused, TLS and silence are told apart (issue 13, item 9)."""
+        """DNS, refused, TLS and silence are told apart."""
         with pytest.raises(StoreUnavailableError) as caught, translating(URL, ROUTE):
             raise failure
         assert said in str(caught.value)
@@ -453,7 +453,7 @@ class TestSentences:
 
 class TestSlowButSteady:
     def test_progress_keeps_an_attempt_alive(self) -> None:
-        """As long as enough comes in each of its times; then it is given up as ever (issue 13, item 8)."""
+        """As long as enough comes in each of its times; then it is given up as ever."""
         done, come = threading.Event(), [0]
 
         def progress() -> int:
@@ -490,7 +490,7 @@ class TestSlowButSteady:
 
 class TestDescriptors:
     def test_a_process_that_has_none_left_gets_a_store_error(self) -> None:
-        """Whatever has to be opened, or imported, in the course of it (issue 13, item 7)."""
+        """Whatever has to be opened, or imported, in the course of it."""
         store = open_at(f"http://127.0.0.1:{closed_port()}", attempts=QUICK)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         held: list[int] = []

@@ -1,4 +1,4 @@
-"""Every fault in every command (issue 13, item 4; FAILURES rows 15, 19, 39, 40).
+"""Every fault in every command(FAILURES rows 15, 19, 39, 40).
 
 What is expected stands in `tests.fault_commands`.
 """
