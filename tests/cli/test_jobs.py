@@ -16,7 +16,9 @@ from kopsversion.errors import UsageError
 from kopsversion.model.runs import RunFile
 from kopsversion.model.writers import POSTSUBMIT
 from tests.builders import DAY, HOUR, NOW
-from tests.prow import PIPELINE, Prow
+from tests.gcs_server import GcsServer
+from tests.prow import JOBS_BUCKET, PIPELINE, Prow
+from tests.scenes import PLAIN
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -238,3 +240,29 @@ def test_nothing_hostile_reaches_an_output(tmp_path: Path, capsys: pytest.Captur
         assert status in {0, 3}
         assert not {"\x1b", "\x07"} & set(out + err)
         assert "alert(1)" not in out + err
+
+
+def test_kops_own_bucket_has_its_jobs_at_prow(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default the jobs of kops' own bucket are looked at, anonymously, and links lead to Prow's pages."""
+    with GcsServer() as server:
+        PLAIN.put(server)
+        held = server.bucket(JOBS_BUCKET)
+        prow = Prow(lambda name, data, at: held.add(f"logs/{name}", data, at=at))
+        prow.run(PIPELINE, NOW - 2 * HOUR)
+        newest = prow.run(PIPELINE, NOW - HOUR / 2, passed=False, took=HOUR / 4)
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
+        words = ("check", "master", "--as-of", WHEN, "-o", "json")
+        status, out, _ = run(capsys, *words)
+        assert status == 3
+        found = json.loads(out)["channels"][0]["findings"][0]
+        assert found["data"]["newest_failing_run"] == (
+            f"https://prow.k8s.io/view/gs/{JOBS_BUCKET}/logs/{PIPELINE}/{newest}"
+        )
+        assert all("authorization" not in {key.lower() for key in each.headers} for each in server.requests)
+        status, out, _ = run(capsys, *words, "--no-jobs")
+        assert (status, json.loads(out)["channels"][0]["writers"]) == (0, [])
+        server.forget()
+        run(capsys, "master", "--as-of", WHEN, command=resolve)
+        assert all(JOBS_BUCKET not in each.path for each in server.requests)
