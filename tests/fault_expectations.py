@@ -213,18 +213,25 @@ OUTCOMES: Mapping[str, Answer | Refused] = {
         told={"listing-unavailable": WARNING, "channel-ambiguous": WARNING},
     ),
     "less": Answer(
-        meaning="The same build, with a warning that the other branch's marker could not be read.",
+        meaning="The same build, with warnings that the other branch's marker could not be read, and what is in doubt.",
         build="whole",
         source=Source.MARKER,
         rung=Rung.FULL,
-        told={"marker-unreachable": WARNING},
+        told={"marker-unreachable": WARNING, "channel-ambiguous": WARNING},
+    ),
+    "doubtful": Answer(
+        meaning="The same build, with a warning that newer ones may be the branch's, too.",
+        build="whole",
+        source=Source.MARKER,
+        rung=Rung.FULL,
+        told={"channel-ambiguous": WARNING},
     ),
     "garbled": Answer(
-        meaning="The same build, with a warning that the other branch's marker holds no version.",
+        meaning="The same build, with warnings that the other branch's marker holds no version, and what is in doubt.",
         build="whole",
         source=Source.MARKER,
         rung=Rung.FULL,
-        told={"marker-malformed": WARNING},
+        told={"marker-malformed": WARNING, "channel-ambiguous": WARNING},
     ),
     "exit 4": Refused(meaning="No answer: what was tried is told, and the last good answer may stand in."),
 }
@@ -275,7 +282,7 @@ truncated gzip                    marker   marker   marker   marker   untimed  n
 204                               marker   marker   marker   marker   untimed  next       unsure   second     less
 401                               marker   marker   marker   marker   untimed  checksums  full     second     less
 403                               marker   marker   marker   marker   untimed  checksums  full     second     less
-404                               marker   marker   marker   marker   untimed  next       unsure   missing    full
+404                               marker   marker   marker   marker   untimed  next       unsure   missing    doubtful
 redirect elsewhere                marker   marker   marker   marker   untimed  next       unsure   second     less
 200 with an HTML page             marker   marker   marker   marker   untimed  next       unsure   malformed  garbled
 200 with an empty body            marker   marker   marker   marker   untimed  next       unsure   full       full
@@ -317,7 +324,7 @@ truncated gzip                    marker   marker   marker   marker   untimed  e
 204                               marker   marker   marker   marker   untimed  exit 4     unsure   second     less
 401                               marker   marker   marker   marker   untimed  checksums  full     second     less
 403                               marker   marker   marker   marker   untimed  checksums  full     second     less
-404                               marker   marker   marker   marker   untimed  exit 4     unsure   missing    full
+404                               marker   marker   marker   marker   untimed  exit 4     unsure   missing    doubtful
 redirect elsewhere                marker   marker   marker   marker   untimed  exit 4     unsure   second     less
 200 with an HTML page             marker   marker   marker   marker   untimed  exit 4     unsure   malformed  garbled
 200 with an empty body            marker   marker   marker   marker   untimed  exit 4     unsure   second     less

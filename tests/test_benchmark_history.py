@@ -10,24 +10,24 @@ import pytest
 from click.testing import CliRunner
 
 from kopsversion.errors import UsageError
+from kopsversion.model.policy import Strategy
 from kopsversion.model.version import BuildVersion
 from tests.benchmarks import history
 from tests.benchmarks.commits import Commit, as_lines, compute_history, read_history
 from tests.benchmarks.replay import (
-    DAY,
-    HOUR,
     NAIVE,
-    Faults,
     Kopsversion,
-    Markers,
+    Miss,
+    Moments,
     Pick,
+    Rule,
+    Score,
     Tally,
-    arrivals,
     git_lines,
     measure,
     naive,
-    replay,
 )
+from tests.benchmarks.worlds import DAY, HOUR, Bucket, Crossing, Markers, World, arrivals, replay
 from tests.git_repos import git
 
 START = 1_700_000_000
@@ -80,10 +80,15 @@ def test_a_line_that_is_no_commit_is_named(tmp_path: Path, line: str) -> None:
         read_history(file)
 
 
+def _score(rule: Rule, world: World = World()) -> Score:  # noqa: B008 # frozen
+    return measure(HISTORY, world, [rule], Moments(since=0, until=START + 99 * DAY))[0]
+
+
 def test_a_moment_is_a_builds_arrival_and_a_channel_lives_from_its_first_to_its_last() -> None:
     """Each build is a moment for every channel that has one behind and one before it, or is its own."""
     live = [
-        (bucket.now - START - 1200, refs) for bucket, refs in replay(arrivals(HISTORY, Faults()), since=0)
+        (bucket.now - START - 1200, refs)
+        for bucket, refs in replay(arrivals(HISTORY, World()), World(), since=0)
     ]
     assert len(live) == len(HISTORY)
     assert live[0] == (0, ["master"])
@@ -91,25 +96,44 @@ def test_a_moment_is_a_builds_arrival_and_a_channel_lives_from_its_first_to_its_
     assert dict(live)[5 * DAY] == ["master", "release-1.29"]
 
 
-def test_nothing_is_asked_before_the_start() -> None:
+def test_nothing_is_asked_before_the_start_or_after_the_end_and_moments_can_be_left_out() -> None:
     """Earlier builds fill the bucket, and count for nothing."""
-    moments = list(replay(arrivals(HISTORY, Faults()), since=START + 5 * DAY))
-    assert len(moments) == 5
+    assert len(list(replay(arrivals(HISTORY, World()), World(), since=START + 5 * DAY))) == 5
+    rule = Kopsversion()
+    for moments, asked in (
+        (Moments(since=0, until=START + 99 * DAY), 11),
+        (Moments(since=0, until=START + 99 * DAY, every=2), 6),
+        (Moments(since=0, until=START + 3 * DAY), 5),
+    ):
+        assert measure(HISTORY, World(), [rule], moments)[0].master.moments == asked
 
 
 def test_deleted_builds_leave_the_bucket() -> None:
     """A build older than the limit is gone, and with it what the right answer was."""
-    for bucket, live in replay(arrivals(HISTORY, Faults()), since=0, kept=DAY):
-        held = [each for builds in bucket.by_minor.values() for each in builds]
+    world = World(kept=DAY)
+    for bucket, live in replay(arrivals(HISTORY, world), world, since=0):
+        held = [each for builds in bucket.by_minor.values() for each in builds.values()]
         assert all(each.at >= bucket.now - DAY for each in held)
         assert all(bucket.newest(ref) in held for ref in live)
 
 
+def test_a_build_that_is_made_again_is_new_and_lives_on() -> None:
+    """Its files are uploaded again, one to sixty days later."""
+    world = World(again=1.0, kept=30 * DAY, marks_again=True)
+    history = arrivals(HISTORY, world)
+    assert len(history) == 2 * len(HISTORY)
+    for bucket, _ in replay(history, world, since=0):
+        for builds in bucket.by_minor.values():
+            assert all(each.at >= bucket.now - 30 * DAY for each in builds.values())
+    assert {each.marks for each in arrivals(HISTORY, World(again=1.0))} == {True, False}
+
+
 def test_faults_are_the_same_for_the_same_seed() -> None:
     """A replay can be repeated."""
-    faults = Faults(late=(0, 6 * HOUR), incomplete=0.5, outages=DAY)
-    assert arrivals(HISTORY, faults) == arrivals(HISTORY, faults)
-    found = arrivals(HISTORY, faults)
+    world = World(late=(0, 6 * HOUR), incomplete=0.5, built=0.7, master_silent=DAY, release_silent=4 * DAY)
+    found = arrivals(HISTORY, world)
+    assert found == arrivals(HISTORY, world)
+    assert found != arrivals(HISTORY, world, seed=2)
     assert {each.testable for each in found} == {True, False}
     assert sum(each.branch == "master" for each in found) < 8
     assert [each.at for each in found] == sorted(each.at for each in found)
@@ -117,11 +141,34 @@ def test_faults_are_the_same_for_the_same_seed() -> None:
 
 @pytest.mark.parametrize(
     ("markers", "day"),
-    [(Markers.WORKING, 61), (Markers.BEHIND, 1), (Markers.FROZEN, 60), (Markers.ABSENT, 0)],
+    [(Markers.WORKING, 61), (Markers.FROZEN, 60), (Markers.ABSENT, 0)],
 )
 def test_markers_are_from_a_moment_before(markers: Markers, day: int) -> None:
     """Working ones from now, frozen ones from the last time that all were written."""
     assert markers.moment(61 * DAY) == day * DAY
+
+
+@pytest.mark.parametrize(
+    ("crossing", "named"),
+    [
+        (Crossing.NONE, {"master": "master", "release-1.29": "release-1.29"}),
+        (Crossing.RELEASE, {"master": "master", "release-1.29": "master"}),
+        (Crossing.MASTER, {"master": "release-1.29", "release-1.29": "release-1.29"}),
+    ],
+)
+def test_a_marker_may_name_another_branch_s_build(crossing: Crossing, named: dict[str, str]) -> None:
+    """The green ones are right, and some hours behind."""
+    world = World(crossing=crossing)
+    bucket = Bucket(world)
+    for arrival in arrivals(HISTORY, world):
+        bucket.add(arrival)
+    found = bucket.markers(Markers.WORKING)
+    assert {ref: each.branch for (ref, name), each in found.items() if name == "latest-ci.txt"} == named
+    assert {ref: each.branch for (ref, name), each in found.items() if name != "latest-ci.txt"} == {
+        "master": "master",
+        "release-1.29": "release-1.29",
+    }
+    assert {Crossing.BY_TURNS.at(day * DAY) for day in range(30)} == set(Crossing) - {Crossing.BY_TURNS}
 
 
 @pytest.mark.parametrize(
@@ -137,51 +184,121 @@ def test_markers_are_from_a_moment_before(markers: Markers, day: int) -> None:
 )
 def test_the_mistakes_of_the_other_rules_are_counted(rule: str, master: int, release: int) -> None:
     """Every mistake of theirs is silent."""
-    score = measure(arrivals(HISTORY, Faults()), naive(NAIVE[rule]), since=0)
+    score = _score(naive(NAIVE[rule]))
     assert (score.master.moments, score.release.moments) == (11, 7)
     assert (score.master.wrong, score.release.wrong) == (master, release)
     assert score.master.silent == score.master.wrong
     assert score.master.flagged == 0
 
 
-@pytest.mark.parametrize(
-    "rule", [Kopsversion(), Kopsversion(Markers.ABSENT, git_lines(HISTORY))], ids=["markers", "git"]
-)
-def test_kopsversion_makes_no_mistake_here(rule: Kopsversion) -> None:
+@pytest.mark.parametrize("strategy", Strategy)
+@pytest.mark.parametrize("git_too", [False, True])
+def test_kopsversion_makes_no_mistake_here(strategy: Strategy, *, git_too: bool) -> None:
     """With working markers, and with a clone and no markers at all."""
-    score = measure(arrivals(HISTORY, Faults()), rule, since=0)
+    lines = git_lines(HISTORY) if git_too else {}
+    score = _score(Kopsversion(Markers.ABSENT if git_too else Markers.WORKING, strategy, lines))
     assert (score.master.wrong, score.release.wrong) == (0, 0)
 
 
-def test_what_the_replay_leaves_out_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answers are those of the whole bucket."""
-    whole = measure(arrivals(HISTORY, Faults()), Kopsversion(Markers.ABSENT), since=0)
-    monkeypatch.setattr("tests.benchmarks.replay._NEWEST", 1)
-    assert measure(arrivals(HISTORY, Faults()), Kopsversion(Markers.ABSENT), since=0) == whole
+def test_every_wrong_answer_can_be_looked_at() -> None:
+    """Whoever calibrates wants to know which."""
+    missed: list[tuple[int, Miss]] = []
+    measure(
+        HISTORY,
+        World(),
+        [naive(NAIVE["newest upload"])],
+        Moments(since=0, until=START + 99 * DAY),
+        note=lambda place, miss: missed.append((place, miss)),
+    )
+    assert [(place, miss.ref) for place, miss in missed].count((0, "master")) == 3
 
 
-def test_an_answer_counts_as_silent_only_if_it_is_wrong_named_and_not_flagged() -> None:
+def test_by_green_a_build_that_was_the_newest_within_the_last_day_is_right() -> None:
+    """An older one is not, nor is another branch's."""
+    bucket = Bucket()
+    history = arrivals(HISTORY, World())
+    for arrival in history:
+        bucket.add(arrival)
+    own = [each for each in history if each.branch == "release-1.29"]
+    assert bucket.is_within_lag("release-1.29", own[-1].version, DAY)
+    assert bucket.is_within_lag("release-1.29", own[-2].version, DAY)
+    assert not bucket.is_within_lag("release-1.29", own[-3].version, DAY)
+    assert not bucket.is_within_lag("release-1.29", history[0].version, DAY)
+
+
+def test_an_answer_counts_as_silent_only_if_it_is_wrong_named_and_not_loud() -> None:
     """No answer is a mistake, but nobody tests the wrong build because of it."""
     right, other = (commit.version for commit in HISTORY[:2])
     tally = Tally()
-    for pick in (Pick(right), Pick(right, flagged=True), Pick(other, flagged=True), Pick(other), Pick(None)):
-        tally = tally.count(pick, right)
-    assert tally == Tally(moments=5, wrong=3, silent=1, flagged=2)
+    picks = (
+        Pick(right),
+        Pick(right, ambiguous=True, loud=True),
+        Pick(other, ambiguous=True, loud=True),
+        Pick(other, loud=True),
+        Pick(other),
+        Pick(None),
+    )
+    for pick in picks:
+        tally = tally.count(pick, is_right=pick.version == right)
+    assert tally == Tally(moments=6, wrong=4, silent=1, flagged=2)
 
 
-def test_the_tables_are_printed_and_the_budget_is_judged(tmp_path: Path) -> None:
-    """One run gives Markdown on stdout, and an exit status for whoever holds the budget."""
+class TestBudgets:
+    """What the command fails for."""
+
+    def row(self, markers: Markers = Markers.WORKING, *, git_too: bool = False) -> history.Row:
+        return history.Row("nothing", 0, history.Asked(markers=markers, git=git_too))
+
+    @pytest.mark.parametrize(
+        ("markers", "git_too", "tally", "is_kept"),
+        [
+            (Markers.WORKING, False, Tally(100, 1, 0, 3), True),
+            (Markers.WORKING, False, Tally(100, 2, 0, 3), False),
+            (Markers.WORKING, False, Tally(100, 1, 1, 3), False),
+            (Markers.WORKING, False, Tally(100, 1, 0, 4), False),
+            (Markers.ABSENT, False, Tally(100, 90, 0, 90), True),
+            (Markers.ABSENT, False, Tally(100, 90, 1, 90), False),
+            (Markers.FROZEN, False, Tally(100, 90, 1, 90), False),
+            (Markers.WORKING, True, Tally(100, 0, 0, 0), True),
+            (Markers.WORKING, True, Tally(100, 1, 0, 0), False),
+        ],
+    )
+    def test_each_is_judged(self, markers: Markers, tally: Tally, *, git_too: bool, is_kept: bool) -> None:
+        """Never wrong in silence; with git never wrong; while markers work hardly ever, and rarely in doubt."""
+        row = self.row(markers, git_too=git_too)
+        assert history.broken({row: Score(master=tally)}) == ([] if is_kept else [history.named(row)])
+
+    def test_other_rules_promised_nothing(self) -> None:
+        """They are measured to compare."""
+        row = history.Row("nothing", 0, history.Asked(rule="newest upload"))
+        assert history.broken({row: Score(Tally(1, 1, 1, 1))}) == []
+
+
+def test_the_tables_are_printed_and_the_budgets_are_judged(tmp_path: Path) -> None:
+    """One run gives Markdown on stdout, and an exit status for whoever holds the budgets."""
     file = tmp_path / "builds.jsonl"
     file.write_text("\n".join(as_lines(HISTORY)))
     done = subprocess.run(
-        [sys.executable, Path(history.__file__), file, "--since", "2023-01-01", "--workers", "2"],
+        [
+            sys.executable,
+            Path(history.__file__),
+            file,
+            "--since",
+            "2022-06-01",
+            "--every",
+            "1",
+            "--workers",
+            "2",
+        ],
         capture_output=True,
         text=True,
         check=False,
         cwd=tmp_path,
     )
     assert done.stdout.startswith("Asked at 11 moments for master, 7 times for release channels.")
-    assert "| kopsversion with git | 0 | 0 | 0 | 0 | 0 | 0 |" in done.stdout
+    assert "| kopsversion with git, markers working | 0 | 0 | 0 | 0 | 0 | 0 |" in done.stdout
+    assert "| all together, but for the last two | absent |" in done.stdout
+    assert "With git, in all of these worlds and by both strategies: 0 of" in done.stdout
     assert done.returncode == (1 if done.stderr else 0)
     assert "Traceback" not in done.stderr
 
@@ -194,6 +311,15 @@ def test_one_history_is_wanted(tmp_path: Path, arguments: list[str]) -> None:
     result = CliRunner().invoke(history.main, [str(file) if each == "FILE" else each for each in arguments])
     assert result.exit_code == 2
     assert "either a history file or --repo" in result.output
+
+
+def test_a_history_that_holds_nothing_is_said_to(tmp_path: Path) -> None:
+    """There is nothing to measure."""
+    file = tmp_path / "builds.jsonl"
+    file.write_text("")
+    result = CliRunner().invoke(history.main, [str(file), "--workers", "1"])
+    assert result.exit_code == 1
+    assert "holds no commit since then" in result.output
 
 
 class TestClone:

@@ -374,14 +374,14 @@ def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: In
             channel=str(channel),
             hint="promote a later build; with a clone of kops, --repo, the order on the branch decides",
         )
-    if own is None:
+    if own is None and version not in inquiry.doubtful():
         whose = other_channel(version, inquiry) or "which is another branch's by its place among the builds"
         raise PromotionRefusedError(
             f"a marker of {channel} cannot name {version}, {whose}",
             channel=str(channel),
             hint="promote it on its own channel; with a clone of kops, --repo, branches are told apart exactly",
         )
-    if own.attribution.certainty is Certainty.DOUBTFUL:
+    if own is None or own.attribution.certainty is Certainty.DOUBTFUL:
         raise PromotionRefusedError(
             f"whether {version} is a build of {channel} is doubtful",
             channel=str(channel),

@@ -10,31 +10,26 @@ Pure. It must not know whether a build is testable, what a marker is worth, or w
 
 from __future__ import annotations
 
-from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kopsversion.model.bucket import CommitPlace
-from kopsversion.model.channel import MASTER, Attribution, Certainty, Witness, minor_key
-from kopsversion.rules.lineage import Line, Sighting, tell_apart
+from kopsversion.model.bucket import Build, CommitPlace
+from kopsversion.model.channel import MASTER, Attribution, Certainty, Witness
+from kopsversion.rules.lineage import Line, Sighting, are_twins, tell_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from kopsversion.model.bucket import Build, GitLine
+    from kopsversion.model.bucket import GitLine
     from kopsversion.model.version import BuildVersion
 
 __all__ = ["BranchEvidence", "attribute", "by_git", "by_version", "is_shared", "needs_evidence", "rivals"]
 
 _ALPHA_STAGE = 0
 _FINAL_STAGE = 3
-_SURE = 3.0
-"""Log odds, about 20 to 1, below which a line is doubtful: `docs/explanation/channels.md` has what it costs."""
-_LIMIT = 300
-"""Builds of one minor that are told apart by lineage, newest first: twice the most that there were,
-and what keeps a hostile bucket from taking more than half a second."""
 
 
 @frozen(kw_only=True)
@@ -44,19 +39,17 @@ class BranchEvidence:
     Attributes:
         release_named: what the release branch's ``latest-ci.txt`` names; ``None`` where that is not known.
         release_exists: whether the release branch has markers; ``None`` where that is not known.
-        master_named: what master's own markers name, of any minor.
-        master_left: when master built a later minor, UTC: an upper bound; ``None`` where that is not known.
+        master_named: what master's ``latest-ci.txt`` names, of any minor; ``None`` where that is not known.
+        master_left: when master had built a later minor, UTC: an upper bound; ``None`` where that is not known.
+        master_tested, release_tested: what other markers of the two name, as far as they were read.
     """
 
     release_named: BuildVersion | None = None
     release_exists: bool | None = None
-    master_named: tuple[BuildVersion, ...] = ()
+    master_named: BuildVersion | None = None
     master_left: datetime | None = None
-
-    def has_master_left(self, minor: str) -> bool:
-        """Tell whether master is known to build a later minor."""
-        later = (minor_key(version.minor) > minor_key(minor) for version in self.master_named)
-        return self.master_left is not None or any(later)
+    master_tested: frozenset[BuildVersion] = frozenset()
+    release_tested: frozenset[BuildVersion] = frozenset()
 
 
 # --------------------------------------------------------------------------------------------------
@@ -130,7 +123,8 @@ def _by_git_and_markers(
         return Attribution(ref or line.ref.rpartition("/")[2], Witness.GIT, Certainty.EXACT)
     if known is None and not line.knows_cut and version.commit is not None:
         place = line.locate(version.commit)
-        by_master = [line.locate(named.commit) for named in evidence.master_named if named.commit]
+        named = (evidence.master_named, *evidence.master_tested)
+        by_master = [line.locate(each.commit) for each in named if each is not None and each.commit]
         last = max((each for each in by_master if isinstance(each, int)), default=-1)
         if isinstance(place, int) and place <= last:
             return Attribution(MASTER, Witness.LINEAGE, Certainty.LIKELY)
@@ -194,7 +188,8 @@ def attribute(
     attributions: dict[BuildVersion, Attribution] = {}
     unsettled: list[Build] = []
     located: dict[BuildVersion, str] = {}
-    for build in sorted(builds, key=lambda build: build.version):
+    builds = sorted(builds, key=lambda build: build.version)
+    for build in builds:
         version = build.version
         if version.is_tag_build:
             continue
@@ -213,7 +208,7 @@ def attribute(
             attributions[version] = known
     if len(unsettled) == len(located):
         return attributions
-    shared = _Shared(minor=minor, evidence=evidence, located=located)
+    shared = _Shared(minor=minor, evidence=evidence, located=located, builds=builds)
     for version, attribution in shared.attribute(unsettled).items():
         attributions.setdefault(version, attribution)
     return attributions
@@ -257,8 +252,8 @@ def _is_plain_alpha(version: BuildVersion) -> bool:
 
 def _have_twins(versions: Iterable[BuildVersion]) -> bool:
     """Tell whether two builds have equal precedence and so are of two branches."""
-    places = Counter(version.precedence for version in versions if version.distance is not None)
-    return any(number > 1 for number in places.values())
+    ordered = sorted(version for version in versions if version.distance is not None)
+    return any(are_twins(one, other) for one, other in pairwise(ordered))
 
 
 @frozen(kw_only=True)
@@ -269,11 +264,13 @@ class _Shared:
         minor: the minor.
         evidence: what markers and builds say of its branches.
         located: the branches that git is certain of.
+        builds: all of the minor's.
     """
 
     minor: str
     evidence: BranchEvidence
     located: Mapping[BuildVersion, str]
+    builds: Sequence[Build]
 
     @property
     def release(self) -> str:
@@ -285,93 +282,71 @@ class _Shared:
         counted = [build for build in builds if build.version.distance is not None]
         # Where a marker or a twin shows that the branch was cut before its beta, custom says nothing.
         named = self.evidence.release_named
-        early = (named is not None and self._is_built(named) and _is_alpha(named)) or _have_twins(
+        early = (named is not None and self._is_early(named)) or _have_twins(
             build.version for build in counted if _is_alpha(build.version)
         )
         custom = [] if early else [build for build in counted if _is_alpha(build.version)]
         found = {build.version: Attribution(MASTER, Witness.VERSION, Certainty.LIKELY) for build in custom}
-        contested = [build for build in counted if build.version not in found]
-        found |= self._by_lineage(contested, before=custom)
+        found |= self._by_lineage([build for build in counted if build.version not in found])
         has_release = any(attribution.ref == self.release for attribution in found.values())
         for build in builds:
             if build.version.distance is None:
-                found[build.version] = self._uncounted(build, has_release=has_release)
+                found[build.version] = self._uncounted(build.version, has_release=has_release)
         return found
 
-    def _by_lineage(self, contested: list[Build], *, before: list[Build]) -> dict[BuildVersion, Attribution]:
-        """Tell master's line and the release branch's apart.
-
-        Parameters:
-            contested: builds with a distance that either branch may have made.
-            before: builds that are master's by custom.
-        """
-        by_age = sorted(contested, key=lambda build: (_seconds(build) or 0.0, build.version), reverse=True)
-        considered, passed_over = by_age[:_LIMIT], by_age[_LIMIT:]
-        found = {build.version: self._lineage(MASTER) for build in passed_over}
-        sightings = {build.version: self._sighting(build) for build in considered}
-        for version in (self.evidence.release_named, *self.evidence.master_named):
-            if version is not None and version not in sightings and self._is_contested(version, before):
-                # Its build is gone, but its branch was there.
-                sightings[version] = self._seen(version, None)
-        last = max(before, key=lambda build: build.version, default=None)
-        odds = tell_apart(
-            tuple(sightings.values()),
-            last_of_master=self._sighting(last) if last else None,
-            release_exists=bool(self.evidence.release_exists),
-            master_left=self.evidence.master_left.timestamp() if self.evidence.master_left else None,
-            has_master_left=self.evidence.has_master_left(self.minor),
+    def _by_lineage(self, contested: list[Build]) -> dict[BuildVersion, Attribution]:
+        """Tell master's line and the release branch's apart, in builds that either may have made."""
+        left = self.evidence.master_left
+        opinions = tell_apart(
+            [self._sighting(build) for build in contested],
+            master=self._named(self.evidence.master_named),
+            release=self._named(self.evidence.release_named),
+            tested=dict.fromkeys(self.evidence.master_tested, Line.MASTER)
+            | dict.fromkeys(self.evidence.release_tested, Line.RELEASE),
+            finals=[
+                self._sighting(build)
+                for build in self.builds
+                if not is_shared(build.version) and build.version.distance is not None
+            ],
+            master_left=left.timestamp() if left else None,
         )
-        for build in considered:
-            found[build.version] = self._judged(build, odds[build.version])
-        return found
+        return {
+            version: self._lineage(
+                MASTER if opinion.line is Line.MASTER else self.release, is_likely=opinion.is_likely
+            )
+            for version, opinion in opinions.items()
+        }
 
-    def _is_built(self, version: BuildVersion) -> bool:
-        """Tell whether both branches of the minor may build such a name."""
-        return version.minor == self.minor and is_shared(version) and not version.is_tag_build
-
-    def _is_contested(self, version: BuildVersion, before: list[Build]) -> bool:
-        known = version.distance is not None and not (before and _is_alpha(version))
-        return known and self._is_built(version)
-
-    def _judged(self, build: Build, odds: float) -> Attribution:
-        ref = MASTER if odds > 0 else self.release
-        # Keys alone do not show that there are two lines: without its time a build needs a marker to vouch for it.
-        vouched = build.uploaded is not None or self._owners(build.version)
-        return self._lineage(ref, is_likely=bool(vouched) and abs(odds) >= _SURE)
+    def _is_early(self, version: BuildVersion) -> bool:
+        """Tell whether a name is an alpha that both branches of the minor may have built."""
+        return version.minor == self.minor and _is_alpha(version) and not version.is_tag_build
 
     def _lineage(self, ref: str, *, is_likely: bool = False) -> Attribution:
         return Attribution(ref, Witness.LINEAGE, Certainty.LIKELY if is_likely else Certainty.DOUBTFUL)
 
+    def _named(self, version: BuildVersion | None) -> Sighting | None:
+        """Return the build that a marker names, whether it is there or not, if it has a place on a line."""
+        if version is None or version.distance is None:
+            return None
+        return self._sighting(
+            next((build for build in self.builds if build.version == version), Build(version))
+        )
+
     def _sighting(self, build: Build) -> Sighting:
-        return self._seen(build.version, _seconds(build))
+        ref = self.located.get(build.version)
+        line = None if ref is None else Line.MASTER if ref == MASTER else Line.RELEASE
+        return Sighting(build.version, build.uploaded.timestamp() if build.uploaded else None, line)
 
-    def _seen(self, version: BuildVersion, uploaded: float | None) -> Sighting:
-        return Sighting(version, uploaded, self._owners(version), version in self.located)
-
-    def _owners(self, version: BuildVersion) -> frozenset[Line]:
-        """Return the lines that git or a line's own marker puts a build on."""
-        if version in self.located:
-            return frozenset({Line.MASTER if self.located[version] == MASTER else Line.RELEASE})
-        owners = set()
-        if version in self.evidence.master_named:
-            owners.add(Line.MASTER)
-        if version == self.evidence.release_named:
-            owners.add(Line.RELEASE)
-        return frozenset(owners)
-
-    def _uncounted(self, build: Build, *, has_release: bool) -> Attribution:
+    def _uncounted(self, version: BuildVersion, *, has_release: bool) -> Attribution:
         """Attribute a bare-commit build, whose place on a line is not known.
 
         Without tags master built no betas and, once it was cut, the release branch built alphas too (history,
         2019 to 2021), so the name decides only while there is no such branch.
         """
-        owners = self._owners(build.version)
-        if len(owners) == 1:
-            return self._lineage(MASTER if Line.MASTER in owners else self.release, is_likely=True)
+        is_masters = version == self.evidence.master_named
+        is_release = version == self.evidence.release_named
+        if is_masters != is_release:
+            return self._lineage(MASTER if is_masters else self.release, is_likely=True)
         if self.evidence.release_exists is False and not has_release:
             return Attribution(MASTER, Witness.VERSION, Certainty.LIKELY)
-        return self._lineage(MASTER if _is_alpha(build.version) else self.release)
-
-
-def _seconds(build: Build) -> float | None:
-    return build.uploaded.timestamp() if build.uploaded else None
+        return self._lineage(MASTER if _is_alpha(version) else self.release)

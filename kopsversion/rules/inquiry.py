@@ -20,6 +20,7 @@ from kopsversion.model.answer import Refusal, RefusalKind
 from kopsversion.model.bucket import Build, Foreign, Later, Malformed, Marker, Missing, Snapshot, Unreachable
 from kopsversion.model.channel import (
     BRANCH_MARKER,
+    GREEN_MARKER,
     MASTER,
     Attribution,
     Certainty,
@@ -515,13 +516,28 @@ class Inquiry:
             self.need(ListUploads(minor))
         if isinstance(release, Unknown) or isinstance(master, Unknown) or self.uploads_wanted(minor):
             return UNKNOWN
-        named = [marker.version for marker in self.snapshot.markers if marker.ref == MASTER]
+        if master.version is not None and master.version == release.version:
+            # One of the two is wrong. What was tested was written by another job.
+            release, master = self._tested(release), self._tested(master)
+        left = UNKNOWN if isinstance(master, Unknown) else self._left_to(minor, master)
+        if isinstance(release, Unknown) or isinstance(master, Unknown) or isinstance(left, Unknown):
+            return UNKNOWN
         return BranchEvidence(
             release_named=release.version,
             release_exists=self._release_exists(release),
-            master_named=tuple(version for version in named if version is not None),
-            master_left=self._master_left(minor),
+            master_named=master.version,
+            master_left=left,
+            master_tested=self._others(master),
+            release_tested=self._others(release),
         )
+
+    def _tested(self, marker: Marker) -> Marker | Unknown:
+        return self.marker(marker.ref, GREEN_MARKER)
+
+    def _others(self, marker: Marker) -> frozenset[BuildVersion]:
+        """Return what the other markers of a branch name, as far as they were read."""
+        named = (each.version for each in self.snapshot.markers if each.ref == marker.ref and each != marker)
+        return frozenset(version for version in named if version is not None)
 
     def _release_exists(self, release: Marker) -> bool | None:
         if isinstance(release.reading, Unreachable | Later):
@@ -530,15 +546,30 @@ class Inquiry:
             return None if self.snapshot.refs is None else release.ref in self.snapshot.refs
         return True
 
-    def _master_left(self, minor: str) -> datetime | None:
-        later = [
+    def _left_to(self, minor: str, master: Marker) -> datetime | Unknown | None:
+        """Find out when master had built a later minor: the one that its marker names or, without one, the next.
+
+        Every question of a bucket looks at the same one, so that all of them get the same answer.
+        """
+        named = master.version
+        if named is not None:
+            is_later = minor_key(named.minor) > minor_key(minor)
+            return self._first_upload(named.minor) if is_later else None
+        if self.snapshot.minors is None:
+            return None if self.failed(ListMinors()) else self.need(ListMinors())
+        later = [each for each in self.snapshot.minors if minor_key(each) > minor_key(minor)]
+        return self._first_upload(min(later, key=minor_key)) if later else None
+
+    def _first_upload(self, minor: str) -> datetime | Unknown | None:
+        """Return when the first build of a minor was uploaded that its release branch need not have made."""
+        if self.uploads_wanted(minor):
+            return self.need(ListUploads(minor))
+        uploads = [
             build.uploaded
             for build in self.snapshot.builds
-            if minor_key(build.version.minor) > minor_key(minor)
-            and build.uploaded is not None
-            and is_shared(build.version)
+            if build.version.minor == minor and build.uploaded is not None and is_shared(build.version)
         ]
-        return min(later, default=None)
+        return min(uploads, default=None)
 
     # -------------------------------------------------------------------------------- testability
 

@@ -22,7 +22,15 @@ from kopsversion.model.bucket import (
     Snapshot,
     Unreachable,
 )
-from kopsversion.model.channel import BRANCH_MARKER, MASTER, Attribution, Certainty, Channel, Witness
+from kopsversion.model.channel import (
+    BRANCH_MARKER,
+    GREEN_MARKER,
+    MASTER,
+    Attribution,
+    Certainty,
+    Channel,
+    Witness,
+)
 from kopsversion.model.needs import (
     Failure,
     ListArtifacts,
@@ -340,15 +348,22 @@ class TestEvidence:
     def test_each_of_them_is_waited_for(self, missing: Need) -> None:
         read = [ReadMarker(MASTER, BRANCH_MARKER), ReadMarker("release-1.30", BRANCH_MARKER)]
         held = evolve(
-            partial(markers=[marker(each.ref, each.name, alpha(1)) for each in read if each != missing]),
+            partial(
+                markers=[
+                    marker(each.ref, each.name, alpha(1) if each.ref == MASTER else beta(1))
+                    for each in read
+                    if each != missing
+                ]
+            ),
             timed=frozenset() if isinstance(missing, ListUploads) else frozenset({"1.30"}),
+            minors=frozenset({"1.30"}),
         )
         inquiry = asking(held)
         assert inquiry._evidence("1.30", [build(beta(1))]) is UNKNOWN
         assert inquiry.needs == {missing}
 
-    def test_all_of_master_s_markers_and_the_first_build_after_the_minor_are_told(self) -> None:
-        """A patch of a later minor is not master's, and a build without a time dates nothing."""
+    def test_the_first_build_of_the_minor_that_master_s_marker_names_dates_its_leaving(self) -> None:
+        """A patch of a later minor is not master's, a build without a time dates nothing, and green is support."""
         later = [
             build(alpha(2, minor="1.31"), uploaded=NOW - 3 * DAY),
             build(alpha(3, minor="1.31"), uploaded=NOW - 2 * DAY),
@@ -366,9 +381,50 @@ class TestEvidence:
         assert self.evidence(snapshot(*later, markers=markers)) == BranchEvidence(
             release_named=version(beta(1)),
             release_exists=True,
-            master_named=(version(alpha(3, minor="1.31")), version(alpha(2, minor="1.31"))),
+            master_named=version(alpha(3, minor="1.31")),
             master_left=NOW - 3 * DAY,
+            master_tested=frozenset({version(alpha(2, minor="1.31"))}),
         )
+
+    def test_without_such_a_marker_the_next_minor_dates_it(self) -> None:
+        """The minors are asked for, and then when the builds of the next one were uploaded."""
+        missing = Missing("does not exist")
+        markers = [marker(MASTER, BRANCH_MARKER, missing), marker("release-1.30", BRANCH_MARKER, beta(1))]
+        held = evolve(partial(markers=markers), timed=frozenset({"1.30"}), minors=None)
+        inquiry = asking(held)
+        assert inquiry._evidence("1.30", [build(beta(1))]) is UNKNOWN
+        assert inquiry.needs == {ListMinors()}
+        listed = evolve(held, minors=frozenset({"1.29", "1.30", "1.31", "1.32"}))
+        inquiry = asking(listed)
+        assert inquiry._evidence("1.30", [build(beta(1))]) is UNKNOWN
+        assert inquiry.needs == {ListUploads("1.31")}
+        for known in (
+            evolve(listed, minors=frozenset({"1.29", "1.30"})),
+            evolve(listed, timed=frozenset({"1.30", "1.31"})),
+            evolve(held, failures={ListMinors(): OFF}),
+        ):
+            found = asking(known)._evidence("1.30", [build(beta(1))])
+            assert isinstance(found, BranchEvidence)
+            assert found.master_left is None
+        here = [marker(MASTER, BRANCH_MARKER, beta(3)), marker("release-1.30", BRANCH_MARKER, beta(1))]
+        found = asking(evolve(held, markers=tuple(here)))._evidence("1.30", [build(beta(1))])
+        assert isinstance(found, BranchEvidence)
+        assert found.master_left is None
+
+    def test_where_both_markers_name_one_build_the_green_ones_are_read(self) -> None:
+        """They are written by other jobs."""
+        markers = [marker(MASTER, BRANCH_MARKER, beta(3)), marker("release-1.30", BRANCH_MARKER, beta(3))]
+        held = evolve(partial(markers=markers), timed=frozenset({"1.30"}), minors=frozenset({"1.30"}))
+        inquiry = asking(held)
+        assert inquiry._evidence("1.30", [build(beta(3))]) is UNKNOWN
+        assert inquiry.needs == {ReadMarker(MASTER, GREEN_MARKER), ReadMarker("release-1.30", GREEN_MARKER)}
+        green = [
+            marker(MASTER, GREEN_MARKER, beta(2)),
+            marker("release-1.30", GREEN_MARKER, Missing("is not there")),
+        ]
+        found = asking(evolve(held, markers=(*markers, *green)))._evidence("1.30", [build(beta(3))])
+        assert isinstance(found, BranchEvidence)
+        assert (found.master_named, found.release_named) == (version(beta(2)), None)
 
     @pytest.mark.parametrize(
         ("reading", "refs", "exists"),
@@ -397,6 +453,7 @@ class TestEvidence:
                 ]
             ),
             timed=frozenset({"1.30"}),
+            minors=frozenset({"1.30"}),
             marker_names=None if refs is None else frozenset(refs),
         )
         found = self.evidence(held)

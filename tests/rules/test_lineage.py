@@ -1,291 +1,353 @@
-"""Lineage: telling two lines of one minor apart by precedence, time and markers (DESIGN section 4, FAILURES row 26)."""
+"""Lineage: whose build it is, by precedence, time and markers (DESIGN section 4, FAILURES row 26).
+
+Each test is a bucket around a branch cut. What it asks is what the module promises: *likely* is never wrong, and what
+is not seen is doubtful.
+"""
 
 from __future__ import annotations
 
 import random
-from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kopsversion.model.version import BuildVersion
-from kopsversion.rules import lineage
-from kopsversion.rules.lineage import Line, Sighting, tell_apart
+from kopsversion.rules.lineage import Line, Opinion, Sighting, are_twins, tell_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 HOUR = 3600.0
 DAY = 24 * HOUR
 START = 1_710_000_000.0
-SURE = 3.0
+
+MASTER, RELEASE = Opinion(Line.MASTER, is_likely=True), Opinion(Line.RELEASE, is_likely=True)
+MAYBE_MASTER, MAYBE_RELEASE = Opinion(Line.MASTER), Opinion(Line.RELEASE)
 
 
-def version(tag: str, distance: int, release: str = "beta.2", commit: str = "0000000") -> BuildVersion:
-    """A version of the minor that these tests are about."""
-    return BuildVersion.parse(f"1.29.0-{release}+v1.29.0-{tag}-{distance}-g{commit}")
+def seen(text: str, at: float | None, located: Line | None = None) -> Sighting:
+    """A build of that name, `at` days after the start."""
+    return Sighting(BuildVersion.parse(text), None if at is None else START + at * DAY, located)
 
 
 def beta(
-    distance: int,
-    *,
-    at: float | None,
-    tag: str = "beta.1",
-    release: str = "beta.2",
-    commit: str = "0000000",
-    owner: Line | None = None,
-    located: bool = False,
+    distance: int, at: float | None, *, tag: str = "beta.1", release: str = "beta.2", commit: str = "0000000"
 ) -> Sighting:
-    """A build after master's first beta, `at` days after the start."""
-    return Sighting(
-        version(tag, distance, release, commit),
-        None if at is None else START + at * DAY,
-        frozenset({owner} if owner else ()),
-        located,
+    """A build that counts from master's first beta, unless told otherwise."""
+    return seen(f"1.29.0-{release}+v1.29.0-{tag}-{distance}-g{commit}", at)
+
+
+ALPHA = seen("1.29.0-alpha.4+v1.29.0-alpha.3-392-g0000000", -1)
+NEXT_MINOR = seen("1.30.0-alpha.2+v1.30.0-alpha.1-2-g0000000", 60)
+PATCH = seen("1.29.1+v1.29.0-3-g0000000", 50)
+
+# The branch is cut on day 4; master goes on fast, the branch slowly.
+MASTERS = [beta(2 + 4 * day, at=day) for day in range(31)]
+BRANCH = [beta(3 + 2 * day, at=4 + 3 * day + 0.5) for day in range(9)]
+UPPER = [beta(2 + 3 * day, at=20.2 + 2 * day, tag="beta.2", release="beta.3") for day in range(4)]
+
+
+def opinions(
+    sightings: Iterable[Sighting],
+    *,
+    master: Sighting | None = None,
+    release: Sighting | None = None,
+    finals: Iterable[Sighting] = (),
+    tested: Mapping[BuildVersion, Line] | None = None,
+    left: float | None = None,
+) -> dict[Sighting, Opinion]:
+    """Ask of a bucket; `left` is in days after the start."""
+    builds = list(sightings)
+    found = tell_apart(
+        builds,
+        master=master,
+        release=release,
+        finals=tuple(finals),
+        tested=tested or {},
+        master_left=None if left is None else START + left * DAY,
     )
+    return {each: found[each.version] for each in builds}
 
 
-LAST_ALPHA = Sighting(version("alpha.3", 392, "alpha.4"), START - DAY)
-BUMP = beta(393, at=0, tag="alpha.3")
+class TestMarkers:
+    """What the markers of both branches make likely while they work, and what they do not."""
 
-WINDOW = (
-    # release-1.29 as it was in March 2024: the tag's commit, master's builds, then the branch that starts over.
-    (Line.MASTER, BUMP),
-    *((Line.MASTER, beta(d, at=t)) for d, t in ((2, 0.3), (4, 2.3), (6, 2.4), (9, 3.2), (11, 4.5))),
-    *((Line.RELEASE, beta(d, at=t)) for d, t in ((3, 4.6), (5, 5.5))),
-    *((Line.MASTER, beta(d, at=t)) for d, t in ((14, 8.5), (16, 8.6), (19, 9.1), (21, 9.3), (28, 10.2))),
-)
+    def test_each_branch_s_marker_makes_its_build_likely(self) -> None:
+        """Both are believed, because the branch's is behind builds of master's that were there before it."""
+        found = opinions([*MASTERS, *BRANCH], master=MASTERS[-1], release=BRANCH[-1])
+        assert (found[MASTERS[-1]], found[BRANCH[-1]]) == (MASTER, RELEASE)
 
-BETAS = (
-    # 1.27: the release branch tags two betas while master stands at the first one's tag.
-    (Line.MASTER, BUMP),
-    *((Line.MASTER, beta(d, at=t)) for d, t in ((2, 0.2), (4, 1.1), (10, 2.9), (13, 3.1))),
-    *((Line.RELEASE, beta(d, at=t)) for d, t in ((3, 3.0), (5, 3.2), (9, 3.9))),
-    (Line.MASTER, beta(23, at=3.7)),
-    (Line.RELEASE, beta(10, at=4.0, release="beta.3")),
-    (Line.RELEASE, beta(3, at=4.3, tag="beta.2", release="beta.3")),
-    *((Line.MASTER, beta(d, at=t)) for d, t in ((27, 4.2), (30, 4.4), (32, 4.5), (38, 4.7))),
-    (Line.RELEASE, beta(6, at=4.6, tag="beta.2", release="beta.3")),
-    (Line.RELEASE, beta(7, at=4.8, tag="beta.2", release="beta.4")),
-    (Line.RELEASE, beta(2, at=5.0, tag="beta.3", release="beta.4")),
-    (Line.MASTER, beta(41, at=5.1)),
-)
+    def test_master_s_builds_between_the_markers_are_likely_master_s(self) -> None:
+        """Near the branch's marker once it has built three older ones since; far beyond it at once."""
+        found = opinions([*MASTERS, *BRANCH], master=MASTERS[-1], release=BRANCH[-1])
+        between = [each for each in MASTERS if each.distance > BRANCH[-1].distance]
+        assert {found[each] for each in between} == {MASTER}
+
+    def test_soon_after_the_cut_they_are_doubtful(self) -> None:
+        """The branch's one build may have been made again: then it may have had newer ones."""
+        held = [*MASTERS[:7], BRANCH[0]]
+        found = opinions(held, master=MASTERS[6], release=BRANCH[0])
+        assert {found[each] for each in MASTERS[1:6]} == {MAYBE_MASTER}
+        assert (found[MASTERS[6]], found[BRANCH[0]]) == (MASTER, RELEASE)
+
+    def test_what_is_above_both_markers_is_doubtful(self) -> None:
+        """A newer merge's build that landed before an older one's, whose marker was written last."""
+        found = opinions([*MASTERS, *BRANCH], master=MASTERS[-2], release=BRANCH[-1])
+        assert found[MASTERS[-1]] == MAYBE_MASTER
+
+    def test_what_follows_a_release_marker_that_was_set_back_is_the_better_guess(self) -> None:
+        """The branch's older build was made again, and its marker with it."""
+        again = beta(BRANCH[2].distance, at=29.5)
+        held = [*MASTERS, *BRANCH[:2], again, *BRANCH[3:6]]
+        found = opinions(held, master=MASTERS[-1], release=again)
+        assert {found[each] for each in BRANCH[3:6]} == {MAYBE_RELEASE}
+
+    def test_an_old_build_of_master_s_that_was_made_again_is_not_the_branch_s(self) -> None:
+        """It is far from where the branch's marker is, and nothing of the branch leads there."""
+        again = beta(90, at=30.2)
+        held = [each for each in MASTERS if each.distance != 90]
+        found = opinions([*held, again, *BRANCH], master=MASTERS[-1], release=BRANCH[-1])
+        assert found[again] == MASTER
+
+    def test_one_build_that_both_markers_name_proves_nothing(self) -> None:
+        """One of the two is wrong, so that nothing is more than a guess."""
+        found = opinions([*MASTERS, *BRANCH], master=MASTERS[-1], release=MASTERS[-1])
+        assert all(not each.is_likely for each in found.values())
+        assert (found[MASTERS[-1]], found[BRANCH[-1]]) == (MAYBE_MASTER, MAYBE_RELEASE)
+
+    def test_a_release_marker_on_master_s_line_is_not_believed(self) -> None:
+        """It names what master built some days ago, when nothing was further."""
+        found = opinions([*MASTERS, *BRANCH], master=MASTERS[-1], release=MASTERS[-9])
+        assert found[MASTERS[-9]] == MAYBE_MASTER
+        assert found[BRANCH[-1]] == MAYBE_RELEASE
+        assert found[MASTERS[-1]] == MASTER
+
+    def test_master_s_marker_behind_the_release_branch_s_is_not_believed(self) -> None:
+        """Counted from one tag master is ahead: the two are exchanged, or master's stands still."""
+        found = opinions([*MASTERS, *BRANCH], master=BRANCH[-1], release=MASTERS[-1])
+        assert all(not each.is_likely for each in found.values())
+
+    def test_master_s_marker_at_a_later_beta_than_master_s_builds_is_not_believed(self) -> None:
+        """It names the release branch's build; master counted from the older tag after that."""
+        found = opinions([*MASTERS, *BRANCH, *UPPER], master=UPPER[0])
+        assert found[UPPER[0]] == MAYBE_RELEASE
+
+    def test_a_twin_of_a_marker_s_build_is_the_other_branch_s(self) -> None:
+        """Two commits in one place are of two branches, however close in time."""
+        twin = beta(BRANCH[-1].distance, at=20, commit="1111111")
+        found = opinions([*MASTERS, *BRANCH, twin], master=MASTERS[-1], release=BRANCH[-1])
+        assert found[twin] == MASTER
+        twin = beta(MASTERS[-1].distance, at=30.1, commit="1111111")
+        found = opinions([*MASTERS, *BRANCH, twin], master=MASTERS[-1], release=BRANCH[-1])
+        assert found[twin] == RELEASE
+
+    def test_a_twin_of_master_s_build_shows_that_a_release_marker_is_right(self) -> None:
+        """Nothing of master's is ahead of the branch's first build yet, but it cannot be on master's line."""
+        held = [beta(2, at=0), beta(4, at=0.1), beta(4, at=0.2, commit="1111111")]
+        found = opinions(held, master=held[1], release=held[2])
+        assert (found[held[1]], found[held[2]]) == (MASTER, RELEASE)
+
+    def test_abbreviations_of_one_commit_are_no_twins(self) -> None:
+        """They are one build under two names."""
+        one, other = beta(4, at=0.1), beta(4, at=0.1, commit="00000001ab")
+        assert not are_twins(one.version, other.version)
+        found = opinions([beta(2, at=0), one, other], master=one)
+        assert found[one] == found[other] == MASTER
+
+    def test_a_marker_whose_build_is_deleted_still_has_a_place(self) -> None:
+        """When it was uploaded is not known, but where its line was is."""
+        gone = evolve_time(BRANCH[-1], None)
+        found = opinions([*MASTERS, *BRANCH[:-1]], master=MASTERS[-1], release=gone)
+        assert found[MASTERS[-2]] == MASTER
+
+    def test_without_any_marker_nothing_is_likely(self) -> None:
+        """That markers are gone does not show that there is no branch. The guesses are right."""
+        found = opinions([*MASTERS, *BRANCH, *UPPER])
+        assert {found[each] for each in MASTERS} == {MAYBE_MASTER}
+        assert {found[each] for each in (*BRANCH[2:], *UPPER)} == {MAYBE_RELEASE}
+
+    def test_silence_around_a_cut_proves_no_branch(self) -> None:
+        """Master alone builds, with long gaps: quiet-around-a-cut."""
+        held = [beta(111, at=8, tag="alpha.1"), beta(24, at=21)]
+        assert opinions(held)[held[1]] == MAYBE_MASTER
+
+    def test_what_another_marker_names_is_likely_where_the_guess_agrees(self) -> None:
+        """A green marker is behind, and support all the same; against the order of uploads it proves nothing."""
+        green = {MASTERS[5].version: Line.MASTER, BRANCH[-1].version: Line.MASTER}
+        found = opinions([*MASTERS, *BRANCH], master=MASTERS[-1], tested=green)
+        assert (found[MASTERS[5]], found[BRANCH[-1]]) == (MASTER, MAYBE_RELEASE)
 
 
-@pytest.mark.parametrize("window", [WINDOW, BETAS], ids=["1.29", "1.27"])
-def test_both_lines_of_a_shared_window_are_found_without_any_marker(
-    window: tuple[tuple[Line, Sighting], ...],
-) -> None:
-    """Distances from one tag, times and the tags of betas tell every build's line, and surely."""
-    odds = tell_apart([sighting for _, sighting in window], last_of_master=LAST_ALPHA)
-    wrong = [
-        str(sighting.version)
-        for line, sighting in window
-        if (odds[sighting.version] > 0) is not (line is Line.MASTER)
-    ]
-    assert wrong == []
-    newest = {line: max(s.version for own, s in window if own is line) for line in Line}
-    assert all(abs(odds[each]) >= SURE for each in newest.values())
+class TestLaterBetas:
+    """The release branch tags betas, and is above master then."""
+
+    def test_up_to_its_marker_they_are_likely_the_release_branch_s(self) -> None:
+        """Master's marker is at a lower version; three builds of master's that came after show the same."""
+        found = opinions([*MASTERS, *BRANCH, *UPPER], master=MASTERS[-1], release=UPPER[-1])
+        assert {found[each] for each in UPPER} == {RELEASE}
+
+    def test_one_above_its_marker_is_doubtful_until_master_is_seen_to_have_passed_it_by(self) -> None:
+        """Whose the newest is, only time tells."""
+        late = beta(20, at=30.5, tag="beta.2", release="beta.3")
+        found = opinions([*MASTERS, *BRANCH, *UPPER, late], master=MASTERS[-1], release=UPPER[-1])
+        assert found[late] == MAYBE_RELEASE
+        found = opinions([*MASTERS, *BRANCH, *UPPER], master=MASTERS[-1], release=UPPER[0])
+        assert found[UPPER[1]] == RELEASE
+
+    def test_betas_up_to_the_release_marker_are_not_master_s_that_stopped_before(self) -> None:
+        """Master's marker stands at its last alpha, as in kops issue 16533."""
+        found = opinions(BRANCH, master=ALPHA, release=BRANCH[-1])
+        assert set(found.values()) == {RELEASE}
+
+    def test_unless_master_s_marker_was_set_back_after_them(self) -> None:
+        """An old alpha was built again today: it does not show that master had no beta."""
+        again = seen(str(ALPHA.version), 30)
+        found = opinions(BRANCH, master=again, release=BRANCH[-1])
+        assert {found[each] for each in BRANCH[:-1]} == {MAYBE_RELEASE}
+        assert found[BRANCH[-1]] == RELEASE
+
+    def test_without_their_times_they_are_doubtful(self) -> None:
+        """Names alone prove nothing."""
+        held = [evolve_time(each, None) for each in BRANCH]
+        found = opinions(held, master=ALPHA, release=held[-1])
+        assert {found[each] for each in held[:-1]} == {MAYBE_RELEASE}
+
+    def test_those_of_the_tag_that_the_final_release_counts_from_are_the_release_branch_s(self) -> None:
+        """What is built next to the final release shows on which line that tag is."""
+        final = seen("1.29.1+v1.29.0-beta.2-20-g0000000", 29)
+        found = opinions([*MASTERS[:22], *UPPER], master=MASTERS[21], release=final, finals=[final])
+        assert {found[each] for each in UPPER} == {RELEASE}
 
 
-@pytest.mark.parametrize("window", [WINDOW, BETAS], ids=["1.29", "1.27"])
-def test_every_moment_of_a_window_is_right_or_doubtful(window: tuple[tuple[Line, Sighting], ...]) -> None:
-    """As the bucket fills, each line's newest build is never sure to be the other line's."""
-    seen: list[tuple[Line, Sighting]] = []
-    for line, sighting in sorted(window, key=lambda pair: pair[1].uploaded or 0.0):
-        seen.append((line, sighting))
-        odds = tell_apart([each for _, each in seen], last_of_master=LAST_ALPHA)
-        for own in {line for line, _ in seen}:
-            newest = max(each.version for other, each in seen if other is own)
-            assert odds[newest] * (1 if own is Line.MASTER else -1) > -SURE
+class TestLeaving:
+    """A branch that went on to later versions builds no betas of the minor any more."""
+
+    NEW = (beta(517, at=60), beta(519, at=61), beta(521, at=62))
+
+    def test_builds_after_the_final_release_are_master_s_where_its_marker_was(self) -> None:
+        """resumed-after-a-month: master stood still, and so did its marker."""
+        held = [*MASTERS, *self.NEW[:2]]
+        found = opinions(held, master=MASTERS[-1], release=PATCH, finals=[PATCH])
+        assert {found[each] for each in self.NEW[:2]} == {MASTER}
+
+    def test_without_a_marker_three_of_them_are_needed(self) -> None:
+        """One or two may be old ones, built again."""
+        found = opinions([*MASTERS, *self.NEW], finals=[PATCH])
+        assert {found[each] for each in self.NEW} == {MASTER}
+        found = opinions([*MASTERS, *self.NEW[:2]], finals=[PATCH])
+        assert {found[each] for each in self.NEW[:2]} == {MAYBE_MASTER}
+
+    def test_a_build_among_older_ones_stays_in_doubt(self) -> None:
+        """It may be an old beta of the release branch, built again after its final release."""
+        again = beta(BRANCH[3].distance, at=61)
+        held = [*MASTERS, *BRANCH[:3], again, *BRANCH[4:]]
+        found = opinions(held, master=MASTERS[-1], release=PATCH, finals=[PATCH])
+        assert not found[again].is_likely
+
+    def test_what_is_further_than_the_first_final_build_is_master_s_whenever_it_came(self) -> None:
+        """Both count from one tag, and the release branch was not there yet when it left."""
+        first = seen("1.29.1+v1.29.0-beta.1-21-g0000000", None)
+        found = opinions(MASTERS, finals=[first])
+        assert {found[each] for each in MASTERS if each.distance > 21} == {MASTER}
+        assert {found[each] for each in MASTERS if each.distance <= 21} == {MAYBE_MASTER}
+
+    def test_three_above_all_that_there_was_when_master_left_are_the_release_branch_s(self) -> None:
+        """1.23: master left with the tag, and the branch counted on from it."""
+        held = [beta(382, at=0, tag="alpha.2"), *(beta(2 + day, at=5 + day) for day in range(4))]
+        found = opinions(held, left=1)
+        assert {found[each] for each in held[1:]} == {RELEASE}
+        assert found[held[0]] == MAYBE_MASTER
+        found = opinions(held[:3], left=1)
+        assert {found[each] for each in held[1:3]} == {MAYBE_RELEASE}
+
+    def test_two_proofs_against_each_other_are_none(self) -> None:
+        """Above all that master left behind, and past the branch's first final build."""
+        first = seen("1.29.1+v1.29.0-beta.1-21-g0000000", 10)
+        found = opinions(self.NEW, finals=[first], left=40)
+        assert all(not each.is_likely for each in found.values())
+
+    def test_where_master_s_marker_is_in_a_later_minor_the_branch_s_marker_decides(self) -> None:
+        """What is beyond it is master's of old."""
+        found = opinions([*MASTERS, *BRANCH], master=NEXT_MINOR, release=BRANCH[-1], left=59)
+        assert found[BRANCH[-1]] == RELEASE
+        assert found[MASTERS[-1]] == MASTER
 
 
-def test_one_line_stays_one_line_however_late_its_uploads() -> None:
-    """Uploads up to six hours late and out of order do not make a second branch."""
+def test_git_s_word_is_certain() -> None:
+    """Whatever markers say."""
+    build = seen("1.29.0-beta.2+v1.29.0-beta.1-5-g0000000", 3, Line.RELEASE)
+    assert opinions([build], master=build) == {build: RELEASE}
+
+
+def test_lateness_alone_is_no_proof_of_another_branch() -> None:
+    """Builds of one line that land in any order within a day are never likely of another."""
     chance = random.Random(7)
-    line = [beta(2 + 2 * n, at=(4 * n + chance.uniform(0, 6)) / 24, commit=f"{n:07x}") for n in range(120)]
-    odds = tell_apart(line, last_of_master=LAST_ALPHA)
-    assert min(odds.values()) >= SURE
+    line = [beta(2 + 2 * n, at=(4 * n + chance.uniform(0, 20)) / 24) for n in range(60)]
+    found = opinions(line, master=max(line, key=lambda each: each.distance))
+    assert RELEASE not in found.values()
 
 
-def test_one_line_may_begin_in_the_middle_and_have_gaps() -> None:
-    """Builds deleted at the start and missing in between do not make a second branch."""
-    line = [
-        beta(50 + 2 * n, at=n / 3, commit=f"{n:07x}")
-        for n in range(60)
-        if n % 9 != 4 and n not in {30, 31, 32}
-    ]
-    assert min(tell_apart(line).values()) >= SURE
+def test_a_bucket_with_thousands_of_betas_is_told_apart_in_linear_time() -> None:
+    """Nothing is left out, however many there are."""
+    many = [beta(2 * n, at=n / 24, commit=f"{n:07x}") for n in range(1, 5000)]
+    found = opinions([*many, *BRANCH], master=many[-1], release=BRANCH[-1])
+    assert found[many[-2]] == MASTER
 
 
-def test_two_builds_in_one_place_are_of_two_lines() -> None:
-    """Equal precedence and another commit: only one of them can be master's."""
-    twins = [beta(7, at=5, commit="aaaaaaa"), beta(7, at=5.1, commit="bbbbbbb")]
-    odds = tell_apart([BUMP, beta(2, at=0.3), beta(5, at=1), *twins], last_of_master=LAST_ALPHA)
-    assert sorted(odds[each.version] > 0 for each in twins) == [False, True]
-    assert all(abs(odds[each.version]) < SURE for each in twins)
-
-
-def test_a_marker_settles_what_lineage_cannot() -> None:
-    """The twin that release-1.29's own marker names is release-1.29's, and the other one is master's."""
-    named = beta(7, at=5.1, commit="bbbbbbb", owner=Line.RELEASE)
-    other = beta(7, at=5, commit="aaaaaaa")
-    odds = tell_apart([BUMP, beta(2, at=0.3), beta(5, at=1), named, other], last_of_master=LAST_ALPHA)
-    assert odds[named.version] <= -SURE
-    assert odds[other.version] >= SURE
-
-
-def test_what_a_stopped_postsubmit_left_out_is_not_masters() -> None:
-    """Master stands where its marker stands: the betas up to the release branch's marker are that branch's.
-
-    This is kops issue 16533, two months in.
-    """
-    master = Sighting(LAST_ALPHA.version, LAST_ALPHA.uploaded, frozenset({Line.MASTER}))
-    line = [beta(distance, at=9 + distance) for distance in (3, 5, 9, 12, 14, 17, 21, 28, 31, 34, 39, 44)]
-    marked = beta(47, at=56, owner=Line.RELEASE)
-    odds = tell_apart([*line, marked], last_of_master=master, release_exists=True)
-    assert max(odds.values()) <= -SURE
-
-
-def test_a_build_after_master_left_is_the_release_branchs() -> None:
-    """Master built nothing of the minor after its first build of the next one, but for late uploads."""
-    last = beta(13, at=3)
-    builds = [BUMP, beta(2, at=0.3), beta(6, at=0.9), beta(9, at=1.2), beta(11, at=1.9), last]
-    stays = tell_apart(builds, last_of_master=LAST_ALPHA)
-    assert stays[last.version] >= SURE
-    left = tell_apart(builds, last_of_master=LAST_ALPHA, master_left=START + 2 * DAY, has_master_left=True)
-    assert left[last.version] <= -SURE
-    late = tell_apart(builds, last_of_master=LAST_ALPHA, master_left=START + 2.9 * DAY, has_master_left=True)
-    assert late[last.version] > 0
-
-
-def test_the_build_of_a_version_bump_may_be_the_release_branchs_first() -> None:
-    """1.26 was cut for the very commit that became beta.1, before master's own; a lone bump is doubtful."""
-    odds = tell_apart([BUMP], last_of_master=LAST_ALPHA)
-    assert 0 < odds[BUMP.version] < SURE
-
-
-def test_builds_between_the_tagged_commit_and_the_tag_are_of_another_line() -> None:
-    """The tag is on the line of the bump; a build after the bump that does not count from it is not."""
-    moved_on = beta(395, at=1, tag="alpha.3")
-    tagged = beta(2, at=2)
-    odds = tell_apart([BUMP, moved_on, tagged], last_of_master=LAST_ALPHA)
-    assert min(abs(each) for each in odds.values()) < SURE
-
-
-def test_a_line_that_goes_on_after_weeks_beside_one_that_went_on_is_doubtful() -> None:
-    """A postsubmit that was silent for weeks and a branch that was cut meanwhile look alike."""
-    seen = [BUMP, beta(2, at=0.3), beta(4, at=0.6)]
-    close, far = beta(6, at=40), beta(8, at=40.1)
-    twin = beta(6, at=40.2, commit="bbbbbbb")
-    odds = tell_apart([*seen, close, twin, far], last_of_master=LAST_ALPHA)
-    assert min(abs(odds[each.version]) for each in (close, twin, far)) < SURE
-
-
-def test_git_settles_a_build_and_helps_its_neighbours() -> None:
-    """Located builds are where git has them, and the lines are drawn through them."""
-    known = beta(30, at=5, owner=Line.RELEASE, located=True)
-    after = beta(32, at=5.2)
-    odds = tell_apart([BUMP, beta(2, at=0.3), beta(60, at=4.9), known, after], last_of_master=LAST_ALPHA)
-    assert odds[known.version] < -100
-    assert odds[after.version] <= -SURE
-
-
-def test_both_markers_naming_one_build_cancel_out() -> None:
-    """Two branches claim it, and neither claim counts."""
-    claimed = Sighting(version("beta.1", 5), START + DAY, frozenset(Line))
-    builds = [BUMP, beta(2, at=0.3)]
-    assert tell_apart([*builds, claimed], last_of_master=LAST_ALPHA)[claimed.version] == pytest.approx(
-        tell_apart([*builds, beta(5, at=1)], last_of_master=LAST_ALPHA)[claimed.version], abs=2.1
-    )
-
-
-def test_upload_times_may_be_missing() -> None:
-    """Without times there is still an order of names, and an answer for each."""
-    builds = [beta(distance, at=None, commit=f"{distance:07x}") for distance in (2, 3, 5, 5 + 2, 60)]
-    odds = tell_apart([*builds, beta(9, at=None, owner=Line.RELEASE)])
-    assert set(odds) == {each.version for each in builds} | {version("beta.1", 9)}
-    assert odds[version("beta.1", 9)] < 0
-
-
-def test_a_marker_whose_time_is_not_known_still_counts_as_passed() -> None:
-    """A build that is gone, but that master's marker names, is a member of its line."""
-    gone = beta(20, at=None, owner=Line.MASTER)
-    odds = tell_apart([gone, beta(22, at=3), beta(24, at=4)])
-    assert odds[gone.version] >= SURE
-
-
-def test_nothing_is_told_of_nothing() -> None:
-    """An empty minor has no lines."""
-    assert tell_apart([]) == {}
+def evolve_time(sighting: Sighting, at: float | None) -> Sighting:
+    """The same build at another time."""
+    return seen(str(sighting.version), at)
 
 
 @st.composite
-def _sightings(draw: st.DrawFn) -> list[Sighting]:
-    tags = st.sampled_from(
-        [("alpha.3", "beta.2"), ("beta.1", "beta.2"), ("beta.1", "beta.3"), ("beta.2", "beta.3")]
-    )
+def _buckets(draw: st.DrawFn) -> list[Sighting]:
+    """Builds of all kinds and places, some without a time."""
     found = {}
-    for number in range(draw(st.integers(1, 9))):
-        tag, release = draw(tags)
-        each = beta(
-            draw(st.integers(0, 12)),
-            at=draw(st.none() | st.integers(0, 40).map(lambda quarter: quarter / 4)),
-            tag=tag,
-            release=release,
-            commit=f"{number:07x}",
-            owner=draw(st.sampled_from([None, None, None, *Line])),
+    for number in range(draw(st.integers(0, 8))):
+        release, tag = draw(
+            st.sampled_from([("beta.2", "alpha.3"), ("beta.2", "beta.1"), ("beta.3", "beta.2")])
         )
-        found[each.version] = each
+        at = draw(st.none() | st.integers(0, 40))
+        build = beta(draw(st.integers(1, 90)), at, tag=tag, release=release, commit=f"{number:07x}")
+        found[build.version] = build
     return list(found.values())
 
 
-@given(_sightings(), st.randoms(use_true_random=False), st.booleans())
-def test_law_the_order_of_the_input_does_not_matter(
-    sightings: list[Sighting],
-    chance: random.Random,
-    follows: bool,  # noqa: FBT001 - drawn by Hypothesis
-) -> None:
-    """The same builds in another order get the same odds, to the last bit."""
-    before = LAST_ALPHA if follows else None
-    shuffled = sightings.copy()
-    chance.shuffle(shuffled)
-    assert tell_apart(shuffled, last_of_master=before) == tell_apart(sightings, last_of_master=before)
+@given(_buckets(), st.data())
+def test_law_the_order_of_the_input_does_not_matter(builds: list[Sighting], data: st.DataObject) -> None:
+    """The same builds in any order are of the same lines, as surely."""
+    named = data.draw(st.lists(st.sampled_from(builds) if builds else st.none(), min_size=2, max_size=2))
+    shuffled = data.draw(st.permutations(builds))
+    one = opinions(builds, master=named[0], release=named[1], left=data.draw(st.none() | st.integers(0, 40)))
+    assert set(one) == set(builds)
+    again = opinions(shuffled, master=named[0], release=named[1])
+    assert again == opinions(builds, master=named[0], release=named[1])
 
 
-@given(_sightings(), st.booleans(), st.booleans())
-def test_law_the_odds_are_those_of_an_exhaustive_search(
-    sightings: list[Sighting],
-    follows: bool,  # noqa: FBT001 - drawn by Hypothesis
-    left: bool,  # noqa: FBT001 - drawn by Hypothesis
-) -> None:
-    """Dynamic programming finds what trying every split of the builds into two lines finds."""
-    before = LAST_ALPHA if follows else None
-    master_left = START + 3 * DAY if left else None
-    odds = tell_apart(
-        sightings, last_of_master=before, master_left=master_left, has_master_left=left, release_exists=left
-    )
-    costs = lineage._Costs.of(
-        sightings, before=before, master_left=master_left, has_master_left=left, release_exists=left
-    )
-    cheapest: dict[tuple[int, bool], float] = {}
-    for split in product((True, False), repeat=len(sightings)):
-        cost = _cost(costs, split)
-        for place in enumerate(split):
-            cheapest[place] = min(cost, cheapest.get(place, cost))
-    for index, each in enumerate(costs.builds):
-        expected = cheapest[index, False] - cheapest[index, True]
-        assert odds[each.version] == pytest.approx(expected, abs=1e-6)
-
-
-def _cost(costs: lineage._Costs, split: tuple[bool, ...]) -> float:
-    """Return what one split costs: for each build, in order of precedence, whether it is master's."""
-    total = 0.0
-    heads = {True: 0, False: 0}
-    for index, is_master in enumerate(split):
-        step = costs.step(index)
-        stays = index == 0 or split[index - 1] is is_master
-        if is_master:
-            total += step.stay_master[heads[False] > 0] if stays else step.to_master[heads[True]]
-        else:
-            total += step.stay_release if stays else step.to_release[heads[False]]
-        heads[is_master] = index + 1
-    return total + costs.silence((costs.before, *costs.builds)[heads[True]])
+@pytest.mark.parametrize("seed", range(5))
+def test_law_while_both_markers_work_likely_is_never_wrong(seed: int) -> None:
+    """Two lines of random steps, some builds late, some made again: what is likely is right at every moment."""
+    chance = random.Random(seed)
+    truth: list[tuple[Sighting, Line]] = []
+    for line, start, pace in ((Line.MASTER, 0.0, 0.4), (Line.RELEASE, 3.0, 2.0)):
+        distance, day = 1, start
+        while day < 40:
+            distance += chance.choice([2, 2, 3, 5])
+            day += chance.expovariate(1 / pace)
+            later = chance.uniform(1, 30) if chance.random() < 0.05 else chance.uniform(0, 0.3)
+            commit = f"{len(truth):07x}"
+            truth.append((beta(distance, day + later, commit=commit), line))
+    truth.sort(key=lambda pair: pair[0].uploaded or 0.0)
+    for end in range(1, len(truth) + 1):
+        named = {line: build for build, line in truth[:end]}
+        found = opinions(
+            [build for build, _ in truth[:end]],
+            master=named.get(Line.MASTER),
+            release=named.get(Line.RELEASE),
+        )
+        newest = {line: max(build.place for build, own in truth[:end] if own is line) for line in named}
+        for build, line in truth[:end]:
+            if build.place == newest[line]:
+                assert found[build].line is line or not found[build].is_likely
