@@ -51,7 +51,7 @@ CATALOGUE: Mapping[str, Entry] = {
         _WARNING, "With a clone: a merge has been waiting for its build longer than `build_sla`.", _POSTSUBMIT
     ),
     "builds-old": Entry(
-        _WARNING,
+        _EITHER,
         "Without a clone: the channel's newest build, testable or not, is older than `max_build_age`.",
         "If nothing was merged, raise max-build-age for this channel; if something was, mend the postsubmit job.",
     ),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from kopsversion.model.advice import REPO_OPTION
+from kopsversion.model.advice import KOPS_URL, REPO_OPTION
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.wording import count, duration, moment
 
@@ -128,12 +128,18 @@ def judge_freshness(
         )
     if uploaded is None or now - uploaded <= policy.max_build_age:
         return ()
+    # Release branches are quiet for weeks on two days of five, and rightly: without git that is no alarm.
+    ask = (
+        f"look there, or give {REPO_OPTION} to tell which"
+        if channel.is_master
+        else f"`kopsversion check {channel} --repo {KOPS_URL}` tells which"
+    )
     return (
         Condition(
             "builds-old",
-            Severity.WARNING,
+            Severity.WARNING if channel.is_master else Severity.INFO,
             f"{_no_build_since(channel, uploaded, now=now)}; either nothing was merged or the "
-            f"postsubmit is red: look there, or give {REPO_OPTION} to tell which",
+            f"postsubmit is red: {ask}",
             {"newest": str(newest), "age_seconds": int((now - uploaded).total_seconds())},
         ),
     )
