@@ -146,7 +146,7 @@ class TestFirstScreen:
         """No finding is missing, and none is said twice."""
         listed = [texts(each) for each in by_class(pages[name], "findings") for each in each.iter("li")]
         for _, finding in reports[name].findings:
-            said = " ".join(finding.condition.message.replace("\x1b", r"\x1b").split())
+            said = " ".join(finding.condition.message.replace("\x1b", r"\x1b").replace("`", "").split())
             assert sum(said in each for each in listed) == 1, said
         assert len(listed) == len(reports[name].findings)
 
