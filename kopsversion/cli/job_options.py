@@ -58,8 +58,8 @@ _OPTIONS = (
     click.option(
         "--jobs/--no-jobs",
         default=None,
-        help="Whether to look at the jobs that write the markers. [default: for kops' own bucket, for a "
-        "directory that has logs/, and with --jobs-store]",
+        help="Whether to look at the jobs that write the markers; resolve does so with --explain only. "
+        "[default: for kops' own bucket, for a directory that has logs/, and with --jobs-store]",
     ),
     STORE_OF_JOBS,
 )

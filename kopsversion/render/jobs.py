@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kopsversion.model.codec import SCHEMA, dump, seconds, time_text
 from kopsversion.model.tables import Table
-from kopsversion.model.wording import dated, duration, moment
+from kopsversion.model.wording import count, dated, duration, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +104,8 @@ def _time(time: datetime | None) -> str | None:
 def jobs_tables(listing: JobListing) -> tuple[Table, ...]:
     """Return the runs of each job, newest first, and what they say together."""
     told = tuple((job.job, said) for job in listing.jobs for said in _told(job, now=listing.now))
+    if listing.left_out:
+        told = (*told, (NOTHING, f"{count(listing.left_out, 'other job')}: name it, or raise --limit"))
     tables = (
         *_runs_tables(listing),
         Table(title="What they say", columns=("job", "what to know"), rows=told),
@@ -150,6 +152,7 @@ def jobs_to_json(listing: JobListing) -> str:
             "now": time_text(listing.now),
             "jobs": [_job_fields(job, now=listing.now) for job in listing.jobs],
             "requests": listing.requests,
+            "left_out": listing.left_out,
         }
     )
 

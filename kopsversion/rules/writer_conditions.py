@@ -205,7 +205,7 @@ def _not_writing(report: WriterReport) -> str:
 def _pending(report: WriterReport) -> str:
     run = report.on_way
     on_way = "" if run is None else f" since {moment(run.began)}, {link_of(report, run)}"
-    return f"a run of {report.job}, which writes {report.marker.path}, is on its way{on_way}"
+    return f"a run of {report.job}, which writes {report.marker.path}, has been on its way{on_way}"
 
 
 def _unknown(report: WriterReport) -> str:

@@ -76,12 +76,14 @@ class JobListing:
         now: the moment of the listing, UTC.
         jobs: in the order in which they were asked for.
         requests: requests made.
+        left_out: how many other jobs the directory holds, for which there is no row.
     """
 
     place: str
     now: datetime
     jobs: tuple[ListedJob, ...]
     requests: int
+    left_out: int = 0
 
 
 @frozen(kw_only=True)
@@ -146,7 +148,8 @@ def list_jobs(
         deadline=deadline,
         most_requests=(limit or _ALL) + _BEYOND,
     )
-    asked = _asked(selectors, question.writers, reader=reader)
+    every = _asked(selectors, question.writers, reader=reader)
+    asked = every[: limit or None] if not selectors else every
     shares = _shares(limit, len(asked))
     progress("listing the runs of jobs")
     with_runs = [
@@ -161,7 +164,13 @@ def list_jobs(
     jobs = tuple(each.shown(reader) for each in with_runs)
     if not any(job.runs for job in jobs):
         raise _nothing(with_runs, url=reader.url)
-    return JobListing(place=reader.url, now=moment, jobs=jobs, requests=reader.requests)
+    return JobListing(
+        place=reader.url,
+        now=moment,
+        jobs=jobs,
+        requests=reader.requests,
+        left_out=len(every) - len(asked),
+    )
 
 
 def _place(question: JobsQuestion, store: str | Store | Sequence[str | Store]) -> str | Store:

@@ -8,10 +8,10 @@ module must not know how a writer is judged, or how that is put into words.
 
 from __future__ import annotations
 
+import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from attrs import evolve, frozen
 
@@ -103,15 +103,20 @@ def place_of_jobs(question: JobsQuestion, *, store: str) -> str | Store | None:
     if question.wanted is False:
         return None
     if isinstance(question.place, str) and "://" not in question.place:
-        inside = Path(question.place) / _LOGS
-        return str(inside) if inside.is_dir() else question.place
+        return _logs_in(question.place) or question.place
     if question.place is not None:
         return question.place
     if store.startswith("file://"):
-        beside = Path(unquote(store.removeprefix("file://"))) / _LOGS
-        if beside.is_dir():
-            return str(beside)
+        beside = _logs_in(os.fsdecode(unquote_to_bytes(store.removeprefix("file://"))))
+        if beside is not None:
+            return beside
     return DEFAULT_JOBS if question.wanted or store in _OFFICIAL else None
+
+
+def _logs_in(directory: str) -> str | None:
+    """Return where a directory has its jobs, if it has some."""
+    inside = os.path.join(directory, _LOGS)  # noqa: PTH118 # Path.is_dir raises where a directory is closed to us
+    return inside if os.path.isdir(inside) else None  # noqa: PTH112 # the same
 
 
 @frozen(kw_only=True)

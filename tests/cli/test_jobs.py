@@ -153,6 +153,12 @@ class TestJobs:
         jobs = self.listed(capsys, demo, "master", PERIODIC, "--limit", "10")
         assert [len(job["runs"]) for job in jobs] == [4, 3, 3]
 
+    def test_no_more_jobs_are_shown_than_rows(self, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Of a directory with more jobs the others are counted."""
+        _, out, _ = run(capsys, "jobs", "--store", demo, "--as-of", WHEN, "--limit", "2")
+        assert PERIODIC not in out
+        assert "1 other job: name it, or raise --limit" in out
+
     def test_any_job_by_name(self, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
         """A postsubmit that is named itself shows the runs for every branch."""
         (job,) = self.listed(capsys, demo, POSTSUBMIT, "--limit", "0")

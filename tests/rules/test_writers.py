@@ -722,7 +722,7 @@ def test_red_on_a_branch_names_its_merges() -> None:
             marker(80),
             HOURLY,
             (
-                f"a run of {JOB}, which writes {GREEN}, is on its way since 2024-05-06 17:00 UTC, "
+                f"a run of {JOB}, which writes {GREEN}, has been on its way since 2024-05-06 17:00 UTC, "
                 f"{link(hourly(1, RUNNING))}"
             ),
         ),
