@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve, frozen
 
+from kopsversion.cli.complete import channels, one_of
 from kopsversion.cli.console import DEGRADED, OutputError, command, program
 from kopsversion.cli.job_options import JOBS_HELP, jobs_options, jobs_question
 from kopsversion.cli.options import DURATION, PROGRESS, Parsed, build_options, store_options
 from kopsversion.errors import KopsVersionError, ResolutionError, StoreError, UsageError, quoted
+from kopsversion.model.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -79,7 +81,8 @@ def parse_output(text: str) -> Output:
     """
     name, equals, path = text.partition("=")
     if name not in FORMATS:
-        raise UsageError(f"{quoted(name)} is no format", hint=f"the formats are {', '.join(FORMATS)}")
+        hint = f"{did_you_mean(name, FORMATS)} the formats are {', '.join(FORMATS)}".strip()
+        raise UsageError(f"{quoted(name)} is no format", hint=hint)
     if equals and not path:
         raise UsageError(f"{quoted(text)} names no file", hint=f"write {name}=FILE, or {name} alone")
     return Output(name, Path(path) if equals else None)
@@ -169,13 +172,14 @@ As for "kopsversion resolve", see there. KOPSVERSION_CHECK_OUTPUT  --output of t
     ),
     short_help="Check the health of all channels and markers.",
 )
-@click.argument("selectors", metavar="[CHANNEL]...", nargs=-1)
+@click.argument("selectors", metavar="[CHANNEL]...", nargs=-1, shell_complete=channels)
 @click.option(
     "-o",
     "--output",
     "outputs",
     type=Parsed("format[=path]", parse_output),
     multiple=True,
+    shell_complete=one_of(FORMATS),
     metavar="FORMAT[=PATH]",
     # Not KOPSVERSION_OUTPUT: "env", say, means nothing here.
     envvar="KOPSVERSION_CHECK_OUTPUT",

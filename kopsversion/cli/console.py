@@ -41,6 +41,7 @@ __all__ = [
     "is_terminal",
     "program",
     "toolbox",
+    "version_text",
     "wants_colour",
 ]
 
@@ -332,7 +333,7 @@ class _Boundary(click.Command):
         # The prefix is set on every command: "kopsversion resolve" then reads the same variables as
         # "resolve-latest" (KOPSVERSION_STORE, not KOPSVERSION_RESOLVE_STORE).
         self.context_settings.setdefault("auto_envvar_prefix", "KOPSVERSION")
-        self.context_settings.setdefault("max_content_width", 110)
+        self.context_settings.setdefault("max_content_width", 80)
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command and exit; with ``standalone_mode=False`` return or raise what it does."""
@@ -365,13 +366,40 @@ class _Boundary(click.Command):
             # Before click sees it, whose exit status for this is 1: "no testable build".
             return BROKEN_PIPE
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in groups, and the commands of a toolbox after them."""
+        from kopsversion.cli.help_groups import grouped
+
+        for title, records in grouped(self.get_params(ctx), ctx):
+            with formatter.section(title):
+                formatter.write_dl(records)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+
+    def short_help_text(self, ctx: click.Context) -> str:
+        """Return the short help: how it is called, what it does, and each option in one sentence."""
+        from kopsversion.cli.help_groups import grouped
+
+        formatter = ctx.make_formatter()
+        self.format_usage(ctx, formatter)
+        self.format_help_text(ctx, formatter)
+        for title, records in grouped(self.get_params(ctx), ctx, is_short=True):
+            with formatter.section(title):
+                formatter.write_dl(records)
+        if isinstance(self, click.Group):
+            self.format_commands(ctx, formatter)
+        return f"{formatter.getvalue()}\nThe whole help: {ctx.command_path} --help\n"
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the sections, line by line as they are."""
+        """Write the sections, line by line; a line that is too long goes on below its second column."""
+        from kopsversion.cli.help_groups import folded
+
         super().format_epilog(ctx, formatter)
         for title, text in self.sections:
             with formatter.section(title):
                 for line in text.strip("\n").splitlines():
-                    formatter.write(f"{'':>{formatter.current_indent}}{line}".rstrip() + "\n")
+                    for part in folded(line, formatter.width - formatter.current_indent):
+                        formatter.write(f"{'':>{formatter.current_indent}}{part}".rstrip() + "\n")
 
 
 class Command(_Boundary):
@@ -457,7 +485,7 @@ def _set_verbosity(context: click.Context, _: click.Parameter, value: int) -> No
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 # click's call
     if wanted and not context.resilient_parsing:
-        context.ensure_object(Console).answer(_version_text())
+        context.ensure_object(Console).answer(version_text())
         context.exit()
 
 
@@ -475,7 +503,8 @@ def _installed(name: str) -> str:
         return "not installed"
 
 
-def _version_text() -> str:
+def version_text() -> str:
+    """Return the version of this program, and what it runs on, by line."""
     import platform
 
     return (
@@ -483,6 +512,13 @@ def _version_text() -> str:
         f"Python {platform.python_version()}, {platform.platform()}\n"
         f"google-cloud-storage {_installed('google-cloud-storage')}\n"
     )
+
+
+def _show_short_help(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 # click's call
+    if wanted and not context.resilient_parsing:
+        assert isinstance(context.command, _Boundary)  # noqa: S101 # no other has the option
+        context.ensure_object(Console).answer(context.command.short_help_text(context))
+        context.exit()
 
 
 # KOPSVERSION_VERSION and KOPSVERSION_HELP are not read: who sets such a variable means something else by it.
@@ -496,7 +532,17 @@ _ABOUT = (
         callback=_show_version,
         help="Show the version, and what it runs on, and exit.",
     ),
-    click.help_option("-h", "--help", allow_from_autoenv=False, help="Show this message and exit."),
+    click.option(
+        "-h",
+        "short_help",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        allow_from_autoenv=False,
+        callback=_show_short_help,
+        help="Show the short help and exit.",
+    ),
+    click.help_option("--help", allow_from_autoenv=False, help="Show the whole help and exit."),
 )
 _HOW_MUCH = (
     click.option(
@@ -557,9 +603,12 @@ def _tell_usage(error: click.ClickException, *, console: Console) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         _say(f"{error.format_message()}\n")
         return
-    console.tell(f"ERROR {error.format_message()}{_origin(error)}")
+    from kopsversion.cli.meant import meant_by, message_of
+
+    console.tell(f"ERROR {message_of(error)}{_origin(error)}")
     context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = getattr(error, "hint", "") or (f"see {context.command_path} --help" if context else "")
+    see = f"see {context.command_path} --help" if context else ""
+    hint = getattr(error, "hint", "") or f"{meant_by(error)} {see}".strip()
     if hint:
         console.tell(f"hint: {hint}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kopsversion.cli.complete import channels
 from kopsversion.cli.console import command
 from kopsversion.cli.options import (
     CHANNELS,
@@ -63,7 +64,7 @@ json   the same, "schema": 1; age in seconds
     ),
     short_help="List a channel's builds, newest first.",
 )
-@click.argument("selector", metavar="[CHANNEL|A..B]", required=False)
+@click.argument("selector", metavar="[CHANNEL|A..B]", required=False, shell_complete=channels)
 @click.argument("channel", metavar="[CHANNEL]", required=False)
 @click.option(
     "-o",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import click
 
+from kopsversion.cli.complete import one_of
 from kopsversion.errors import UsageError
 from kopsversion.model.reading import parse_duration, parse_positive_duration, parse_time
 
@@ -389,6 +390,7 @@ _BUILD_OPTIONS = (
     click.option(
         "--platform",
         type=PLATFORM,
+        shell_complete=one_of(("linux/amd64", "linux/arm64")),
         multiple=True,
         metavar="OS/ARCH",
         help="A build must have this platform. Repeatable. [default: linux/amd64 linux/arm64]",
@@ -427,6 +429,7 @@ _CHOICE_OPTIONS = (
     click.option(
         "--marker",
         type=MARKER_NAME,
+        shell_complete=one_of(("latest-ci-updown-green.txt", "latest-ci.txt")),
         multiple=True,
         metavar="NAME",
         help="A marker to trust, by file name, best first. Repeatable. "

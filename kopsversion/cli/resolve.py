@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kopsversion.cli.complete import channels
 from kopsversion.cli.console import DEGRADED, Console, command
 from kopsversion.cli.effects import effect_options
 from kopsversion.cli.job_options import jobs_options, jobs_question
@@ -114,7 +115,7 @@ no terminal.
     short_help="Print the latest testable build of a branch.",
     last_words=_words_for_shell,
 )
-@click.argument("selector", metavar="[CHANNEL]", default="master")
+@click.argument("selector", metavar="[CHANNEL]", default="master", shell_complete=channels)
 @click.option(
     "-o",
     "--output",

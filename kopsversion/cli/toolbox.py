@@ -6,6 +6,7 @@ add it at the end of this module.
 
 from __future__ import annotations
 
+from kopsversion.cli.about import completion, show_help, version
 from kopsversion.cli.bisect import bisect
 from kopsversion.cli.check import check
 from kopsversion.cli.console import toolbox
@@ -39,5 +40,7 @@ def tools() -> None:
     """
 
 
-for tool in (resolve, list_builds, check, jobs, bisect, find, sort_versions, promote, shell, demo):
+_ABOUT = (completion, version, show_help)
+
+for tool in (resolve, list_builds, check, jobs, bisect, find, sort_versions, promote, shell, demo, *_ABOUT):
     tools.add_command(tool)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from kopsversion.errors import UsageError, quoted
+from kopsversion.model.suggest import did_you_mean
 from kopsversion.model.values import RankedText
 
 
@@ -34,6 +35,22 @@ GREEN_MARKER = "latest-ci-updown-green.txt"
 _RELEASE_REF = re.compile(r"(?:release-)?((?:0|[1-9][0-9]{0,3})\.(?:0|[1-9][0-9]{0,3}))")
 
 
+_MINOR = re.compile(
+    r"(?:[a-z]+-?)?v?(?P<minor>[0-9]{1,4}\.[0-9]{1,4})(?:\.(?:x|\*|[0-9]{1,4}))?", re.IGNORECASE
+)
+
+
+def _meant(text: str) -> str:
+    """Ask whether a channel was meant that is written nearly so: ``mastr``, ``relase-1.29``, ``v1.29``, ``1.29.x``."""
+    minor = _MINOR.fullmatch(text.strip())
+    release = f"release-{minor['minor']}" if minor else ""
+    if minor and not text.strip()[:1].isalpha():
+        return f"did you mean {release}?"
+    if minor and text.strip()[:1] in "vV" and text.strip()[1:2].isdigit():
+        return f"did you mean {release}?"
+    return did_you_mean(text.strip(), [MASTER, "latest", *([release] if release else [])])
+
+
 @frozen
 class Channel:
     """A branch whose newest build is wanted (DESIGN section 4).
@@ -55,10 +72,8 @@ class Channel:
             return cls(MASTER)
         match = _RELEASE_REF.fullmatch(text)
         if match is None:
-            raise UsageError(
-                f"{quoted(text)} is not a channel",
-                hint="a channel is master (or latest), or a release branch such as release-1.30 (or 1.30)",
-            )
+            form = "a channel is master (or latest), or a release branch such as release-1.30 (or 1.30)"
+            raise UsageError(f"{quoted(text)} is not a channel", hint=f"{_meant(text)} {form}".strip())
         return cls(f"release-{match[1]}")
 
     @property

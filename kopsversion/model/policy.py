@@ -13,6 +13,7 @@ from typing import NoReturn
 from attrs import frozen
 
 from kopsversion.errors import UsageError, quoted
+from kopsversion.model.suggest import did_you_mean
 from kopsversion.model.version import BuildVersion
 
 
@@ -30,6 +31,8 @@ class OnStale(StrEnum):
     REFUSE = "refuse"
 
 
+_ARCHITECTURES = ("amd64", "arm64", "arm", "386", "loong64", "ppc64le", "riscv64", "s390x")
+"""Architectures as Go names them, of those that Kubernetes or its friends are built for."""
 _PLATFORM = re.compile(r"(?:linux|darwin|windows)/[a-z0-9]{1,20}")
 
 
@@ -39,10 +42,12 @@ def check_platform(text: str) -> str:
     Raises:
         UsageError: `text` is anything else.
     """
-    if _PLATFORM.fullmatch(text) is None:
+    system, _, architecture = text.partition("/")
+    if _PLATFORM.fullmatch(text) is None or architecture not in _ARCHITECTURES:
+        known = [f"{system}/{each}" for each in _ARCHITECTURES]
+        form = "a platform is linux, darwin or windows, a slash and an architecture, as in linux/arm64"
         raise UsageError(
-            f"{quoted(text)} is not a platform",
-            hint="a platform is linux, darwin or windows, a slash and an architecture, as in linux/arm64",
+            f"{quoted(text)} is not a platform", hint=f"{did_you_mean(text, known)} {form}".strip()
         )
     return text
 

@@ -402,6 +402,16 @@ def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Kop
     )
 
 
+def _reasons(refused: Sequence[Refusal]) -> list[str]:
+    """Say why builds were passed over; what is the same of all of several is said once."""
+    why = {refusal.reasons[0] for refusal in refused}
+    if len(why) == 1 and len(refused) > 1:
+        return [
+            f"each of the {count(len(refused), 'build')}, the newest being {refused[0].version}: {why.pop()}"
+        ]
+    return [f"{refusal.version}: {refusal.reasons[0]}" for refusal in refused]
+
+
 def no_testable_build(
     inquiry: Inquiry, *, testable: Sequence[Candidate] = (), refused: Sequence[Refusal] = ()
 ) -> NoTestableBuildError:
@@ -413,7 +423,7 @@ def no_testable_build(
         refused: the builds that were passed over, newest first.
     """
     channel, store = inquiry.channel, inquiry.snapshot.store
-    reasons = [f"{refusal.version}: {refusal.reasons[0]}" for refusal in refused]
+    reasons = _reasons(refused)
     if testable:
         only = count(len(testable), "testable build")
         message = f"{channel} has only {only}, and number {inquiry.policy.nth} was wanted"

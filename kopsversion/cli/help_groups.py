@@ -1,0 +1,85 @@
+"""Which options stand together in a help, and under which title.
+
+Text and nothing else. It must not know what any option does.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import click
+
+__all__ = ["GROUPS", "folded", "grouped"]
+
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "Choosing": (
+        *("strategy", "marker", "nth", "on_stale", "max_lag", "max_build_age", "build_sla", "said_max_lag"),
+        *("said_max_build_age", "said_build_sla", "platform", "settle", "exclude", "unpaired", "limit"),
+        *("ignore_older", "config"),
+    ),
+    "Clone": ("repo", "ref", "git_cache"),
+    "Files": (
+        *("pin", "lock", "from_lock", "fetch", "arch", "artifacts", "state", "journal", "env_file"),
+        *("work", "keep", "directory"),
+    ),
+    "Stores and time": ("store", "next_store_on", "as_of", "timeout", "allow_cached"),
+    "Jobs": ("jobs", "jobs_store", "results", "writer"),
+    "Output": ("output", "outputs", "explain", "strict", "verbose", "quiet", "version", "short_help", "help"),
+}
+"""By title: the names of its options. What is in none of them stands first, as Options."""
+
+_TITLES = {name: title for title, names in GROUPS.items() for name in names}
+_FIRST_SENTENCE = re.compile(r".*?[.:](?= |$)")
+
+
+def grouped(
+    params: Iterable[click.Parameter], context: click.Context, *, is_short: bool = False
+) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
+    """Yield each group that has options: its title, and what its options are called and do.
+
+    Parameters:
+        params: the parameters of a command.
+        context: the command's context.
+        is_short: whether one sentence of each option is enough.
+    """
+    found: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Options", *GROUPS)}
+    for param in params:
+        record = param.get_help_record(context) if param.param_type_name == "option" else None
+        if record is not None:
+            names, text = record
+            said = _FIRST_SENTENCE.match(text)
+            found[_TITLES.get(param.name or "", "Options")].append(
+                (names, said[0] if is_short and said else text)
+            )
+    return ((title, records) for title, records in found.items() if records)
+
+
+_COLUMNS = re.compile(r"(\S(?:.{0,40}?\S)?\s{2,})\S")
+
+
+def folded(line: str, width: int) -> Sequence[str]:
+    """Break a line of a help text between words; what goes on stands below the line's second column, if it has two.
+
+    A command that begins with spaces is to be copied, so it stays whole.
+
+    Parameters:
+        line: the line.
+        width: characters that there is room for.
+    """
+    if len(line) <= width or line.startswith(" "):
+        return [line]
+    columns = _COLUMNS.match(line)
+    indent = len(columns[1]) if columns and len(columns[1]) < width // 2 else 0
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
