@@ -20,16 +20,21 @@ __all__ = ["completion", "show_help", "version"]
 _PROGRAMS = {"kopsversion": "_KOPSVERSION_COMPLETE", "resolve-latest": "_RESOLVE_LATEST_COMPLETE"}
 
 
+def _toolbox() -> tuple[click.Context, click.Group]:
+    """Return the toolbox that the running command is in."""
+    outer = click.get_current_context().parent
+    assert outer is not None  # noqa: S101 # these are commands of the toolbox
+    assert isinstance(outer.command, click.Group)  # noqa: S101 # the same
+    return outer, outer.command
+
+
 @command("help", short_help="Show the help of a command.")
 @click.argument("name", metavar="[COMMAND]", required=False)
 def show_help(console: Console, *, name: str | None) -> None:
     """Show the whole help of COMMAND; without it that of kopsversion."""
     from kopsversion.model.suggest import did_you_mean
 
-    outer = click.get_current_context().parent
-    assert outer is not None  # noqa: S101 # it is a command of the toolbox
-    group = outer.command
-    assert isinstance(group, click.Group)  # noqa: S101 # the same
+    outer, group = _toolbox()
     if name is None:
         console.answer(f"{group.get_help(outer)}\n")
         return
@@ -67,8 +72,8 @@ def completion(console: Console, *, shell: str) -> None:
     from click.shell_completion import get_completion_class
 
     from kopsversion.cli.resolve import resolve
-    from kopsversion.cli.toolbox import tools
 
+    _, tools = _toolbox()
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 # click has these three
     for (name, variable), program in zip(_PROGRAMS.items(), (tools, resolve), strict=True):

@@ -402,10 +402,14 @@ def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Kop
     )
 
 
+_NAMED_EACH = 3
+"""Of more builds that were all refused for the same reason only the newest is named."""
+
+
 def _reasons(refused: Sequence[Refusal]) -> list[str]:
     """Say why builds were passed over; what is the same of all of several is said once."""
     why = {refusal.reasons[0] for refusal in refused}
-    if len(why) == 1 and len(refused) > 1:
+    if len(why) == 1 and len(refused) > _NAMED_EACH:
         return [
             f"each of the {count(len(refused), 'build')}, the newest being {refused[0].version}: {why.pop()}"
         ]

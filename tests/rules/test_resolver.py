@@ -436,6 +436,16 @@ class TestNoAnswer:
         assert caught.value.reasons == ("7 names that are no version were skipped",)
         assert "no builds at all" in caught.value.hint
 
+    def test_a_reason_that_all_builds_share_is_said_once(self) -> None:
+        """Of many builds that lack the same the newest stands for all."""
+        builds = [
+            build(alpha(n), uploaded=NOW - 9 * DAY, without=("linux/arm64/nodeup",)) for n in range(1, 9)
+        ]
+        with pytest.raises(NoTestableBuildError) as caught:
+            resolve(snapshot(*builds), ON_MASTER, NEWEST, NOW)
+        (reason,) = caught.value.reasons
+        assert reason.startswith(f"each of the 8 builds, the newest being {alpha(8)}: ")
+
     def test_builds_none_of_which_is_testable_are_each_named_with_a_reason(self) -> None:
         """FAILURES row 20."""
         held = snapshot(on_master(1, without=LACKS_NODEUP), on_master(2, without=LACKS_NODEUP))
