@@ -438,11 +438,9 @@ class TestNoAnswer:
 
     def test_a_reason_that_all_builds_share_is_said_once(self) -> None:
         """Of many builds that lack the same the newest stands for all."""
-        builds = [
-            build(alpha(n), uploaded=NOW - 9 * DAY, without=("linux/arm64/nodeup",)) for n in range(1, 9)
-        ]
+        held = snapshot(*(on_master(n, without=LACKS_NODEUP) for n in range(1, 9)))
         with pytest.raises(NoTestableBuildError) as caught:
-            resolve(snapshot(*builds), ON_MASTER, NEWEST, NOW)
+            resolve(held, MASTER, DEFAULT, NOW)
         (reason,) = caught.value.reasons
         assert reason.startswith(f"each of the 8 builds, the newest being {alpha(8)}: ")
 
