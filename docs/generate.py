@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import attrs
 import click
 
 import kopsversion
@@ -233,10 +234,19 @@ def _api() -> Iterator[str]:
         "are `timedelta`s, and errors are described under [exit codes](exit-codes.md#errors). The package is typed.",
         "",
     )
-    public = {name: getattr(kopsversion, name) for name in kopsversion.__all__}
+    names = [name for name in kopsversion.__all__ if name != "__version__"]
+    public = {name: getattr(kopsversion, name) for name in names}
     functions = {name: value for name, value in public.items() if not inspect.isclass(value)}
     classes = {name: value for name, value in public.items() if inspect.isclass(value)}
     faults = {name for name, value in classes.items() if issubclass(value, errors.KopsVersionError)}
+    yield from (
+        "What is public, and how it may change, is in [stability](stability.md). A store of your own is held to the",
+        "contract by [`kopsversion.testing`](testing.md).",
+        "",
+        "Wherever a `Path` is meant, its text will do. `timeout` and the like are a `timedelta` or a number of",
+        "seconds. An argument of another type than is meant is a `UsageError` that names it.",
+        "",
+    )
     yield from ("## Functions", "")
     for name, function in functions.items():
         yield from (f"### {name}", "", "```text", *_signature(name, function), "```", "")
@@ -245,12 +255,30 @@ def _api() -> Iterator[str]:
     for name, kind in classes.items():
         if name not in faults:
             yield from (f"### {name}", "")
+            yield from _fields(name, kind)
             yield from _documentation(kind)
             yield from _members(kind)
+    yield from (
+        "### __version__",
+        "",
+        "The version of the package, as text; `0+unknown` where it is not installed.",
+        "",
+        "```pycon",
+        ">>> kopsversion.__version__",
+        "'0.1.0'",
+        "```",
+        "",
+    )
     yield from ("## Errors", "", ", ".join(f"`{name}`" for name in sorted(faults)) + ".")
 
 
-def _signature(name: str, function: Callable[..., object]) -> Iterator[str]:
+def _fields(name: str, kind: type) -> Iterator[str]:
+    """Write how a value is made, with the type and the default of each attribute."""
+    if hasattr(kind, "__attrs_attrs__"):
+        yield from ("```text", *_signature(name, kind, returns=""), "```", "")
+
+
+def _signature(name: str, function: Callable[..., object], *, returns: str | None = None) -> Iterator[str]:
     """Write a signature with a line for each parameter."""
     signature = inspect.signature(function)
     yield f"{name}("
@@ -260,11 +288,19 @@ def _signature(name: str, function: Callable[..., object]) -> Iterator[str]:
             yield "    *,"
             starred = True
         default = parameter.default
-        # What a default holds is described with its own class.
-        shown = f"{type(default).__name__}()" if hasattr(default, "__attrs_attrs__") else repr(default)
+        shown = _default(default)
         value = "" if default is parameter.empty else f" = {shown}"
         yield f"    {parameter.name}: {parameter.annotation}{value},"
-    yield f") -> {signature.return_annotation}"
+    yield ")" if returns == "" else f") -> {signature.return_annotation}"
+
+
+def _default(default: object) -> str:
+    """Write a default: what a value holds is described with its own class, and functions and factories have no text."""
+    if hasattr(default, "__attrs_attrs__"):
+        return f"{type(default).__name__}()"
+    if callable(default) or default is attrs.NOTHING:
+        return "..."
+    return str(default) if isinstance(default, Enum) else repr(default)
 
 
 _SECTION = re.compile(r"(Parameters|Returns|Raises|Attributes):")

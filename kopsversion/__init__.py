@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from kopsversion.errors import (
         AccessDeniedError,
+        BisectionError,
+        GitWitnessError,
         IntegrityError,
         InvalidVersionError,
         KopsVersionError,
@@ -41,14 +43,119 @@ if TYPE_CHECKING:
         Source,
         Verdict,
     )
-    from kopsversion.model.bucket import Build, Snapshot
-    from kopsversion.model.channel import Attribution, Certainty, Channel, Witness
-    from kopsversion.model.policy import OnStale, Policy, Strategy
-    from kopsversion.model.version import BuildVersion, Describe
-    from kopsversion.rules.ranking import rank
-    from kopsversion.rules.resolver import resolve
-    from kopsversion.workflows.latest import resolve_latest
-    from kopsversion.workflows.listing import ChannelListing, ListedBuild, list_channel
+    from kopsversion.model.bucket import (
+        Artifact,
+        Build,
+        Foreign,
+        Later,
+        Malformed,
+        Marker,
+        Missing,
+        Named,
+        Snapshot,
+        Unreachable,
+    )
+    from kopsversion.model.channel import (
+        Attribution,
+        Certainty,
+        Channel,
+        Witness,
+    )
+    from kopsversion.model.codec import (
+        from_json,
+        to_json,
+    )
+    from kopsversion.model.policy import (
+        OnStale,
+        Policy,
+        Strategy,
+    )
+    from kopsversion.model.version import (
+        BuildVersion,
+        Describe,
+    )
+    from kopsversion.publish.fetch import (
+        Fetched,
+        fetch_kops,
+    )
+    from kopsversion.publish.lock import (
+        Lock,
+        make_lock,
+        read_lock,
+        write_lock,
+    )
+    from kopsversion.publish.pin import (
+        write_pin,
+    )
+    from kopsversion.rules.bisection import (
+        Plan,
+        PlannedBuild,
+    )
+    from kopsversion.rules.health import (
+        HealthReport,
+    )
+    from kopsversion.rules.ranking import (
+        rank,
+    )
+    from kopsversion.rules.resolver import (
+        SnapshotIncompleteError,
+        resolve,
+    )
+    from kopsversion.rules.stepper import (
+        Bisection,
+        Failed,
+        Found,
+        Misfit,
+        Outcome,
+        Purpose,
+        Try,
+    )
+    from kopsversion.stores.base import (
+        Content,
+        Listing,
+        Store,
+        StoredObject,
+    )
+    from kopsversion.workflows.between import (
+        list_between,
+    )
+    from kopsversion.workflows.bisect import (
+        BisectReport,
+        BuildUnderTest,
+        BuiltMerge,
+        NotTested,
+        RangeEnd,
+        Trial,
+        TrialResult,
+        bisect,
+        plan_bisection,
+    )
+    from kopsversion.workflows.bisection_state import (
+        TrialFinding,
+    )
+    from kopsversion.workflows.find import (
+        FoundBuild,
+        find_build,
+    )
+    from kopsversion.workflows.latest import (
+        resolve_latest,
+    )
+    from kopsversion.workflows.listing import (
+        ChannelListing,
+        ListedBuild,
+        list_channel,
+    )
+    from kopsversion.workflows.many import (
+        resolve_many,
+    )
+    from kopsversion.workflows.opening import (
+        open_store,
+    )
+    from kopsversion.workflows.survey import (
+        check_health,
+    )
+
+    __version__: str
 
 _HOMES = (
     "errors",
@@ -57,10 +164,25 @@ _HOMES = (
     "model.policy",
     "model.bucket",
     "model.answer",
+    "model.codec",
     "rules.ranking",
     "rules.resolver",
+    "rules.stepper",
+    "rules.bisection",
+    "rules.health",
+    "stores.base",
+    "workflows.opening",
     "workflows.latest",
+    "workflows.many",
     "workflows.listing",
+    "workflows.between",
+    "workflows.survey",
+    "workflows.find",
+    "workflows.bisection_state",
+    "workflows.bisect",
+    "publish.fetch",
+    "publish.pin",
+    "publish.lock",
 )
 """The modules above, each after those that it loads itself, so that looking for a name in this order loads hardly
 more than the name's own module would. The names stand twice all the same, because type checkers and linters read
@@ -68,44 +190,95 @@ literals alone: as imports, and in `__all__`."""
 
 __all__ = [
     "AccessDeniedError",
+    "Artifact",
     "Attribution",
+    "BisectReport",
+    "Bisection",
+    "BisectionError",
     "Build",
+    "BuildUnderTest",
     "BuildVersion",
+    "BuiltMerge",
     "Certainty",
     "Channel",
     "ChannelListing",
     "Condition",
+    "Content",
     "Describe",
+    "Failed",
+    "Fetched",
+    "Foreign",
+    "Found",
+    "FoundBuild",
+    "GitWitnessError",
+    "HealthReport",
     "IntegrityError",
     "InvalidVersionError",
     "KopsVersionError",
+    "Later",
     "ListedBuild",
+    "Listing",
+    "Lock",
+    "Malformed",
     "MalformedResponseError",
+    "Marker",
     "MarkerRefusedError",
     "MarkerReport",
+    "Misfit",
+    "Missing",
+    "Named",
     "NoTestableBuildError",
+    "NotTested",
     "ObjectNotFoundError",
     "OnStale",
+    "Outcome",
+    "Plan",
+    "PlannedBuild",
     "Policy",
     "PreconditionFailedError",
     "PromotionRefusedError",
+    "Purpose",
+    "RangeEnd",
     "Refusal",
     "Resolution",
     "ResolutionError",
     "Rung",
     "Severity",
     "Snapshot",
+    "SnapshotIncompleteError",
     "Source",
+    "Store",
     "StoreError",
     "StoreUnavailableError",
+    "StoredObject",
     "Strategy",
+    "Trial",
+    "TrialFinding",
+    "TrialResult",
+    "Try",
+    "Unreachable",
     "UsageError",
     "Verdict",
     "Witness",
+    "__version__",
+    "bisect",
+    "check_health",
+    "fetch_kops",
+    "find_build",
+    "from_json",
+    "list_between",
     "list_channel",
+    "make_lock",
+    "open_store",
+    "plan_bisection",
     "rank",
+    "read_lock",
     "resolve",
     "resolve_latest",
+    "resolve_many",
+    "to_json",
+    "write_lock",
+    "write_pin",
 ]
 
 
@@ -113,10 +286,22 @@ def __getattr__(name: str) -> object:
     """Load a public name when it is first used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "__version__":
+        return _version()
     homes = (import_module(f"{__name__}.{home}") for home in _HOMES)
     value: object = next(getattr(home, name) for home in homes if hasattr(home, name))
     globals()[name] = value
     return value
+
+
+def _version() -> str:
+    """Return the version of this package; what is not installed, such as a single file, has none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("kopsversion")
+    except PackageNotFoundError:
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from itertools import product
 from pathlib import Path
@@ -111,3 +112,28 @@ def test_an_entry_is_a_sentence_and_an_advice(code: str) -> None:
     assert entry.meaning.endswith(".")
     assert entry.advice.endswith(".")
     assert list(entry.severities) == sorted(set(entry.severities), key=lambda severity: severity.rank)
+
+
+API = (REFERENCE / "api.md").read_text()
+
+
+def test_the_reference_has_every_public_name_and_no_other() -> None:
+    """What can be imported is described, and what is described can be imported."""
+    described = set(re.findall(r"^### (\w+)$", API, re.MULTILINE))
+    faults = {name for name in kopsversion.__all__ if name.endswith("Error")}
+    assert described | faults == set(kopsversion.__all__)
+    assert described.isdisjoint(faults)
+    assert all(f"`{name}`" in API for name in faults)
+
+
+def test_every_public_function_has_an_example_and_says_what_it_takes() -> None:
+    """Each parameter is described, or is said to be another function's; each function is shown at work."""
+    for name in kopsversion.__all__:
+        function = getattr(kopsversion, name)
+        if not inspect.isfunction(function):
+            continue
+        text = inspect.getdoc(function) or ""
+        assert ">>> " in text, name
+        for parameter in inspect.signature(function).parameters:
+            is_shared = "other parameters" in text or "parameters and errors are those of" in text
+            assert is_shared or f"{parameter}: " in text, f"{name}({parameter})"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from kopsversion.model.policy import Policy
     from kopsversion.rules.stepper import Outcome
     from kopsversion.workflows.bisect import BisectReport, BuildUnderTest, Event
-    from kopsversion.workflows.bisection_state import Finding
+    from kopsversion.workflows.bisection_state import TrialFinding
 
 __all__ = ["bisect"]
 
@@ -109,7 +109,7 @@ class _Manner:
             "interactive": self.interactive,
         }
 
-    def test(self) -> Callable[[BuildUnderTest], Finding | Outcome]:
+    def test(self) -> Callable[[BuildUnderTest], TrialFinding | Outcome]:
         """Make what tests a build."""
         if self.interactive:
             return _ask_person

@@ -24,6 +24,7 @@ from cattrs.gen import make_dict_structure_fn
 from kopsversion.errors import KopsVersionError, UsageError, quoted
 from kopsversion.model.answer import Condition, Datum, Resolution
 from kopsversion.model.bucket import Foreign, Later, Malformed, MarkerReading, Missing, Named, Unreachable
+from kopsversion.model.checking import checked
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:
@@ -48,13 +49,25 @@ _HINT = "the file must be one that this kopsversion wrote with -o json or --lock
 
 
 def to_json(resolution: Resolution) -> str:
-    """Write a resolution as JSON of schema 1; the same resolution gives the same text."""
+    """Write a resolution as JSON of schema 1; the same resolution gives the same text.
+
+    >>> Path("answer.json").write_text(to_json(resolve_latest("master")))  # doctest: +SKIP
+
+    Parameters:
+        resolution: the answer.
+
+    Raises:
+        UsageError: it is no `Resolution`.
+    """
+    checked("resolution", resolution, Resolution, wanted="a Resolution")
     fields = _converter().unstructure(resolution)
     return dump({"schema": SCHEMA, "degraded": resolution.is_degraded, **fields})
 
 
 def from_json(text: str) -> Resolution:
     """Read what `to_json` wrote.
+
+    >>> from_json(Path("answer.json").read_text()).base_url  # doctest: +SKIP
 
     Parameters:
         text: untrusted text of any content.
@@ -63,7 +76,7 @@ def from_json(text: str) -> Resolution:
         KopsVersionError: it is not JSON, of another schema, or some value is missing or wrong; the message
             names the first place.
     """
-    fields = _load(text)
+    fields = _load(checked("text", text, str, wanted="the JSON of a resolution, as text"))
     schema = fields.get("schema")
     if schema != SCHEMA or isinstance(schema, bool):
         raise UsageError(

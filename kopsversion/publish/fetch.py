@@ -6,8 +6,10 @@ wanted and when it is right. It must not know how the build was chosen, or how a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from hashlib import sha256
+from platform import machine
 from typing import IO, TYPE_CHECKING
 
 from attrs import frozen
@@ -24,12 +26,14 @@ from kopsversion.errors import (
 )
 from kopsversion.files import EXECUTABLE, replacing
 from kopsversion.model.layout import CHECKSUM_LIMIT, read_checksum
+from kopsversion.model.policy import check_platform
+from kopsversion.model.version import BuildVersion
 from kopsversion.rules.testable import required_paths
+from kopsversion.workflows.arguments import path_of, selector_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
 
 ARCHITECTURES = ("amd64", "arm64")
@@ -90,17 +94,24 @@ def read_platform(system: str, machine: str, *, architecture: str | None = None)
 
 
 def fetch_kops(
-    store: Store, version: BuildVersion, *, platform: str, path: Path, progress: Progress | None = None
+    store: Store,
+    version: BuildVersion | str,
+    *,
+    path: Path,
+    platform: str | None = None,
+    progress: Progress | None = None,
 ) -> Fetched:
     """Download a build's kops, check it, and put it in the place of `path`, executable.
 
     A connection that breaks is taken up again at the byte that was reached, if the object is still the same;
     if not, the download begins anew.
 
+    >>> fetch_kops(open_store(answer.store), answer.version, path=Path("kops"))  # doctest: +SKIP
+
     Parameters:
         store: where the build is.
-        version: the build.
-        platform: operating system and architecture, as in ``linux/amd64``.
+        version: the build, as `BuildVersion` or text.
+        platform: operating system and architecture, as in ``linux/amd64``; default: what this runs on.
         path: where kops goes; what is there is untouched until the new file is right.
         progress: is told how far it has come.
 
@@ -112,14 +123,17 @@ def fetch_kops(
 
     Source: DESIGN section 9; FAILURES row 24.
     """
-    name = f"{version}/{required_paths([platform])[0]}"
+    path = path_of("path", path)
+    named = BuildVersion.parse(selector_text("version", version))
+    wanted = read_platform(sys.platform, machine()) if platform is None else check_platform(platform)
+    name = f"{named}/{required_paths([wanted])[0]}"
     try:
         with replacing(path, mode=EXECUTABLE) as file:
             promise = _Download(store, name, file=file, progress=progress).run()
     except ObjectNotFoundError as error:
         raise NoTestableBuildError(
-            f"{version} has no kops for {platform}: {error}",
-            channel=str(version),
+            f"{named} has no kops for {wanted}: {error}",
+            channel=str(named),
             hint="ask for a platform that it must have with --platform, or name another one with --arch",
         ) from error
     return Fetched(path, size=promise.size, sha256=promise.sha256)

@@ -19,20 +19,21 @@ from attrs import evolve, frozen
 
 from kopsversion.errors import IntegrityError, NoTestableBuildError, UsageError, quoted
 from kopsversion.files import write_whole
+from kopsversion.model.answer import Resolution
 from kopsversion.model.codec import from_json, to_json
 from kopsversion.publish.fetch import read_promise
 from kopsversion.rules.testable import required_paths
-from kopsversion.stores.deadline import all_side_by_side
+from kopsversion.stores.deadline import Deadline, all_side_by_side
+from kopsversion.workflows.arguments import checked, path_of
+from kopsversion.workflows.question import DEFAULT_TIMEOUT
 from kopsversion.workflows.rounds import gather
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
-    from kopsversion.model.answer import Resolution
     from kopsversion.stores.base import Store
-    from kopsversion.stores.deadline import Deadline
 
 LOCK_LIMIT = 8 << 20
 """Bytes of the largest lock that is read; one that tells of a thousand refused builds has half a MiB."""
@@ -55,18 +56,30 @@ class Lock:
     binaries: Mapping[str, str]
 
 
-def make_lock(store: Store, resolution: Resolution, *, deadline: Deadline) -> Lock:
+def make_lock(
+    store: Store,
+    resolution: Resolution,
+    *,
+    timeout: float | timedelta = DEFAULT_TIMEOUT,
+    deadline: Deadline | None = None,
+) -> Lock:
     """Read the checksums of the answer's binaries.
+
+    >>> lock = make_lock(open_store(resolution.store), resolution)  # doctest: +SKIP
+    >>> write_lock(Path("lock.json"), lock)  # doctest: +SKIP
 
     Parameters:
         store: the one that the answer is from.
         resolution: the answer.
-        deadline: nothing waits longer.
+        timeout: how long that may take, as a duration or in seconds.
+        deadline: nothing waits longer; instead of `timeout`, where several things share one.
 
     Raises:
         IntegrityError: a checksum does not exist, or is none.
         StoreError: one could not be read.
     """
+    checked("resolution", resolution, Resolution, wanted="a Resolution")
+    deadline = deadline or Deadline(timeout)
     paths = required_paths(resolution.policy.platforms)
     calls = [partial(read_promise, store, f"{resolution.version}/{path}") for path in paths]
     checksums = all_side_by_side(calls, deadline=deadline, url=store.url)
@@ -108,18 +121,31 @@ def lock_from_json(text: str) -> Lock:
 def write_lock(path: Path, lock: Lock) -> None:
     """Write a lock into a file, whole or not at all.
 
+    >>> write_lock(Path("lock.json"), lock)  # doctest: +SKIP
+
+    Parameters:
+        path: the file.
+        lock: what it is to hold.
+
     Raises:
         UsageError: it cannot be written there.
     """
-    write_whole(path, lock_to_json(lock).encode())
+    checked("lock", lock, Lock, wanted="a Lock")
+    write_whole(path_of("path", path), lock_to_json(lock).encode())
 
 
 def read_lock(path: Path) -> Lock:
     """Read a lock from a file.
 
+    >>> read_lock(Path("lock.json")).resolution.base_url  # doctest: +SKIP
+
+    Parameters:
+        path: the file.
+
     Raises:
         UsageError: the file cannot be read, or is no lock; the message names the first wrong key.
     """
+    path = path_of("path", path)
     try:
         with path.open("rb") as file:
             data = file.read(LOCK_LIMIT + 1)

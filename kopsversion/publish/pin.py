@@ -10,12 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopsversion.files import write_whole
+from kopsversion.model.answer import Resolution
 from kopsversion.model.layout import marker_body
+from kopsversion.workflows.arguments import checked, path_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from kopsversion.model.answer import Resolution
 
 
 def write_pin(path: Path, resolution: Resolution) -> None:
@@ -23,12 +23,19 @@ def write_pin(path: Path, resolution: Resolution) -> None:
 
     The body is the base URL and never the version alone: kubetest2 looks for a version beside the marker.
 
+    >>> write_pin(Path("marker.txt"), resolve_latest("master"))  # doctest: +SKIP
+
+    Parameters:
+        path: the file; what is there is replaced in one step.
+        resolution: the answer.
+
     Raises:
         UsageError: it cannot be written there.
 
     Source: DESIGN section 2; kubernetes/kops ``tests/e2e/pkg/kops/download.go``.
     """
-    write_whole(path, marker_body(resolution.version, base_url=resolution.base_url))
+    checked("resolution", resolution, Resolution, wanted="a Resolution")
+    write_whole(path_of("path", path), marker_body(resolution.version, base_url=resolution.base_url))
 
 
 def pin_url(path: Path) -> str:

@@ -17,7 +17,7 @@ from attrs import frozen
 from kopsversion.errors import BisectionError, IntegrityError, NoTestableBuildError
 from kopsversion.publish.fetch import fetch_kops
 from kopsversion.rules.stepper import Outcome
-from kopsversion.workflows.bisection_state import Finding
+from kopsversion.workflows.bisection_state import TrialFinding
 
 if TYPE_CHECKING:
     from kopsversion.workflows.bisect import BuildUnderTest
@@ -48,7 +48,7 @@ class CommandTest:
     repeat: int = 1
     platform: str | None = None
 
-    def __call__(self, build: BuildUnderTest) -> Finding:
+    def __call__(self, build: BuildUnderTest) -> TrialFinding:
         """Test one build.
 
         Raises:
@@ -64,22 +64,22 @@ class CommandTest:
                 try:
                     fetch_kops(build.store, build.version, platform=self.platform, path=kops)
                 except (IntegrityError, NoTestableBuildError) as error:
-                    return Finding(outcome=Outcome.UNTESTABLE, reason=str(error))
+                    return TrialFinding(outcome=Outcome.UNTESTABLE, reason=str(error))
                 variables["KOPS"] = str(kops)
             return self._run(build, variables)
 
-    def _run(self, build: BuildUnderTest, variables: dict[str, str]) -> Finding:
+    def _run(self, build: BuildUnderTest, variables: dict[str, str]) -> TrialFinding:
         statuses: list[int] = []
         while len(statuses) < self.repeat:
             status = self.command.run(url=build.base_url, variables=variables)
             statuses.append(status)
             if status == 0:
-                return Finding(outcome=Outcome.GOOD, statuses=tuple(statuses))
+                return TrialFinding(outcome=Outcome.GOOD, statuses=tuple(statuses))
             if status == SKIP:
-                return Finding(outcome=Outcome.SKIP, statuses=tuple(statuses))
+                return TrialFinding(outcome=Outcome.SKIP, statuses=tuple(statuses))
             if not 0 < status <= _WORST:
                 raise _stopped(status, build, command=self.command.words[0])
-        return Finding(outcome=Outcome.BAD, statuses=tuple(statuses))
+        return TrialFinding(outcome=Outcome.BAD, statuses=tuple(statuses))
 
 
 def _stopped(status: int, build: BuildUnderTest, *, command: str) -> BisectionError:

@@ -34,6 +34,9 @@ def rank(builds: Iterable[Build]) -> list[Build]:
     Returns:
         The same builds, oldest first.
 
+    >>> rank([newer, older])  # doctest: +SKIP
+    [older, newer]
+
     Source: DESIGN section 3.
     """
     counted: list[Build] = []

@@ -8,6 +8,7 @@ must not know how.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -22,8 +23,10 @@ from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import USABLE, MarkerReport, Refusal, RefusalKind, Resolution, Source, Verdict
 from kopsversion.model.bucket import Build, Marker, Snapshot
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, Witness, minor_key
+from kopsversion.model.checking import checked, wrong_argument
 from kopsversion.model.needs import Undecided
 from kopsversion.model.policy import OnStale, Policy, Strategy
+from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import count
 from kopsversion.rules.attribution import by_version, is_disowned
 from kopsversion.rules.conditions import Choice, Evidence, clone_disagrees, gather_conditions, worst_first
@@ -32,10 +35,8 @@ from kopsversion.rules.verdicts import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from kopsversion.model.needs import Need
-    from kopsversion.model.version import BuildVersion
 
 
 _UNREACHABLE_HINT = (
@@ -73,7 +74,15 @@ def resolve(snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy,
         MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
         StoreUnavailableError: what the store failed to tell leaves no answer.
         SnapshotIncompleteError: the snapshot is partial; see `decide`.
+        UsageError: an argument is of another type.
+
+    >>> resolve(Snapshot.complete("mem://bucket/"), Channel("master"), Policy(), datetime.now(UTC))  # doctest: +SKIP
     """
+    checked("snapshot", snapshot, Snapshot, wanted="a Snapshot")
+    if not isinstance(channel, Channel | BuildVersion):
+        raise wrong_argument("channel", channel, wanted="a Channel or a BuildVersion")
+    checked("policy", policy, Policy, wanted="a Policy")
+    checked("now", now, datetime, wanted="a datetime with tzinfo=UTC")
     decision = decide(snapshot, channel, policy, now)
     if isinstance(decision, Undecided):
         raise SnapshotIncompleteError(decision.needs)

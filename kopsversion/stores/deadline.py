@@ -13,9 +13,10 @@ import math
 import threading
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from kopsversion.errors import StoreError, StoreUnavailableError, quoted
+from kopsversion.errors import StoreError, StoreUnavailableError, UsageError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,11 +38,20 @@ class Deadline:
     that the first that hangs leaves the others time.
 
     Parameters:
-        seconds: from now on; at or below zero it has passed already.
+        timeout: from now on, as a duration or in seconds; at or below zero it has passed already.
         clock: seconds on a clock that never goes back.
+
+    Raises:
+        UsageError: `timeout` is neither a duration nor a number of seconds.
     """
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, timeout: float | timedelta, clock: Callable[[], float] = time.monotonic) -> None:
+        seconds: object = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or math.isnan(seconds):
+            raise UsageError(
+                f"timeout is {quoted(repr(timeout))}, of type {type(timeout).__name__}",
+                hint="give a timedelta, or seconds",
+            )
         self.seconds = seconds
         self._clock = clock
         self._end = clock() + seconds

@@ -11,6 +11,7 @@ from kopsversion.errors import UsageError
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.model.wording import count
+from kopsversion.workflows.arguments import count_of
 from kopsversion.workflows.listing import ChannelListing, ListedBuild
 from kopsversion.workflows.question import DEFAULT_TIMEOUT
 from kopsversion.workflows.ranges import RangeQuestion, ask_range
@@ -18,13 +19,13 @@ from kopsversion.workflows.rounds import say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from kopsversion.model.channel import Channel
     from kopsversion.model.version import BuildVersion
-    from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
+    from kopsversion.workflows.stores import StoreLike
 
 __all__ = ["list_between", "read_range"]
 
@@ -52,18 +53,20 @@ def list_between(
     last: str | BuildVersion | datetime,
     channel: str | Channel | None = None,
     *,
-    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    store: StoreLike | Sequence[StoreLike] = DEFAULT_STORE,
     policy: Policy = Policy(),  # noqa: B008 # frozen
     now: datetime | None = None,
     as_of: datetime | None = None,
     repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float | timedelta = DEFAULT_TIMEOUT,
     limit: int | None = None,
     progress: Callable[[str], None] = say_nothing,
 ) -> ChannelListing:
     """List the builds of a channel between two, both among them, newest first.
+
+    >>> list_between("2024-03-01", "newest", "master").rows  # doctest: +SKIP
 
     Parameters:
         first: the older end: a version, a commit of 7 digits or more, a date or moment, or ``newest``.
@@ -80,8 +83,7 @@ def list_between(
 
     Source: DESIGN section 14.
     """
-    if limit is not None and limit < 0:
-        raise UsageError(f"limit is {limit}", hint="give a number of builds, or None for all of them")
+    most = count_of("limit", limit)
     asked = ask_range(
         first,
         last,
@@ -99,19 +101,19 @@ def list_between(
         names=("the first end", "the last end"),
         is_listing=True,
     )
-    return _listing(asked, limit=limit or None)
+    return _listing(asked, limit=most)
 
 
 def _listing(asked: RangeQuestion, *, limit: int | None) -> ChannelListing:
     """List the builds of a range, and look into each that is shown."""
     plan, url = asked.plan()
-    here = asked.store(url)
     shown = plan.builds[::-1][:limit]
     rows = []
-    for number, build in enumerate(shown):
-        asked.progress(f"{plan.channel}: {count(len(shown) - number, 'build')} to look into")
-        refusal, known = asked.examine(here, build)
-        rows.append(ListedBuild(known.version, known.uploaded, known.attribution, refusal))
+    with asked.store(url) as here:
+        for number, build in enumerate(shown):
+            asked.progress(f"{plan.channel}: {count(len(shown) - number, 'build')} to look into")
+            refusal, known = asked.examine(here, build)
+            rows.append(ListedBuild(known.version, known.uploaded, known.attribution, refusal))
     return ChannelListing(
         channel=plan.channel.ref,
         rows=tuple(rows),

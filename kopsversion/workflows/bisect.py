@@ -17,7 +17,7 @@ from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.rules.bisection import Plan, PlannedBuild
 from kopsversion.rules.stepper import Bisection, Failed, Found, Misfit, Outcome, Try
-from kopsversion.workflows.bisection_state import BisectionState, Finding, Progressed
+from kopsversion.workflows.bisection_state import BisectionState, Progressed, TrialFinding
 from kopsversion.workflows.history import open_history
 from kopsversion.workflows.question import DEFAULT_TIMEOUT
 from kopsversion.workflows.ranges import RangeQuestion, ask_range
@@ -25,7 +25,7 @@ from kopsversion.workflows.rounds import say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from kopsversion.model.channel import Channel
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
     from kopsversion.witness.merges import Merge
+    from kopsversion.workflows.stores import StoreLike
 
 __all__ = [
     "BisectReport",
@@ -99,7 +100,7 @@ class TrialResult:
     """
 
     version: BuildVersion
-    finding: Finding
+    finding: TrialFinding
 
 
 @frozen(kw_only=True)
@@ -195,18 +196,23 @@ def plan_bisection(
     bad: str | BuildVersion | datetime,
     channel: str | Channel | None = None,
     *,
-    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    store: StoreLike | Sequence[StoreLike] = DEFAULT_STORE,
     policy: Policy = Policy(),  # noqa: B008 # frozen
     now: datetime | None = None,
     as_of: datetime | None = None,
     repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float | timedelta = DEFAULT_TIMEOUT,
     expand: bool = False,
     progress: Callable[[str], None] = say_nothing,
 ) -> Plan:
-    """Find the builds that `bisect` would search, and test none. The parameters and errors are those of `bisect`."""
+    """Find the builds that `bisect` would search, and test none.
+
+    >>> len(plan_bisection("2024-03-01", "newest").builds)  # doctest: +SKIP
+
+    The parameters and errors are those of `bisect`.
+    """
     return ask_range(
         good,
         bad,
@@ -229,15 +235,15 @@ def bisect(
     bad: str | BuildVersion | datetime,
     channel: str | Channel | None = None,
     *,
-    test: Callable[[BuildUnderTest], Finding | Outcome | bool],
-    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    test: Callable[[BuildUnderTest], TrialFinding | Outcome | bool],
+    store: StoreLike | Sequence[StoreLike] = DEFAULT_STORE,
     policy: Policy = Policy(),  # noqa: B008 # frozen
     now: datetime | None = None,
     as_of: datetime | None = None,
     repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float | timedelta = DEFAULT_TIMEOUT,
     expand: bool = False,
     assume_ends: bool = False,
     state: Path | None = None,
@@ -249,6 +255,8 @@ def bisect(
 
     The ends are tested first. Builds that cannot be tested are stepped over, and count as unknown. Without `expand`
     never more than ⌈log2 n⌉ + skips + 2 builds are tested, where n counts the builds from `good` to `bad`.
+
+    >>> bisect("2024-03-01", "newest", test=lambda build: passes(build.base_url)).bad.version  # doctest: +SKIP
 
     Parameters:
         good: a build that is good: a version, a commit of 7 digits or more, a date or moment, or ``newest``.
@@ -328,7 +336,7 @@ class _Run:
     def __init__(
         self,
         asked: RangeQuestion,
-        test: Callable[[BuildUnderTest], Finding | Outcome | bool],
+        test: Callable[[BuildUnderTest], TrialFinding | Outcome | bool],
         file: BisectionState | None,
         tell: Callable[[Event], None],
     ) -> None:
@@ -374,19 +382,21 @@ class _Run:
     def _test(self, progressed: Progressed, step: Try, *, number: int) -> Progressed:
         """Look into one build, test it if it can be tested, and add what was found."""
         builds = list(progressed.plan.builds)
-        store = self.asked.store(progressed.store)
-        refusal, builds[step.position] = self.asked.examine(store, builds[step.position])
-        if refusal is not None:
-            finding = Finding(outcome=Outcome.UNTESTABLE, reason=refusal.reasons[0])
-        else:
-            finding = self._run_test(builds, step, store=store, number=number)
+        with self.asked.store(progressed.store) as store:
+            refusal, builds[step.position] = self.asked.examine(store, builds[step.position])
+            if refusal is not None:
+                finding = TrialFinding(outcome=Outcome.UNTESTABLE, reason=refusal.reasons[0])
+            else:
+                finding = self._run_test(builds, step, store=store, number=number)
         return evolve(
             progressed,
             plan=evolve(progressed.plan, builds=tuple(builds)),
             findings={**progressed.findings, step.position: finding},
         )
 
-    def _run_test(self, builds: Sequence[PlannedBuild], step: Try, *, store: Store, number: int) -> Finding:
+    def _run_test(
+        self, builds: Sequence[PlannedBuild], step: Try, *, store: Store, number: int
+    ) -> TrialFinding:
         build = builds[step.position]
         self.tell(
             Trial(
@@ -405,11 +415,11 @@ class _Run:
                 store=store,
             )
         )
-        if isinstance(showed, Finding):
+        if isinstance(showed, TrialFinding):
             return showed
         if isinstance(showed, bool):
-            return Finding(outcome=Outcome.GOOD if showed else Outcome.BAD)
-        return Finding(outcome=Outcome(showed))
+            return TrialFinding(outcome=Outcome.GOOD if showed else Outcome.BAD)
+        return TrialFinding(outcome=Outcome(showed))
 
     # ------------------------------------------------------------------------------- the report
 
@@ -443,10 +453,11 @@ class _Run:
 
     def _end(self, progressed: Progressed, position: int, *, is_tested: bool) -> RangeEnd:
         build = progressed.plan.builds[position]
-        store = self.asked.store(progressed.store)
+        with self.asked.store(progressed.store) as store:
+            base_url = store.public_url(str(build.version))
         return RangeEnd(
             version=build.version,
-            base_url=store.public_url(str(build.version)),
+            base_url=base_url,
             uploaded=build.uploaded,
             is_tested=is_tested,
         )

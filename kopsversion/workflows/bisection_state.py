@@ -40,7 +40,7 @@ Asked = dict[str, Any]
 
 
 @frozen(kw_only=True)
-class Finding:
+class TrialFinding:
     """What testing one build came to.
 
     Attributes:
@@ -66,7 +66,7 @@ class Progressed:
 
     store: str
     plan: Plan
-    findings: Mapping[int, Finding]
+    findings: Mapping[int, TrialFinding]
 
 
 class BisectionState:
@@ -270,9 +270,9 @@ def _build(fields: Mapping[str, Any]) -> PlannedBuild:
     )
 
 
-def _finding(fields: Mapping[str, Any]) -> Finding:
+def _finding(fields: Mapping[str, Any]) -> TrialFinding:
     statuses = tuple(_number(each) for each in fields["statuses"][:_MOST_STATUSES])
-    return Finding(outcome=Outcome(fields["outcome"]), statuses=statuses, reason=str(fields["reason"]))
+    return TrialFinding(outcome=Outcome(fields["outcome"]), statuses=statuses, reason=str(fields["reason"]))
 
 
 def _number(value: object) -> int:

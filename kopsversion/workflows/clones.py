@@ -16,6 +16,7 @@ from kopsversion.errors import GitWitnessError
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.rules.attribution import is_shared
 from kopsversion.rules.inquiry import Candidate
+from kopsversion.workflows.arguments import checked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +67,10 @@ class CloneSource:
             from kopsversion.witness.address import parse_repo
 
             repo = parse_repo(repo)
+        elif repo is not None and not isinstance(repo, Path):
+            from kopsversion.witness.address import CloneUrl
+
+            checked("repo", repo, CloneUrl, wanted="a pathlib.Path, or a directory or URL as text")
         return cls(repo=repo, nearby=nearby, ref=ref, deadline=deadline)
 
     def open(self, channel: Channel | None) -> Clone:

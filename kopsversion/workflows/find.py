@@ -20,6 +20,7 @@ from kopsversion.rules.attribution import by_version
 from kopsversion.rules.ends import End
 from kopsversion.rules.first_build import Containing, first_build
 from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.arguments import channel_of, span_of
 from kopsversion.workflows.history import open_history
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
 from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from kopsversion.witness.address import Repo
     from kopsversion.witness.merges import CommitPlace
     from kopsversion.workflows.question import Question
-    from kopsversion.workflows.stores import Walked
+    from kopsversion.workflows.stores import StoreLike, Walked
 
 __all__ = ["FoundBuild", "find_build"]
 
@@ -89,20 +90,22 @@ def find_build(
     wanted: str | BuildVersion,
     channel: str | Channel | None = None,
     *,
-    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    store: StoreLike | Sequence[StoreLike] = DEFAULT_STORE,
     policy: Policy = Policy(),  # noqa: B008 # frozen
     now: datetime | None = None,
     as_of: datetime | None = None,
     repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
-    wait: timedelta | None = None,
+    timeout: float | timedelta = DEFAULT_TIMEOUT,
+    wait: float | timedelta | None = None,
     progress: Callable[[str], None] = say_nothing,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> FoundBuild:
     """Find the first testable build of a channel that contains a merge.
+
+    >>> find_build("22ce1230da", "master", repo=Path("kops"), wait=timedelta(hours=3)).base_url  # doctest: +SKIP
 
     Parameters:
         wanted: a commit of 7 to 40 hex digits, or a version. A commit of a pull request means its merge.
@@ -124,6 +127,7 @@ def find_build(
     Source: DESIGN section 14.
     """
     end = _read(wanted)
+    longest = None if wait is None else span_of("wait", wait)
     if wait is not None and (as_of is not None or now is not None):
         raise UsageError(
             "there is nothing to wait for at a moment that has passed",
@@ -132,7 +136,7 @@ def find_build(
     only = by_version(end.version) if end.version is not None and end.is_exact else None
     search = _Search(
         end=end,
-        channel=channel if isinstance(channel, Channel) else Channel.parse(channel or only or MASTER),
+        channel=channel_of("channel", channel or only or MASTER),
         store=store,
         policy=policy,
         now=now,
@@ -143,7 +147,7 @@ def find_build(
         timeout=timeout,
         progress=progress,
     )
-    return _look_until(search, wait, sleep=sleep, clock=clock)
+    return _look_until(search, longest, sleep=sleep, clock=clock)
 
 
 def _read(wanted: str | BuildVersion) -> End:
@@ -192,14 +196,14 @@ class _Search:
         *,
         end: End,
         channel: Channel,
-        store: str | Store | Sequence[str | Store],
+        store: StoreLike | Sequence[StoreLike],
         policy: Policy,
         now: datetime | None,
         as_of: datetime | None,
         repo: Repo | None,
         nearby: Path | None,
         ref: str | None,
-        timeout: float,
+        timeout: float | timedelta,
         progress: Callable[[str], None],
     ) -> None:
         self.end = end

@@ -18,6 +18,7 @@ from kopsversion.stores.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import timedelta
 
     from kopsversion.model.channel import Channel
     from kopsversion.witness.merges import Merges
@@ -29,7 +30,9 @@ _GIT_TIMEOUT = 30.0
 """Seconds that reading merges from a clone may take."""
 
 
-def open_history(clone: Clone, channel: Channel, *, commits: Iterable[str], timeout: float) -> Merges | None:
+def open_history(
+    clone: Clone, channel: Channel, *, commits: Iterable[str], timeout: float | timedelta
+) -> Merges | None:
     """Open the branch of a channel; ``None`` where there is no clone, or it cannot tell, which is then noted.
 
     Parameters:

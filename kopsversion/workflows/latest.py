@@ -6,7 +6,6 @@ nothing, and must not know what is asked of a store.
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +17,7 @@ from kopsversion.model.policy import Policy
 from kopsversion.rules.conditions import worst_first
 from kopsversion.rules.doubt import doubts_told
 from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.arguments import path_of, span_of, wrong_argument
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
 from kopsversion.workflows.rounds import gather, say_nothing, start
 from kopsversion.workflows.stores import stores_of, walk
@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from kopsversion.model.answer import Resolution
+    from kopsversion.model.bucket import Snapshot
+    from kopsversion.model.channel import Channel
+    from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
     from kopsversion.workflows.fallback import LastGood
     from kopsversion.workflows.question import Question
-    from kopsversion.workflows.stores import PassedOver
+    from kopsversion.workflows.stores import PassedOver, StoreLike
 
-__all__ = ["resolve_latest"]
+__all__ = ["resolve_in", "resolve_latest"]
 
 NextStoreOn = Literal["unreachable", "none"]
 """When the next store is tried: only when one cannot be asked, or also when it has no testable build."""
@@ -45,16 +48,16 @@ _PASSES_OVER: Mapping[NextStoreOn, tuple[type[PassedOver], ...]] = {
 
 
 def resolve_latest(
-    selector: str = "master",
+    selector: str | Channel | BuildVersion = "master",
     *,
-    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    store: StoreLike | Sequence[StoreLike] = DEFAULT_STORE,
     policy: Policy = Policy(),  # noqa: B008 # frozen, and the defaults are what the help shows
     now: datetime | None = None,
     as_of: datetime | None = None,
     repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float | timedelta = DEFAULT_TIMEOUT,
     next_store_on: NextStoreOn = "unreachable",
     state: Path | None = None,
     allow_cached: timedelta | None = None,
@@ -70,8 +73,9 @@ def resolve_latest(
     'https://storage.googleapis.com/k8s-staging-kops/kops/releases/1.30.1+v1.30.0-4-g5b8e06d54a'
 
     Parameters:
-        selector: a channel (``master``, ``latest``, ``release-1.30``, ``1.30``), a version, which is only
-            checked, or the URL of a marker, which names the channel and the marker to cross-check.
+        selector: a channel (``master``, ``latest``, ``release-1.30``, ``1.30``) or a version, which is only checked,
+            as text or as `Channel` and `BuildVersion`; or the URL of a marker, which names the channel and the
+            marker to cross-check.
         store: where builds are kept: ``gs://…``, ``https://storage.googleapis.com/…``, ``file:///…``, a path, or an
             object that implements `kopsversion.stores.base.Store`. Of several, each is tried when the one
             before cannot be reached, and gets an equal share of the time that is left.
@@ -82,7 +86,7 @@ def resolve_latest(
             is fetched what is needed, and only where something is in doubt.
         nearby: a directory that is used like `repo` if it turns out to be in a clone of kops.
         ref: the branch in that clone, where it is not the channel's own name.
-        timeout: seconds that all of this may take.
+        timeout: how long all of this may take, as a duration or in seconds.
         next_store_on: ``none`` goes on to the next store also when one has no testable build.
         state: a file to keep the answer in; not used with `as_of`.
         allow_cached: how old the answer kept in `state` may be to stand in when no store can be asked.
@@ -103,13 +107,15 @@ def resolve_latest(
     question = ask(
         selector, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
     )
+    if next_store_on not in _PASSES_OVER:
+        raise wrong_argument("next_store_on", next_store_on, wanted='"unreachable" or "none"')
     places = stores_of(store)
     memory = _last_good(state, allow_cached, question=question, places=places)
     tried: list[Store] = []
     try:
         walked = walk(
             places,
-            partial(_resolve_in, question=question, places=places, progress=progress or say_nothing),
+            lambda here: resolve_in(here, question, places=places, progress=progress or say_nothing)[0],
             deadline=deadline,
             passes_over=_PASSES_OVER[next_store_on],
             on_open=tried.append,
@@ -131,6 +137,8 @@ def _last_good(
     places: Sequence[str | Store],
 ) -> LastGood | None:
     """Open the state file, where there is one; what is asked of the past neither reads nor writes it."""
+    state = None if state is None else path_of("state", state)
+    allowed = None if allow_cached is None else span_of("allow_cached", allow_cached)
     if state is None and allow_cached is not None:
         raise UsageError(
             "there is no state file that a cached answer could come from",
@@ -148,7 +156,7 @@ def _last_good(
         policy=question.policy,
         ref=question.ref,
     )
-    return LastGood(StateFile(state), question=asked, allowed=allow_cached, deadline=question.deadline)
+    return LastGood(StateFile(state), question=asked, allowed=allowed, deadline=question.deadline)
 
 
 def _named(place: str | Store) -> str:
@@ -158,23 +166,42 @@ def _named(place: str | Store) -> str:
     return place.rstrip("/") if "://" in place else Path(place).absolute().as_uri()
 
 
-def _resolve_in(
-    store: Store, *, question: Question, places: Sequence[str | Store], progress: Callable[[str], None]
-) -> Resolution:
+def resolve_in(
+    store: Store,
+    question: Question,
+    *,
+    places: Sequence[str | Store],
+    snapshot: Snapshot | None = None,
+    progress: Callable[[str], None] = say_nothing,
+) -> tuple[Resolution, Snapshot]:
+    """Answer a question from one store.
+
+    Parameters:
+        store: where to look.
+        question: what is asked.
+        places: the stores that are asked, this one among them.
+        snapshot: what is known already; nothing where not given.
+        progress: is told what is asked next, in a few words.
+
+    Returns:
+        The answer, and the snapshot that supports it.
+
+    Raises:
+        KopsVersionError: as `resolve_latest`.
+    """
     question.check_place(store, places)
-    snapshot = start(store, git=question.git, as_of=question.as_of)
+    known = start(store, git=question.git, as_of=question.as_of) if snapshot is None else snapshot
     # Comparing with the build before costs one more listing; in a directory that costs nothing.
     compare = question.policy.compare_artifacts or store.is_local
-    resolution, _ = gather(
+    return gather(
         store,
         question.selector.target,
         evolve(question.policy, compare_artifacts=compare),
         now=question.now,
         deadline=question.deadline,
-        snapshot=snapshot,
-        settle=lambda known, told: question.settle(
-            known, None if isinstance(told, ResolutionError) else doubts_told(told.conditions)
+        snapshot=known,
+        settle=lambda seen, told: question.settle(
+            seen, None if isinstance(told, ResolutionError) else doubts_told(told.conditions)
         ),
         progress=progress,
     )
-    return resolution

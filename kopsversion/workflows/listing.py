@@ -23,13 +23,14 @@ from kopsversion.rules.conditions import about_gaps, about_order, clone_disagree
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.rules.resolver import no_testable_build
 from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.arguments import count_of
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
 from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
 from kopsversion.workflows.stores import walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from kopsversion.model.answer import Condition, Refusal
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
     from kopsversion.workflows.question import Question
+    from kopsversion.workflows.stores import StoreLike
 
 
 @frozen
@@ -86,20 +88,22 @@ class ChannelListing:
 
 
 def list_channel(
-    selector: str | None = None,
+    selector: str | Channel | None = None,
     *,
-    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    store: StoreLike | Sequence[StoreLike] = DEFAULT_STORE,
     policy: Policy = Policy(),  # noqa: B008 # frozen
     now: datetime | None = None,
     as_of: datetime | None = None,
     repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float | timedelta = DEFAULT_TIMEOUT,
     limit: int | None = 30,
     progress: Callable[[str], None] | None = None,
 ) -> ChannelListing:
     """List the newest builds of a channel, each with whether it is testable.
+
+    >>> [row.version for row in list_channel("master", limit=5).rows if row.refusal is None]  # doctest: +SKIP
 
     Parameters:
         selector: a channel, or ``None`` for every channel that exists.
@@ -112,8 +116,7 @@ def list_channel(
     question = ask(
         selector or MASTER, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
     )
-    if limit is not None and limit < 0:
-        raise UsageError(f"limit is {limit}", hint="give a number of builds, or None for all of them")
+    most = count_of("limit", limit)
     channel = question.selector.channel
     if channel is None:
         raise UsageError(
@@ -123,7 +126,7 @@ def list_channel(
     listing = _Listing(
         question=question,
         channel=channel,
-        limit=limit or None,
+        limit=most,
         every=selector is None,
         progress=progress or say_nothing,
     )

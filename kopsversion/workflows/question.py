@@ -14,8 +14,10 @@ from attrs import evolve, frozen
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.layout import check_marker_name, read_selector
+from kopsversion.model.policy import Policy
 from kopsversion.rules.doubt import doubtful_builds
 from kopsversion.rules.inquiry import Inquiry
+from kopsversion.workflows.arguments import checked, path_of, selector_text
 from kopsversion.workflows.clones import CloneSource
 from kopsversion.workflows.stores import roots_of, stores_of
 
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kopsversion.model.bucket import GitLine, Snapshot
+    from kopsversion.model.channel import Channel
     from kopsversion.model.layout import Selector
-    from kopsversion.model.policy import Policy
     from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
@@ -103,7 +105,7 @@ def renamed(*selectors: Selector) -> tuple[Condition, ...]:
 
 
 def ask(
-    selector: str,
+    selector: str | Channel | BuildVersion,
     policy: Policy,
     *,
     now: datetime | None,
@@ -121,7 +123,12 @@ def ask(
         UsageError: an argument cannot be meant.
         GitWitnessError: `repo` is no clone of kops, or has no branch `ref`.
     """
-    wanted = read_selector(selector)
+    wanted = read_selector(selector_text("selector", selector))
+    checked("policy", policy, Policy, wanted="a Policy")
+    if ref is not None:
+        checked("ref", ref, str, wanted="the name of a branch, as text")
+    if nearby is not None:
+        nearby = path_of("nearby", nearby)
     for name in (*policy.markers, *policy.reported):
         check_marker_name(name)
     if wanted.marker is not None and not policy.markers:
@@ -143,6 +150,7 @@ def in_utc(name: str, moment: datetime | None) -> datetime | None:
     """Return a moment in UTC; one without a time zone is a `UsageError` that names the argument."""
     if moment is None:
         return None
+    checked(name, moment, datetime, wanted="a datetime with tzinfo=UTC")
     if moment.tzinfo is None:
         raise UsageError(
             f"{name} is {moment}, which has no time zone", hint="give a datetime with tzinfo=UTC"

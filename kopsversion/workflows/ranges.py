@@ -5,6 +5,7 @@ What bisects a range and what lists it ask alike. It must not know what the buil
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -19,14 +20,15 @@ from kopsversion.rules.ends import End
 from kopsversion.rules.inquiry import Candidate, Inquiry
 from kopsversion.rules.line import NeedsMoreError, judged
 from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.arguments import channel_of
 from kopsversion.workflows.history import open_history, whole_line
 from kopsversion.workflows.question import ask
 from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
-from kopsversion.workflows.stores import opened, stores_of, walk
+from kopsversion.workflows.stores import borrowed, stores_of, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from kopsversion.model.answer import Refusal
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from kopsversion.witness.address import Repo
     from kopsversion.witness.merges import Merges
     from kopsversion.workflows.question import Question
+    from kopsversion.workflows.stores import StoreLike
 
 __all__ = ["RangeQuestion", "ask_range"]
 
@@ -56,13 +59,15 @@ class RangeQuestion:
     range: Range
     question: Question
     places: Sequence[str | Store]
-    timeout: float
+    timeout: float | timedelta
     progress: Callable[[str], None]
 
-    def store(self, url: str) -> Store:
-        """Open the store that a plan is from, with time of its own."""
+    @contextmanager
+    def store(self, url: str) -> Iterator[Store]:
+        """Open the store that a plan is from, with time of its own, for as long as the block runs."""
         given = [place for place in self.places if not isinstance(place, str) and place.url == url]
-        return given[0] if given else opened(url, deadline=Deadline(self.timeout))
+        with borrowed(given[0] if given else url, deadline=Deadline(self.timeout)) as store:
+            yield store
 
     def plan(self) -> tuple[Plan, str]:
         """Find the builds of the range; return the plan, and the URL of the store that it is from."""
@@ -119,14 +124,14 @@ def ask_range(
     bad: str | BuildVersion | datetime,
     channel: str | Channel | None,
     *,
-    store: str | Store | Sequence[str | Store],
+    store: StoreLike | Sequence[StoreLike],
     policy: Policy,
     now: datetime | None,
     as_of: datetime | None,
     repo: Repo | None,
     nearby: Path | None,
     ref: str | None,
-    timeout: float,
+    timeout: float | timedelta,
     expand: bool,
     progress: Callable[[str], None],
     names: tuple[str, str] = ("GOOD", "BAD"),
@@ -174,7 +179,7 @@ def ask_range(
 
 
 def _by_clone(
-    ends: tuple[End, End], question: Question, channel: Channel, *, timeout: float
+    ends: tuple[End, End], question: Question, channel: Channel, *, timeout: float | timedelta
 ) -> tuple[tuple[End, End], GitLine | None]:
     """Let a clone, where there is one, name the merges that are meant; return the whole branch of it, too."""
     commits = [commit for end in ends if (commit := end.any_commit) is not None]
@@ -187,10 +192,8 @@ def _by_clone(
 
 def _channel(given: str | Channel | None, bad: End) -> Channel:
     """Return the channel that is meant; where none is named, the one that the bad end can only be of, or master."""
-    if isinstance(given, Channel):
-        return given
     if given is not None:
-        return Channel.parse(given)
+        return channel_of("channel", given)
     only = by_version(bad.version) if bad.version is not None and bad.is_exact else None
     return Channel(only or MASTER)
 

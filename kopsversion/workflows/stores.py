@@ -22,16 +22,20 @@ from kopsversion.errors import (
 )
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.layout import known_roots
+from kopsversion.stores.base import Store
 from kopsversion.stores.opening import check_store_url, open_store
+from kopsversion.workflows.arguments import wrong_argument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from kopsversion.errors import KopsVersionError
-    from kopsversion.stores.base import Store
     from kopsversion.stores.deadline import Deadline
 
 T = TypeVar("T")
+
+StoreLike = str | Path | Store
+"""A store, by its URL, by its path, or itself."""
 
 PassedOver = StoreError | NoTestableBuildError
 """Why another store than the first one answered."""
@@ -58,7 +62,7 @@ class Walked(Generic[T]):
 
 
 def walk(
-    places: str | Store | Sequence[str | Store],
+    places: StoreLike | Sequence[StoreLike],
     visit: Callable[[Store], T],
     *,
     deadline: Deadline,
@@ -96,19 +100,27 @@ def walk(
     raise _no_answer(failures)
 
 
-def stores_of(store: str | Store | Sequence[str | Store]) -> Sequence[str | Store]:
+def stores_of(store: StoreLike | Sequence[StoreLike]) -> Sequence[str | Store]:
     """Return the stores to try, in their order.
 
     Raises:
         UsageError: there is none, or one cannot be meant, though it may be the last and never be needed.
     """
-    stores = (store,) if isinstance(store, str) or not isinstance(store, Sequence) else store
+    stores = (store,) if isinstance(store, str | Path) or not isinstance(store, Sequence) else store
     if not stores:
         raise UsageError("no store is named", hint="leave the argument out for kops' own bucket")
-    for place in stores:
-        if isinstance(place, str):
-            check_store_url(place)
-    return stores
+    return [_place(place) for place in stores]
+
+
+def _place(place: StoreLike) -> str | Store:
+    """Return one store, by its URL or path where it is named by one."""
+    if isinstance(place, str | Path):
+        check_store_url(str(place))
+        return str(place)
+    is_store = callable(getattr(place, "list", None)) and isinstance(getattr(place, "url", None), str)
+    if not is_store:
+        raise wrong_argument("store", place, wanted="a URL, a path, or an object that implements Store")
+    return place
 
 
 def roots_of(place: str | Store) -> tuple[str, ...]:

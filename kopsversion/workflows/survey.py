@@ -42,6 +42,7 @@ from kopsversion.rules.health import HealthReport, judge_channel, with_remarks, 
 from kopsversion.rules.inquiry import Inquiry
 from kopsversion.rules.watched import Watched, choose_channels
 from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
+from kopsversion.workflows.arguments import selector_text
 from kopsversion.workflows.bulk import BulkStore
 from kopsversion.workflows.clones import Clone, CloneSource
 from kopsversion.workflows.fetching import list_root_markers
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
     from kopsversion.workflows.jobs import JobsQuestion
+    from kopsversion.workflows.stores import StoreLike
 
 __all__ = ["IGNORE_OLDER", "check_health"]
 
@@ -74,9 +76,9 @@ _EXAMINED = 100
 
 
 def check_health(
-    selectors: Sequence[str] = (),
+    selectors: Sequence[str | Channel] = (),
     *,
-    store: str | Store | Sequence[str | Store] = DEFAULT_STORE,
+    store: StoreLike | Sequence[StoreLike] = DEFAULT_STORE,
     policy_of: Callable[[Channel], Policy] = lambda _channel: Policy(),
     ignore_older: timedelta = IGNORE_OLDER,
     now: datetime | None = None,
@@ -84,11 +86,13 @@ def check_health(
     repo: Repo | None = None,
     nearby: Path | None = None,
     ref: str | None = None,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float | timedelta = DEFAULT_TIMEOUT,
     jobs: JobsQuestion | None = None,
     progress: Callable[[str], None] = say_nothing,
 ) -> HealthReport:
     """Judge the health of channels: their builds and all their markers.
+
+    >>> check_health(["master", "release-1.36"]).is_healthy  # doctest: +SKIP
 
     Parameters:
         selectors: the channels; empty for master and every release branch with markers or recent builds.
@@ -148,8 +152,9 @@ def check_health(
     return explain_health(report, jobs, as_of=in_utc("as_of", as_of), deadline=deadline, progress=progress)
 
 
-def _read_channel(text: str) -> Selector:
+def _read_channel(given: str | Channel) -> Selector:
     """Read the name of a channel; ``main`` is read as master, as everywhere."""
+    text = selector_text("selectors", given)
     return read_selector(text) if text == layout.MAIN else Selector(Channel.parse(text))
 
 

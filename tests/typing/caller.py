@@ -158,7 +158,7 @@ def makes_mistakes(resolution: Resolution, version: BuildVersion) -> None:
     resolve_latest("master", "gs://bucket")  # type: ignore[call-arg]  # options are given by name
     resolve_latest("master", policy="green")  # type: ignore[arg-type]
     resolve_latest("master", next_store_on="always")  # type: ignore[arg-type]
-    resolve_latest("master", repo=Path(), timeout=timedelta(1))  # type: ignore[arg-type]  # seconds
+    resolve_latest("master", repo=Path(), timeout="60s")  # type: ignore[arg-type]  # a duration, or seconds
     Policy(max_lag=24)  # type: ignore[arg-type]  # a duration, not a number
     Policy(max_lags=timedelta(1))  # type: ignore[call-arg]
     version < "1.30.0"  # type: ignore[operator]  # noqa: B015  # text has another order

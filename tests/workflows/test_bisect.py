@@ -24,7 +24,7 @@ from kopsversion.rules.bisection import Plan
 from kopsversion.rules.stepper import Outcome
 from kopsversion.witness.merges import Merges
 from kopsversion.workflows.bisect import BisectReport, Trial, TrialResult, bisect, plan_bisection
-from kopsversion.workflows.bisection_state import BisectionState, Finding
+from kopsversion.workflows.bisection_state import BisectionState, TrialFinding
 from tests.builders import DAY, HOUR, NOW, alpha, beta, patch
 from tests.fake_store import FakeStore
 from tests.git_repos import GitRepository
@@ -68,7 +68,7 @@ class Culprit:
 
 
 def find(
-    store: FakeStore, test: Callable[[BuildUnderTest], Outcome | Finding | bool], **more: object
+    store: FakeStore, test: Callable[[BuildUnderTest], Outcome | TrialFinding | bool], **more: object
 ) -> BisectReport:
     ends = {"good": alpha(1), "bad": "newest", **more}
     return bisect(store=store, now=NOW, test=test, **ends)  # type: ignore[arg-type] # as the callers say
@@ -126,7 +126,7 @@ def test_a_test_may_say_yes_or_no() -> None:
     assert distances(find(of_master(5), lambda build: (build.version.distance or 0) < 3)) == (2, 3)
     report = find(
         of_master(5),
-        lambda build: Finding(
+        lambda build: TrialFinding(
             outcome=Outcome.BAD if (build.version.distance or 0) > 3 else Outcome.GOOD, statuses=(7,)
         ),
     )

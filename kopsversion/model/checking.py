@@ -1,0 +1,32 @@
+"""Values of another type than is meant, refused by the name of the argument: not every caller has a type checker.
+
+Knows nothing of which function is called.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from kopsversion.errors import UsageError, quoted
+
+T = TypeVar("T")
+
+__all__ = ["checked", "wrong_argument"]
+
+
+def wrong_argument(name: str, value: object, *, wanted: str) -> UsageError:
+    """Make the error for an argument of another type than the documentation names."""
+    return UsageError(
+        f"{name} is {quoted(repr(value))}, of type {type(value).__name__}", hint=f"give {wanted}"
+    )
+
+
+def checked(name: str, value: object, kind: type[T], *, wanted: str) -> T:
+    """Return a value, if it is of a kind.
+
+    Raises:
+        UsageError: it is of another.
+    """
+    if not isinstance(value, kind):
+        raise wrong_argument(name, value, wanted=wanted)
+    return value

@@ -1,0 +1,90 @@
+"""What callers give, checked before it is used: not every harness has a type checker (issue 17, item 3).
+
+Whatever is not of a type that the documentation names is a `UsageError` that names the argument. This module must not
+know which function is called.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from kopsversion.errors import UsageError, quoted
+from kopsversion.model.channel import Channel
+from kopsversion.model.checking import checked, wrong_argument
+from kopsversion.model.layout import read_selector
+from kopsversion.model.version import BuildVersion
+
+__all__ = ["channel_of", "checked", "count_of", "path_of", "selector_text", "span_of", "wrong_argument"]
+
+
+def selector_text(name: str, value: object) -> str:
+    """Return what is asked for as text: a text, a channel or a version.
+
+    Raises:
+        UsageError: it is none of these.
+    """
+    if isinstance(value, str | Channel | BuildVersion):
+        return str(value)
+    raise wrong_argument(name, value, wanted="a channel or version, as text, Channel or BuildVersion")
+
+
+def channel_of(name: str, value: object) -> Channel:
+    """Return a channel that is given as such, or as text.
+
+    Raises:
+        UsageError: it is neither, or no channel.
+    """
+    if isinstance(value, Channel):
+        return value
+    text = checked(name, value, str, wanted="a channel, as text or Channel")
+    channel = read_selector(text).channel
+    if channel is None:
+        raise UsageError(
+            f"{name} is {quoted(text)}, a version", hint="name a channel such as master or release-1.30"
+        )
+    return channel
+
+
+def span_of(name: str, value: object) -> timedelta:
+    """Return a duration that is given as such, or as seconds.
+
+    Raises:
+        UsageError: it is neither, or below 0, or longer than a calendar holds.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            value = timedelta(seconds=value)
+        except (OverflowError, ValueError) as error:  # ValueError: not a number
+            raise wrong_argument(name, value, wanted="a timedelta, or seconds") from error
+    span = checked(name, value, timedelta, wanted="a timedelta, or seconds")
+    if span < timedelta():
+        raise UsageError(f"{name} is {span.total_seconds():g} s", hint="give a duration of 0 or more")
+    return span
+
+
+def path_of(name: str, value: object) -> Path:
+    """Return a place in the file system: a path, or its text.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(value, str) or (isinstance(value, os.PathLike) and isinstance(value.__fspath__(), str)):
+        return Path(value)
+    raise wrong_argument(name, value, wanted="a pathlib.Path")
+
+
+def count_of(name: str, value: object) -> int | None:
+    """Return a number of things, where 0 and ``None`` mean all of them: ``None``.
+
+    Raises:
+        UsageError: it is no number, or below 0.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong_argument(name, value, wanted="a number, or None for all of them")
+    if value < 0:
+        raise UsageError(f"{name} is {value}", hint="give a number of builds, or 0 or None for all of them")
+    return value or None

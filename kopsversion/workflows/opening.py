@@ -1,0 +1,50 @@
+"""A store, opened by whoever writes a harness, with the environment of the process.
+
+What the flows of this folder open, they open for one question and close again. It must not know what is asked.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kopsversion.stores import opening
+from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.arguments import wrong_argument
+
+if TYPE_CHECKING:
+    from kopsversion.stores.base import Credentials, Store
+
+__all__ = ["open_store"]
+
+_LONG = timedelta(hours=1)
+
+
+def open_store(
+    url: str | Path, *, timeout: float | timedelta = _LONG, credentials: Credentials = "anonymous"
+) -> Store:
+    """Open a store by its URL or path. Nothing is asked of it yet; close it with `Store.close`.
+
+    >>> store = open_store("gs://k8s-staging-kops/kops/releases/", timeout=60)  # doctest: +SKIP
+    >>> store.read("markers/master/latest-ci.txt", limit=1024).data  # doctest: +SKIP
+
+    Parameters:
+        url: ``gs://bucket/prefix/``, ``https://storage.googleapis.com/bucket/prefix/``, ``file:///dir`` or a path.
+        timeout: how long the store can be asked from now on, as a duration or in seconds; default: an hour.
+        credentials: ``anonymous``, or ``default`` for Application Default Credentials, which writing needs.
+
+    Raises:
+        UsageError: an argument cannot be meant.
+        AccessDeniedError: there are no Application Default Credentials.
+
+    Source: DESIGN section 9.
+    """
+    if not isinstance(url, str | Path):
+        raise wrong_argument("url", url, wanted="a URL as text, or a pathlib.Path")
+    if credentials not in {"anonymous", "default"}:
+        raise wrong_argument("credentials", credentials, wanted='"anonymous" or "default"')
+    return opening.open_store(
+        str(url), deadline=Deadline(timeout), environ=os.environ, credentials=credentials
+    )
