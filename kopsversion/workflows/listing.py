@@ -26,7 +26,7 @@ from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.arguments import count_of
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
 from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
-from kopsversion.workflows.stores import walk
+from kopsversion.workflows.stores import stores_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -130,7 +130,8 @@ def list_channel(
         every=selector is None,
         progress=progress or say_nothing,
     )
-    walked = walk(store, partial(listing.of, places=store), deadline=deadline)
+    places = stores_of(store)
+    walked = walk(places, partial(listing.of, places=places), deadline=deadline)
     return evolve(walked.answer, conditions=(*walked.conditions, *walked.answer.conditions))
 
 

@@ -160,7 +160,7 @@ def test_a_limit_of_zero_is_none(store: MemoryStore, limit: int | None) -> None:
 def test_several_channels_are_asked_once(store: MemoryStore) -> None:
     """The answers are as if each was asked alone, and what they share is asked for once."""
     alone = [
-        resolve_latest(each, store=store, now=NOW) for each in ("master", "release-1.29", master_version(2))
+        resolve_latest(each, store=store, now=NOW) for each in ("master", "release-1.29", master_version(3))
     ]
     apart = len(store.calls)
     store.calls.clear()
