@@ -1,4 +1,4 @@
-"""What callers give, checked before it is used: not every harness has a type checker (issue 17, item 3).
+"""What callers give, checked before it is used: not every harness has a type checker.
 
 Whatever is not of a type that the documentation names is a `UsageError` that names the argument. This module must not
 know which function is called.

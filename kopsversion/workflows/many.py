@@ -1,4 +1,4 @@
-"""The latest testable builds of several branches, from one look at one store (issue 17, item 3).
+"""The latest testable builds of several branches, from one look at one store.
 
 What is learnt for one channel is known for the next. It decides nothing: each answer is as if it were asked alone.
 """

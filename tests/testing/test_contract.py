@@ -1,4 +1,4 @@
-"""Every store of ours, and the one in memory, is held to the contract that others import (issue 17, item 3)."""
+"""Every store of ours, and the one in memory, is held to the contract that others import."""
 
 from __future__ import annotations
 

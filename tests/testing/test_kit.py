@@ -1,4 +1,4 @@
-"""The kit that others import holds what it promises (issue 17, item 3)."""
+"""The kit that others import holds what it promises."""
 
 from __future__ import annotations
 

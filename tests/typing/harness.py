@@ -1,4 +1,4 @@
-"""A harness as its author writes it, with public names alone (issue 17, item 3).
+"""A harness as its author writes it, with public names alone.
 
 mypy and basedpyright check it from a caller's side, both strictly; `tests.test_typing` runs it.
 """

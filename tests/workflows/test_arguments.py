@@ -1,4 +1,4 @@
-"""What a caller gives that cannot be meant is a usage error by its name, never an attribute error (issue 17)."""
+"""What a caller gives that cannot be meant is a usage error by its name, never an attribute error."""
 
 from __future__ import annotations
 
