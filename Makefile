@@ -12,7 +12,7 @@ MODULES :=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types architecture tests fix bench fuzz mutants docs wheel wheel-test pyz pyz-test requirements release-check image clean
+.PHONY: help demo test lint types architecture tests fix bench fuzz soak mutants docs wheel wheel-test pyz pyz-test requirements release-check image clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,10 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --constraint constraints.txt --editable '.[report,dev]'
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/.installed-mutants: $(VENV)/.installed-dev
+$(VENV)/.installed-soak: $(VENV)/.installed-dev  ## Two thousand resolves in one process with 256 descriptors: none is left open
+	$(BIN)/python -m tests.soak
+
+mutants: $(VENV)/.installed-dev
 	$(PIP) install --constraint constraints.txt --editable '.[mutants]'
 	@touch $@
 

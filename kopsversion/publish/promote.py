@@ -154,11 +154,10 @@ def promote(
         if dry_run or promotion.move is Move.NONE:
             return promotion
         try:
-            _check_reading(store, promotion)
             generation = store.write(
                 promotion.marker.path,
                 marker_body(version, base_url=store.public_url(str(version)), body_format=body_format),
-                if_generation=_generation(store, promotion.marker),
+                if_generation=_expected(store, promotion.marker),
                 cache_control=CACHE_CONTROL,
                 metadata=_metadata(promotion, reason),
             )
@@ -176,19 +175,23 @@ def promote(
     ) from lost
 
 
-def _check_reading(store: Store, promotion: Promotion) -> None:
-    """Look again at a marker that holds no version, before it is overwritten: an answer may have been cut.
+def _expected(store: Store, marker: Marker) -> str | None:
+    """Return the generation that the marker has now if it is still as it was read; ``None`` if there was none.
+
+    One that holds no version is looked at again before it is overwritten, because an answer may have been cut; and
+    one whose answer came without its generation, because some servers tell that only with the metadata.
 
     Raises:
         PreconditionFailedError: it reads otherwise now, so that all is to be decided anew.
-        StoreError: it could not be looked at.
+        StoreError: it could not be looked at, or the store says no generation at all.
     """
-    marker = promotion.marker
-    if not isinstance(marker.reading, Malformed):
-        return
-    content, stored = store.read(marker.path, limit=MARKER_LIMIT), store.stat(marker.path)
-    roots = known_roots(store.url, public_url=store.public_url(""))
+    if isinstance(marker.reading, Missing):
+        return None
+    if marker.generation is not None and not isinstance(marker.reading, Malformed):
+        return marker.generation
     url = f"{store.url}{marker.path}"
+    stored, content = store.stat(marker.path), store.read(marker.path, limit=MARKER_LIMIT)
+    roots = known_roots(store.url, public_url=store.public_url(""))
     if read_marker_body(content.data, roots=roots) != marker.reading:
         raise PreconditionFailedError(
             f"{marker.path} reads otherwise each time", url=url, hint="a proxy may change or cut it"
@@ -199,21 +202,13 @@ def _check_reading(store: Store, promotion: Promotion) -> None:
             url=url,
             hint="a proxy may cut it; a marker that cannot be read is not overwritten",
         )
-
-
-def _generation(store: Store, marker: Marker) -> str | None:
-    """Return the generation that the marker was read at; ``None`` if there was no marker.
-
-    Raises:
-        StoreUnavailableError: the store says none, so that nobody could see that somebody else wrote.
-    """
-    if marker.generation is not None or isinstance(marker.reading, Missing):
-        return marker.generation
-    raise StoreUnavailableError(
-        f"{marker.path} has no generation that {store.url} tells",
-        url=f"{store.url}{marker.path}",
-        hint="a marker is overwritten only where a store can tell whether somebody else wrote it meanwhile",
-    )
+    if marker.generation is None and stored.generation is None:
+        raise StoreUnavailableError(
+            f"{marker.path} has no generation that {store.url} tells",
+            url=url,
+            hint="a marker is overwritten only where a store can tell whether somebody else wrote it meanwhile",
+        )
+    return marker.generation or stored.generation
 
 
 def _rollback_lost(promotion: Promotion, error: PreconditionFailedError) -> PreconditionFailedError:

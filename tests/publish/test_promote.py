@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-    from kopsversion.stores.base import Content, Store
+    from kopsversion.stores.base import Content, Store, StoredObject
 
 MASTER = Channel("master")
 MARKER = "latest-ci-updown-green.txt"
@@ -432,11 +432,22 @@ def test_an_answer_that_is_always_cut_moves_no_marker(directory: DirectoryPlace,
         promoted(_Reading(opened(directory), *[cut] * 99), OLD)
 
 
-def test_a_marker_without_a_generation_is_not_overwritten(directory: DirectoryPlace) -> None:
+def test_a_server_may_tell_generations_with_the_metadata_alone(directory: DirectoryPlace) -> None:
+    """Some emulators do: then the marker is looked at once more."""
+    directory.add(GREEN, OLD.encode())
+    assert promoted(_Reading(opened(directory), generation=None), NEW).move is Move.FORWARD
+
+
+def test_a_marker_without_any_generation_is_not_overwritten(directory: DirectoryPlace) -> None:
     """Nobody could see that somebody else wrote it."""
+
+    class Without(_Reading):
+        def stat(self, name: str) -> StoredObject:
+            return evolve(super().stat(name), generation=None)
+
     directory.add(GREEN, OLD.encode())
     with pytest.raises(StoreUnavailableError, match="no generation"):
-        promoted(_Reading(opened(directory), generation=None), NEW)
+        promoted(Without(opened(directory), generation=None), NEW)
 
 
 def test_a_dry_run_writes_nothing(directory: DirectoryPlace) -> None:
