@@ -35,7 +35,7 @@ from kopsversion.rules.health import with_writers
 from kopsversion.rules.writer_conditions import Surroundings, causes_first, writer_conditions
 from kopsversion.rules.writers import JobRuns, Want, judge_writer, presume_branches, window_start
 from kopsversion.stores.deadline import AT_ONCE, side_by_side
-from kopsversion.workflows.stores import opened
+from kopsversion.workflows.stores import closed_after, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -173,7 +173,7 @@ def explain_writers(
     starts: dict[tuple[str, ...], datetime] = {}
     for case in cases:
         starts[case.writer.jobs] = min(case.start(now), starts.get(case.writer.jobs, now))
-    with deadline.stage(_SHARE):
+    with closed_after(store, place=place), deadline.stage(_SHARE):
         found = reader.find(starts)
         for case in cases:
             if case.writer.interval is None:

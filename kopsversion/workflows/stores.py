@@ -151,8 +151,15 @@ def borrowed(place: str | Store, *, deadline: Deadline) -> Iterator[Store]:
     A process that asks for years would otherwise keep each connection until the garbage collector comes.
     """
     store = opened(place, deadline=deadline)
-    try:
+    with closed_after(store, place=place):
         yield store
+
+
+@contextmanager
+def closed_after(store: Store, *, place: str | Store) -> Iterator[None]:
+    """Close the connections of a store at the end, if it was opened for `place` and is not the caller's own."""
+    try:
+        yield
     finally:
         if isinstance(place, str):
             store.close()
