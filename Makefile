@@ -33,6 +33,9 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-soak: $(VENV)/.installed-dev  ## Two thousand resolves in one process with 256 descriptors: none is left open
 	$(BIN)/python -m tests.soak
 
+soak: $(VENV)/.installed-dev  ## Two thousand resolves in one process with 256 descriptors: none is left open
+	$(BIN)/python -m tests.soak
+
 mutants: $(VENV)/.installed-dev
 	$(PIP) install --constraint constraints.txt --editable '.[mutants]'
 	@touch $@

@@ -625,6 +625,8 @@ class Inquiry:
 
     def is_known_testable(self, build: Build) -> bool:
         """Tell whether a build is testable by what is known, and ask for nothing."""
+        if build.artifacts is None and build.checksums is None:
+            return False  # of most builds nothing is known but the name
         with self.peek():
             return self.refusal(build) is None
 
