@@ -59,6 +59,8 @@ class Verdict(StrEnum):
     INCOMPLETE = "incomplete"
     EXCLUDED = "excluded"
     """Names a build that the question passes over by request."""
+    DOUBTFUL = "doubtful"
+    """Names a build that is more likely another branch's, though that is not certain."""
     WRONG_CHANNEL = "wrong-channel"
     UNUSABLE = "unusable"
     """Names a build in a form that its own consumers cannot use where it stands."""

@@ -61,7 +61,9 @@ def _build_row(row: ListedBuild, *, now: datetime) -> tuple[str, ...]:
 _BAD, _POOR, _GOOD, _FAINT, _STRONG = "1;31", "33", "32", "2", "1"
 """Colours of a terminal, as its own numbers: bold red, yellow, green, faint and bold."""
 _STYLES = {
-    **dict.fromkeys(("error", "dangling", "incomplete", "malformed", "wrong-channel", "foreign"), _BAD),
+    **dict.fromkeys(
+        ("error", "dangling", "incomplete", "malformed", "doubtful", "wrong-channel", "foreign"), _BAD
+    ),
     **dict.fromkeys(("unhealthy", "unreadable", "refused", "unusable"), _BAD),
     **dict.fromkeys(("warning", "stale", "missing", "unreachable", "unverified", "doubtful"), _POOR),
     **dict.fromkeys(("lagging", "unsettled"), _POOR),

@@ -26,7 +26,16 @@ if TYPE_CHECKING:
     from kopsversion.model.bucket import GitLine
     from kopsversion.model.version import BuildVersion
 
-__all__ = ["BranchEvidence", "attribute", "by_git", "by_version", "is_shared", "needs_evidence", "rivals"]
+__all__ = [
+    "BranchEvidence",
+    "attribute",
+    "by_git",
+    "by_name",
+    "by_version",
+    "is_shared",
+    "needs_evidence",
+    "rivals",
+]
 
 _ALPHA_STAGE = 0
 _FINAL_STAGE = 3
@@ -68,6 +77,20 @@ def by_version(version: BuildVersion) -> str | None:
     Source: DESIGN section 4, witness 2: without an exception in 7,042 builds.
     """
     return None if is_shared(version) else f"release-{version.minor}"
+
+
+def by_name(version: BuildVersion, ref: str) -> Attribution:
+    """Say how sure a build is of a branch that claims it, by its name alone: nothing else could be learnt.
+
+    Parameters:
+        version: the build's name.
+        ref: the branch.
+    """
+    if by_version(version) == ref:
+        return Attribution(ref, Witness.VERSION, Certainty.EXACT)
+    if ref == MASTER and _is_plain_alpha(version):
+        return Attribution(ref, Witness.VERSION, Certainty.LIKELY)
+    return Attribution(ref, Witness.LINEAGE, Certainty.DOUBTFUL)
 
 
 def by_git(version: BuildVersion, line: GitLine, *, ref: str | None = None) -> Attribution | None:
@@ -214,17 +237,19 @@ def attribute(
     return attributions
 
 
-def rivals(attributions: Mapping[BuildVersion, Attribution], pick: BuildVersion) -> tuple[BuildVersion, ...]:
+def rivals(
+    attributions: Mapping[BuildVersion, Attribution], pick: BuildVersion, *, own: str
+) -> tuple[BuildVersion, ...]:
     """Find the builds that may be of the pick's channel too, and newer.
 
     Parameters:
-        attributions: what `attribute` returned for the pick's minor.
-        pick: a build that is in it.
+        attributions: what `attribute` returned for the pick's minor, and for later ones.
+        pick: the build that is the answer.
+        own: its channel.
 
     Returns:
         Those of another channel that are doubtful and not older by name, newest first.
     """
-    own = attributions[pick].ref
     return tuple(
         sorted(
             (

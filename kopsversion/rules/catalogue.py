@@ -140,6 +140,11 @@ CATALOGUE: Mapping[str, Entry] = {
         "The marker names a build that cannot be tested.",
         "Promote a complete build, and look at that build's upload.",
     ),
+    "marker-doubtful": Entry(
+        _EITHER,
+        "The marker names a build that is more likely another branch's, though that is not certain.",
+        f"Give {REPO_OPTION}, or a clone: that tells. Then find the job that writes other branches' builds here.",
+    ),
     "marker-wrong-channel": Entry(
         _EITHER,
         "The marker names another branch's build.",

@@ -382,16 +382,26 @@ def _about_attribution(inquiry: Inquiry, evidence: Evidence) -> Iterator[Conditi
 
 def _rivals(inquiry: Inquiry, evidence: Evidence) -> tuple[BuildVersion, ...]:
     """Return builds that may be newer builds of the channel: nothing but their branch is in doubt."""
+    pick = evidence.choice.candidate
+    others = inquiry.rivals(pick.version)
+    if evidence.choice.source is Source.MARKER and not _is_newest(evidence):
+        # A marker may lag: only one that it should have gone on to by now speaks against it.
+        return tuple(each for each in others if _is_overdue(each, inquiry))
     if not _is_newest(evidence):
         return ()
-    pick = evidence.choice.candidate
     newer = takewhile(lambda each: each.build != pick.build, inquiry.known_candidates())
     own = [
         each.version
         for each in newer
         if each.attribution.certainty is Certainty.DOUBTFUL and inquiry.is_known_testable(each.build)
     ]
-    return (*own, *inquiry.rivals(pick.version))
+    return (*own, *others)
+
+
+def _is_overdue(version: BuildVersion, inquiry: Inquiry) -> bool:
+    build = inquiry.snapshot.build(version)
+    uploaded = build.first_uploaded if build is not None else None
+    return uploaded is None or inquiry.now - uploaded > inquiry.policy.max_lag
 
 
 def _is_newest(evidence: Evidence) -> bool:

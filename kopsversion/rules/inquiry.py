@@ -654,9 +654,12 @@ class Inquiry:
         return self._attributions.get(version.minor, {}).get(version)
 
     def rivals(self, pick: BuildVersion) -> tuple[BuildVersion, ...]:
-        """Return the builds that may be the channel's too, and newer than the pick."""
-        attributions = self._attributions.get(pick.minor)
-        return rivals(attributions, pick) if attributions and pick in attributions else ()
+        """Return the builds that may be the channel's too, and newer than the pick, in its minor or a later one."""
+        return tuple(
+            version
+            for minor in sorted(self._attributions, key=minor_key, reverse=True)
+            for version in rivals(self._attributions[minor], pick, own=self.channel.ref)
+        )
 
     def doubtful(self) -> tuple[BuildVersion, ...]:
         """Return the builds given to other channels without certainty, which may be this one's, newest first."""

@@ -384,7 +384,7 @@ class _Minor:
         master, release = self._master, self._release
         if master is not None and build.group > master.group:
             return Line.RELEASE
-        if build.version in self._after_master_left:
+        if build.version in self._after_master_left or self._may_be_the_first(build):
             return Line.RELEASE
         is_behind = self._trails(build, by=_SLACK)
         if release is not None and master is not None and release.place < build.place <= master.place:
@@ -393,6 +393,14 @@ class _Minor:
         if release is not None and self._is_near(build, release) != self._is_near(build, master):
             return Line.RELEASE if self._is_near(build, release) else Line.MASTER
         return Line.RELEASE if is_behind or self._is_passed(build, by=1) else Line.MASTER
+
+    def _may_be_the_first(self, build: Sighting) -> bool:
+        """Tell whether only the release branch's marker shows that it was cut: nothing is behind master yet."""
+        named = self.release_named
+        if named is None or self._release is not None or not build.is_one_with(named):
+            return False
+        by_master = self.master_named is not None and self.master_named.is_one_with(named)
+        return not by_master and not any(self._trails(each, by=_SLACK) for each in self.builds)
 
     def _is_near(self, build: Sighting, named: Sighting | None) -> bool:
         return named is not None and (build.release == named.release or build.tag == named.tag)

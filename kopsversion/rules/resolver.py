@@ -28,7 +28,7 @@ from kopsversion.model.needs import Undecided
 from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import count
-from kopsversion.rules.attribution import by_version, is_disowned
+from kopsversion.rules.attribution import by_name, by_version, is_disowned
 from kopsversion.rules.conditions import Choice, Evidence, clone_disagrees, gather_conditions, worst_first
 from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
 from kopsversion.rules.verdicts import judge
@@ -216,9 +216,9 @@ def _by_marker(report: MarkerReport, inquiry: Inquiry) -> Choice:
     for candidate in inquiry.known_candidates():
         if candidate.build == build:
             return Choice(candidate=candidate, source=Source.MARKER, newest=newest)
-    # No witness gives it to the channel, and none takes it away: the channel's own marker names it.
-    attribution = Attribution(inquiry.channel.ref, Witness.LINEAGE, Certainty.LIKELY)
-    return Choice(candidate=Candidate(build, attribution), source=Source.MARKER, newest=newest)
+    # The builds could not be listed, or this is a second directory of one commit.
+    given = inquiry.attribution(build.version) or by_name(build.version, inquiry.channel.ref)
+    return Choice(candidate=Candidate(build, given), source=Source.MARKER, newest=newest)
 
 
 def _refuse(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Undecided:

@@ -154,6 +154,10 @@ def _judge_held(
 ) -> MarkerReport | Unknown:
     """Judge a marker that names a build which the store holds, against the channel's newer ones."""
     version = held.version
+    given = inquiry.attribution(version)
+    if given is not None and given.ref != inquiry.channel.ref:
+        how = "is likely" if given.certainty is Certainty.LIKELY else "may well be"
+        return _report(marker, Verdict.DOUBTFUL, f"names {version}, which {how} a build of {given.ref}")
     limit = limit_of(marker, inquiry.policy)
     # Whether a name is too high shows by upload times, which are asked for beside the first build that counts.
     looked = inquiry.look_for_disputes() if newer else None

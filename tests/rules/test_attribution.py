@@ -321,7 +321,7 @@ class TestRivals:
     PICK = RELEASE_BETA.version
 
     def rivals(self, others: Mapping[BuildVersion, Attribution]) -> tuple[BuildVersion, ...]:
-        return rivals({self.PICK: self.OWN, **others}, self.PICK)
+        return rivals({self.PICK: self.OWN, **others}, self.PICK, own=MASTER)
 
     def test_a_doubtful_newer_build_of_the_other_branch_is_one(self) -> None:
         """Newest first, so that the first is the one to name."""

@@ -219,15 +219,6 @@ class TestBuilds:
         assert (stalled.code, stalled.data["commits_behind"]) == ("builds-stalled", 1)
         assert stalled.message.startswith("master has had no build since")
 
-    def test_a_marker_s_build_that_is_not_among_the_channel_s_is_judged_by_its_own_age(self) -> None:
-        """Lineage gives the only build to master, and release-1.30's marker names it."""
-        lone = build("1.30.0-beta.2+v1.30.0-beta.1-5-g1111111111", uploaded=NOW - 99 * DAY)
-        said = str(lone.version)
-        markers = [marker(MASTER, BRANCH_MARKER, said), marker("release-1.30", "other.txt", said)]
-        held = snapshot(lone, markers=markers)
-        found = resolve(held, Channel("release-1.30"), Policy(markers=("other.txt",)), NOW)
-        assert condition(found, "builds-old").data["newest"] == said
-
     def test_a_version_that_is_asked_for_is_not_judged_by_its_age_or_branch(self) -> None:
         """Who names a build knows what it is."""
         held = snapshot(on_master(1, age=99 * DAY), on_master(2, age=98 * DAY))
@@ -388,17 +379,20 @@ class TestAttribution:
         git = GitLine("origin/master", (GitCommit(f"{7:010x}" + "0" * 30, NOW - DAY),))
         assert told(on_master(6), on_master(7), markers=[green(alpha(7))], git=git).conditions == ()
 
-    def test_rivals_of_a_build_that_is_not_the_newest_are_not_told(self) -> None:
-        """A lagging marker's build is not taken for the newest, so nothing about that is doubtful."""
+    @pytest.mark.parametrize(("age", "is_told"), [(131 * HOUR, True), (2 * HOUR, False)])
+    def test_of_a_lagging_marker_only_rivals_that_are_overdue_are_told(
+        self, age: timedelta, *, is_told: bool
+    ) -> None:
+        """A marker may lag; one that should have gone on by now, were the rival its branch's, is in doubt."""
         mine = build("1.30.0-beta.2+v1.30.0-beta.1-1-g1111111111", uploaded=NOW - 197 * HOUR)
-        rival = build("1.30.0-beta.3+v1.30.0-beta.2-8-g2222222222", uploaded=NOW - 131 * HOUR)
+        rival = build("1.30.0-beta.3+v1.30.0-beta.2-8-g2222222222", uploaded=NOW - age)
         patch = build("1.30.1+v1.30.0-3-g3333333333", uploaded=NOW - HOUR)
         held = snapshot(
             mine, rival, patch, markers=[marker("release-1.30", BRANCH_MARKER, str(mine.version))]
         )
         found = resolve(held, Channel("release-1.30"), Policy(), NOW)
         assert (found.version, found.newest) == (mine.version, None)
-        assert "channel-ambiguous" not in codes(found)
+        assert ("channel-ambiguous" in codes(found)) is is_told
 
     def test_a_build_that_names_no_commit_says_nothing_about_the_clone(self) -> None:
         """It is of the tag itself."""

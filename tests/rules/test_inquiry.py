@@ -602,8 +602,9 @@ class TestDoubt:
         inquiry = asking(held, ON_RELEASE)
         assert inquiry.rivals(version(beta(3))) == ()
         list(inquiry.candidates())
-        assert inquiry.rivals(version(beta(3))) == ()
-        assert inquiry.rivals(version(beta(4))) == ()
+        assert inquiry.rivals(version(beta(3))) == (version(beta(5)), version(beta(3)))
+        assert inquiry.rivals(version(beta(4))) == (version(beta(5)),)
+        assert inquiry.attribution(version(beta(4))) is None
 
 
 class TestChannels:

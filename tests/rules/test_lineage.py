@@ -124,6 +124,12 @@ class TestMarkers:
         assert found[BRANCH[-1]] == MAYBE_RELEASE
         assert found[MASTERS[-1]] == MASTER
 
+    def test_but_it_is_the_better_guess_while_the_branch_has_nothing_else(self) -> None:
+        """The branch was just cut, and master went on an hour later."""
+        held = [beta(2, at=0), beta(3, at=1), beta(5, at=1.1)]
+        found = opinions(held, master=held[2], release=held[1])
+        assert (found[held[1]], found[held[2]]) == (MAYBE_RELEASE, MASTER)
+
     def test_master_s_marker_behind_the_release_branch_s_is_not_believed(self) -> None:
         """Counted from one tag master is ahead: the two are exchanged, or master's stands still."""
         found = opinions([*MASTERS, *BRANCH], master=BRANCH[-1], release=MASTERS[-1])

@@ -16,7 +16,7 @@ from kopsversion.errors import (
     StoreUnavailableError,
 )
 from kopsversion.model.advice import REPO_OPTION
-from kopsversion.model.answer import Condition, Refusal, Resolution, Rung, Severity, Source
+from kopsversion.model.answer import Condition, Refusal, Resolution, Rung, Severity, Source, Verdict
 from kopsversion.model.bucket import GitCommit, GitLine, Malformed, Marker, Missing, Snapshot, Unreachable
 from kopsversion.model.channel import (
     BRANCH_MARKER,
@@ -139,17 +139,17 @@ class TestAnswer:
         )
         assert (found.version, found.newest) == (version(alpha(1)), None)
 
-    def test_a_marker_s_build_that_no_witness_gives_to_the_channel_is_likely_its_own(self) -> None:
+    def test_a_marker_s_build_is_as_sure_as_its_name_where_nothing_could_be_listed(self) -> None:
         """Without a listing nothing but the marker speaks."""
         held = Snapshot(
             store=STORE, builds=(on_master(1),), markers=(green(alpha(1)),), failures={ListMinors(): OFF}
         )
         found = resolve(held, ON_MASTER, DEFAULT, NOW)
-        assert found.attribution == Attribution(MASTER, Witness.LINEAGE, Certainty.LIKELY)
+        assert found.attribution == Attribution(MASTER, Witness.VERSION, Certainty.LIKELY)
         assert found.newest is None
 
-    def test_a_current_marker_s_build_is_the_newest_whoever_else_may_have_made_it(self) -> None:
-        """Lineage gives it to master; what is listed after it decides, and that is nothing."""
+    def test_a_marker_s_build_that_lineage_gives_to_another_branch_is_not_the_answer(self) -> None:
+        """Master's own marker names it; release-1.30's newest is the one before."""
         held = snapshot(
             build(beta(3), uploaded=NOW - 9 * HOUR),
             build(beta(5), uploaded=NOW - 8 * HOUR),
@@ -160,8 +160,9 @@ class TestAnswer:
             ],
         )
         found = resolve(held, Channel("release-1.30"), Policy(markers=("other.txt",)), NOW)
-        assert (found.version, found.newest) == (version(beta(5)), version(beta(5)))
-        assert found.attribution == Attribution("release-1.30", Witness.LINEAGE, Certainty.LIKELY)
+        assert (found.version, found.newest) == (version(beta(3)), version(beta(3)))
+        assert found.attribution == Attribution("release-1.30", Witness.LINEAGE, Certainty.DOUBTFUL)
+        assert found.markers[0].verdict is Verdict.DOUBTFUL
 
     def test_the_build_before_is_looked_for_only_where_files_are_compared(self) -> None:
         """That costs a listing, which the default does without."""

@@ -336,10 +336,10 @@ class TestNeeds:
 
 
 def test_a_build_that_no_marker_of_the_branch_vouches_for_is_not_among_its_own() -> None:
-    """In the shared window it may be master's: it is judged by the release branch's builds after it."""
+    """Master's own marker names it, which makes it likely master's: what lineage gives to another is never current."""
     held = snapshot(
         build(beta(3), uploaded=NOW - 9 * HOUR),
         build(beta(5), uploaded=NOW - 8 * HOUR),
         markers=[marker(MASTER, BRANCH_MARKER, beta(5)), marker("release-1.30", BRANCH_MARKER, beta(3))],
     )
-    assert judged(held, beta(5), Channel("release-1.30"))[0] is Verdict.CURRENT
+    assert judged(held, beta(5), Channel("release-1.30"))[0] is Verdict.DOUBTFUL
