@@ -221,7 +221,9 @@ class _Reader:
             try:
                 ref = Channel.parse(name).ref
             except UsageError as error:
-                raise self._mistake(here, error.message, hint=error.hint) from error
+                raise self._mistake(
+                    here, error.message, hint=_with_quotes(error.hint, name, table)
+                ) from error
             if ref in seen:
                 why = f"this is the same channel as {quoted(seen[ref])}, which has limits already"
                 raise self._mistake(here, why, hint="keep one of the two")
@@ -311,12 +313,12 @@ class _Reader:
     def _table(self, value: object, place: tuple[str, ...]) -> Mapping[str, object]:
         if isinstance(value, dict):
             return value
-        hint = f"write it as a table, as in [{'.'.join(place)}]"
+        hint = f"write it as a table, as in [{_toml_key(place)}]"
         raise self._mistake(place, f"{_shown(value)} is not a table", hint=hint)
 
     def _mistake(self, place: Sequence[str], what: str, *, hint: str) -> UsageError:
         line = _line_of(self._text, tuple(place))
-        key = ".".join(quoted(part)[1:-1] for part in place)
+        key = _toml_key(place)
         return UsageError(f"{self._shown} line {line}: {key}: {what}", hint=hint)
 
 
@@ -412,6 +414,25 @@ def _shown(value: object) -> str:
 
 # --------------------------------------------------------------------------------------------------
 # Where in the text
+
+
+def _toml_key(place: Iterable[str]) -> str:
+    """Write a dotted key as TOML wants it: a part that has a dot itself in quotes (FAILURES row 48)."""
+    shown = (quoted(part)[1:-1] for part in place)
+    return ".".join(f'"{part}"' if "." in part else part for part in shown)
+
+
+def _with_quotes(hint: str, name: str, table: object) -> str:
+    """Say how a name with a dot is written, where TOML has read it as a table in a table."""
+    while isinstance(table, dict) and len(table) == 1:
+        ((inner, table),) = table.items()
+        name = f"{name}.{inner}"
+        try:
+            Channel.parse(name)
+        except UsageError:
+            continue
+        return f"a name with a dot is quoted: [{_toml_key((_CHANNELS, name))}]"
+    return hint
 
 
 _HEADER = re.compile(r"\s*(\[+[^\]\n]+\]+)\s*(?:#.*)?")

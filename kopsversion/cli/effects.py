@@ -208,7 +208,8 @@ def obtain(
         resolution = ask()
     else:
         resolution = _replay(effects.from_lock, question=question, deadline=deadline)
-    _carry_out(effects, resolution, deadline=deadline, console=console)
+    place = _address(resolution.store, question)
+    _carry_out(effects, resolution, place=place, deadline=deadline, console=console)
     return resolution
 
 
@@ -260,18 +261,28 @@ def _locked_store(lock: Lock, question: StoreQuestion, *, deadline: Deadline) ->
     from kopsversion.workflows.stores import opened
 
     if not _is_given("store"):
-        return opened(lock.resolution.store, deadline=deadline)
+        return opened(_address(lock.resolution.store, question), deadline=deadline)
     stores = [opened(place, deadline=deadline) for place in question["store"]]
     # Another store than the lock's is refused by verify_lock, which sees that the base URL is not its own.
     return next((store for store in stores if store.url == lock.resolution.store), stores[0])
 
 
-def _carry_out(effects: Effects, resolution: Resolution, *, deadline: Deadline, console: Console) -> None:
+def _address(url: str, question: StoreQuestion) -> str:
+    """Ask the store of an answer as whoever the stores of the question are asked as."""
+    from kopsversion.stores.base import StoreAddress, credentials_for
+
+    whom = {credentials_for(place) for place in question["store"]}
+    return StoreAddress(url, credentials="default" if "default" in whom else "anonymous")
+
+
+def _carry_out(
+    effects: Effects, resolution: Resolution, *, place: str, deadline: Deadline, console: Console
+) -> None:
     """Do all that is asked for; what takes longest, and fails most, comes first."""
     if effects.fetch is not None or effects.lock is not None:
         from kopsversion.workflows.stores import borrowed
 
-        with borrowed(resolution.store, deadline=deadline) as store:
+        with borrowed(place, deadline=deadline) as store:
             if effects.fetch is not None:
                 _fetch(effects.fetch, store, resolution, arch=effects.arch, console=console)
             if effects.lock is not None:

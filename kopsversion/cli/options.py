@@ -145,6 +145,17 @@ def parse_suffix(text: str) -> str:
     return check_suffix(text.strip())
 
 
+def parse_root_alias(text: str) -> str:
+    """Read another URL of a store's root.
+
+    Raises:
+        UsageError: `text` is anything else.
+    """
+    from kopsversion.model.policy import check_root_alias
+
+    return check_root_alias(text.strip())
+
+
 def parse_version(text: str) -> BuildVersion:
     """Read a version.
 
@@ -224,6 +235,7 @@ MARKER_NAME = Parsed("name", parse_marker_name)
 VERSION = Parsed("version", parse_version)
 REPO = Parsed("dir|url", parse_repo)
 SUFFIX = Parsed("suffix", parse_suffix)
+ROOT_ALIAS = Parsed("url", parse_root_alias)
 STORE = StoreText()
 
 # --------------------------------------------------------------------------------------------------
@@ -264,6 +276,14 @@ _STORE_OPTIONS = (
         metavar="URL",
         help="Where builds are kept, see below. Repeat it to name further stores, each for when the "
         "one before cannot be reached.",
+    ),
+    click.option(
+        "--credentials",
+        type=click.Choice(["anonymous", "default"]),
+        default="anonymous",
+        show_default=True,
+        help="Whom to read a gs:// bucket as. default: as Application Default Credentials say, for a bucket that "
+        "is not public.",
     ),
     click.option(
         "--as-of",
@@ -312,6 +332,7 @@ def store_options(function: Callback) -> Callback:
     def command(
         *arguments: Any,
         store: tuple[str, ...],
+        credentials: Literal["anonymous", "default"],
         as_of: datetime | None,
         timeout: timedelta,
         repo: Repo | None,
@@ -320,9 +341,13 @@ def store_options(function: Callback) -> Callback:
         **others: Any,
     ) -> Any:
         from kopsversion.model.layout import DEFAULT_STORE
+        from kopsversion.stores.base import StoreAddress
 
         question = StoreQuestion(
-            store=store or (DEFAULT_STORE,),
+            store=tuple(
+                StoreAddress(place, credentials=credentials) if credentials == "default" else place
+                for place in store or (DEFAULT_STORE,)
+            ),
             as_of=as_of,
             timeout=timeout.total_seconds(),
             repo=_kept_in(git_cache, repo),
@@ -417,6 +442,14 @@ _BUILD_OPTIONS = (
         help="Files of this suffix need no .sha256 beside them, as those of .sig, .pem, .intoto.jsonl, "
         ".spdx.json and the like need none by default. Repeatable.",
     ),
+    click.option(
+        "--root-alias",
+        type=ROOT_ALIAS,
+        multiple=True,
+        metavar="URL",
+        help="Another URL of the same place: what a marker names there is looked for in the store. Where kops "
+        "publishes is known everywhere. Repeatable.",
+    ),
 )
 
 _CHOICE_OPTIONS = (
@@ -481,7 +514,7 @@ def policy_options(function: Callback) -> Callback:
 
 _POLICY_NAMES = (
     *("strategy", "marker", "nth", "on_stale", "max_lag", "max_build_age", "build_sla"),
-    *("platform", "settle", "exclude", "unpaired"),
+    *("platform", "settle", "exclude", "unpaired", "root_alias"),
 )
 
 
@@ -500,13 +533,14 @@ def _policy(given: Mapping[str, Any]) -> Policy:
 
     from kopsversion.model.policy import UNPAIRED, OnStale, Policy, Strategy
 
-    plural = {"platform": "platforms", "marker": "markers"}
+    plural = {"platform": "platforms", "marker": "markers", "root_alias": "root_aliases"}
     makers: Mapping[str, Callable[[Any], object]] = {
         "strategy": Strategy,
         "on_stale": OnStale,
         "exclude": frozenset,
         "platform": lambda values: tuple(dict.fromkeys(values)),
         "marker": lambda values: tuple(dict.fromkeys(values)),
+        "root_alias": lambda values: tuple(dict.fromkeys(values)),
         "unpaired": lambda values: tuple(dict.fromkeys((*UNPAIRED, *values))),
     }
     chosen: dict[str, Any] = {}

@@ -180,6 +180,7 @@ def promote(
 def _open(question: StoreQuestion, *, deadline: Deadline, writes: bool) -> Store:
     import os
 
+    from kopsversion.stores.base import credentials_for
     from kopsversion.stores.opening import open_store
 
     if question["as_of"] is not None:
@@ -190,7 +191,7 @@ def _open(question: StoreQuestion, *, deadline: Deadline, writes: bool) -> Store
         question["store"][0],
         deadline=deadline,
         environ=os.environ,
-        credentials="default" if writes else "anonymous",
+        credentials="default" if writes else credentials_for(question["store"][0]),
     )
 
 

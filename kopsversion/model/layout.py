@@ -31,6 +31,9 @@ DEFAULT_STORE = OFFICIAL_ROOT
 _PUBLIC_HOST = "https://storage.googleapis.com/"
 _HOSTS = ("gs://", _PUBLIC_HOST, "https://storage.cloud.google.com/")
 
+OFFICIAL_CDN_ROOT = "https://dl.k8s.io/ci/kops/kops/releases/"
+"""The same place behind Kubernetes' CDN, which serves the root of the bucket k8s-staging-kops below ``ci/kops/``."""
+
 MARKERS = "markers/"
 JOBS = "logs/"
 """Where a directory keeps the results of jobs, beside its builds; kops' bucket has none."""
@@ -185,7 +188,7 @@ def check_marker_name(name: str) -> str:
 # Marker bodies
 
 
-def known_roots(url: str, *, public_url: str) -> tuple[str, ...]:
+def known_roots(url: str, *, public_url: str, aliases: Iterable[str] = ()) -> tuple[str, ...]:
     """Return every URL prefix, with a trailing slash, by which a marker may name a build of a store.
 
     Where kOps publishes is among them whatever the store: a mirror keeps the markers' text (FAILURES row 46).
@@ -193,12 +196,14 @@ def known_roots(url: str, *, public_url: str) -> tuple[str, ...]:
     Parameters:
         url: the store, as a person would write it, with a trailing slash.
         public_url: where its builds are read from, with a trailing slash.
+        aliases: further URLs of the same place, with a trailing slash.
 
     >>> known_roots("gs://bucket/a/", public_url="http://127.0.0.1:4443/bucket/a/")[:2]
     ('gs://bucket/a/', 'https://storage.googleapis.com/bucket/a/')
     """
     forms: list[str] = []
-    for each in (url, public_url, OFFICIAL_ROOT, OFFICIAL_ROOT.replace(_PUBLIC_HOST, "gs://")):
+    official = (OFFICIAL_ROOT, OFFICIAL_ROOT.replace(_PUBLIC_HOST, "gs://"), OFFICIAL_CDN_ROOT)
+    for each in (url, public_url, *official, *aliases):
         if each.startswith("gs://"):
             forms += [host + each.removeprefix("gs://") for host in _HOSTS]
         else:

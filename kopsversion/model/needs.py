@@ -66,10 +66,12 @@ class Failure:
     Attributes:
         reason: one sentence.
         denied: whether the store let us know that we may not, rather than that it cannot.
+        hint: what to do about it; empty where nothing better is known than to look.
     """
 
     reason: str
     denied: bool = False
+    hint: str = field(default="", eq=False)
 
 
 @frozen

@@ -77,6 +77,25 @@ def check_suffix(text: str) -> str:
     return text
 
 
+_ALIAS = re.compile(
+    r"(?:https?|gs)://[0-9A-Za-z](?:[0-9A-Za-z.-]{0,250})(?::[0-9]{1,5})?(?:/[0-9A-Za-z._~%+-]+)*/?"
+)
+
+
+def check_root_alias(text: str) -> str:
+    """Return another URL of a store's root, with a trailing slash.
+
+    Raises:
+        UsageError: `text` is no URL of a place, or has a user, a query or a fragment.
+    """
+    if _ALIAS.fullmatch(text) is None:
+        raise UsageError(
+            f"{quoted(text)} is not the URL of a store's root",
+            hint="give the URL in front of a build's version, as in https://dl.k8s.io/ci/kops/kops/releases/",
+        )
+    return f"{text.rstrip('/')}/"
+
+
 @frozen(kw_only=True)
 class Policy:
     """What counts as an answer. Adjust a policy with `attrs.evolve`.
@@ -94,6 +113,7 @@ class Policy:
         settle: how old a build's newest file must be, for its upload to be over.
         platforms: operating system and architecture pairs that must be there.
         unpaired: suffixes of files that need no checksum, such as signatures.
+        root_aliases: further URLs of the store's root, by which markers may name its builds.
         exclude: builds known to be bad.
         nth: which of the newest testable builds is wanted; 1 is the newest.
         reported: names of markers that are judged and reported but decide nothing.
@@ -109,6 +129,7 @@ class Policy:
     settle: timedelta = timedelta(minutes=10)
     platforms: tuple[str, ...] = ("linux/amd64", "linux/arm64")
     unpaired: tuple[str, ...] = UNPAIRED
+    root_aliases: tuple[str, ...] = ()
     exclude: frozenset[BuildVersion] = frozenset()
     nth: int = 1
     reported: tuple[str, ...] = ()
@@ -125,7 +146,7 @@ class Policy:
         nth: object = self.nth
         if not isinstance(nth, int) or nth < 1:
             _refuse_setting(self, "nth", hint="1 is the newest testable build, 2 the one before it")
-        for name in ("markers", "reported", "platforms", "unpaired"):
+        for name in ("markers", "reported", "platforms", "unpaired", "root_aliases"):
             if isinstance(getattr(self, name), str):
                 _refuse_setting(self, name, hint="give a tuple of texts")
         if not self.platforms:
@@ -134,6 +155,8 @@ class Policy:
             check_platform(platform)
         for suffix in self.unpaired:
             check_suffix(suffix)
+        for alias in self.root_aliases:
+            check_root_alias(alias)
         if not all(isinstance(version, BuildVersion) for version in self.exclude):
             _refuse_setting(self, "exclude", hint="give a set of BuildVersion")
 

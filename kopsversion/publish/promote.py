@@ -157,7 +157,7 @@ def promote(
             generation = store.write(
                 promotion.marker.path,
                 marker_body(version, base_url=store.public_url(str(version)), body_format=body_format),
-                if_generation=_expected(store, promotion.marker),
+                if_generation=_expected(store, promotion.marker, aliases=policy.root_aliases),
                 cache_control=CACHE_CONTROL,
                 metadata=_metadata(promotion, reason),
             )
@@ -175,7 +175,7 @@ def promote(
     ) from lost
 
 
-def _expected(store: Store, marker: Marker) -> str | None:
+def _expected(store: Store, marker: Marker, *, aliases: Sequence[str]) -> str | None:
     """Return the generation that the marker has now if it is still as it was read; ``None`` if there was none.
 
     One that holds no version is looked at again before it is overwritten, because an answer may have been cut; and
@@ -191,7 +191,7 @@ def _expected(store: Store, marker: Marker) -> str | None:
         return marker.generation
     url = f"{store.url}{marker.path}"
     stored, content = store.stat(marker.path), store.read(marker.path, limit=MARKER_LIMIT)
-    roots = known_roots(store.url, public_url=store.public_url(""))
+    roots = known_roots(store.url, public_url=store.public_url(""), aliases=aliases)
     if read_marker_body(content.data, roots=roots) != marker.reading:
         raise PreconditionFailedError(
             f"{marker.path} reads otherwise each time", url=url, hint="a proxy may change or cut it"

@@ -30,18 +30,18 @@ from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import count
 from kopsversion.rules.attribution import by_name, by_version, is_disowned
 from kopsversion.rules.conditions import Choice, Evidence, clone_disagrees, gather_conditions, worst_first
+from kopsversion.rules.failing import store_failed
 from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
 from kopsversion.rules.verdicts import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from kopsversion.errors import StoreError
     from kopsversion.model.needs import Need
 
 
-_UNREACHABLE_HINT = (
-    "see whether the store can be reached, or allow the last good answer with --state and --allow-cached"
-)
+_OTHERWISE = "or allow the last good answer with --state and --allow-cached"
 _MOST_UNREADABLE = 3
 """Builds whose files the store would not tell, after which it is the store and not the builds that is at fault."""
 
@@ -382,14 +382,14 @@ def _check_version(
 # No answer
 
 
-def _unlistable(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> StoreUnavailableError:
+def _unlistable(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> StoreError:
     reasons = [f"builds: {inquiry.listing_failure}"]
     reasons += [f"{report.marker.path} {report.message}" for report in deciding]
-    return StoreUnavailableError(
+    return store_failed(
         f"the builds of {inquiry.channel} could not be listed, and no marker can stand in",
-        url=inquiry.snapshot.store,
+        inquiry.snapshot,
         reasons=reasons,
-        hint=_UNREACHABLE_HINT,
+        otherwise=_OTHERWISE,
     )
 
 
@@ -397,11 +397,11 @@ def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Kop
     reasons = [f"{report.marker.path} is {report.verdict}: it {report.message}" for report in deciding]
     channel = inquiry.channel
     if inquiry.blind_spot or any(report.verdict is Verdict.UNREACHABLE for report in deciding):
-        return StoreUnavailableError(
+        return store_failed(
             f"whether a marker of {channel} can be used could not be learnt, and falling back is refused",
-            url=inquiry.snapshot.store,
+            inquiry.snapshot,
             reasons=[*reasons, *([inquiry.blind_spot] if inquiry.blind_spot else [])],
-            hint=_UNREACHABLE_HINT,
+            otherwise=_OTHERWISE,
         )
     return MarkerRefusedError(
         f"no marker of {channel} can be used, and falling back to the newest build is refused",

@@ -10,7 +10,7 @@ often it asks again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
 
 from attrs import field, frozen
 
@@ -24,6 +24,36 @@ T = TypeVar("T")
 
 Credentials = Literal["anonymous", "default"]
 """Whom to ask a bucket as: nobody, or whoever Application Default Credentials say."""
+
+
+class StoreAddress(str):
+    """A store's URL or path, with whom to ask it as.
+
+    It is its text in every other respect. Credentials are for buckets that are named as such, ``gs://…``: a URL of
+    the web is open to everybody, and a directory knows who reads it.
+
+    Parameters:
+        text: the URL or path.
+        credentials: whom to ask as.
+
+    Attributes:
+        credentials: whom to ask as, which is nobody where the text is no ``gs://`` URL.
+    """
+
+    __slots__ = ("credentials",)
+    credentials: Credentials
+
+    def __new__(cls, text: str, *, credentials: Credentials) -> Self:
+        """Make the text, and remember the credentials."""
+        made = super().__new__(cls, text)
+        made.credentials = credentials if text.lower().startswith("gs://") else "anonymous"
+        return made
+
+
+def credentials_for(place: str) -> Credentials:
+    """Return whom to ask a store as that is named by a text, which may be a `StoreAddress`."""
+    return place.credentials if isinstance(place, StoreAddress) else "anonymous"
+
 
 PIECE = 1 << 20
 """Bytes of the largest piece that `Store.download` yields."""

@@ -172,7 +172,8 @@ def _from_status(error: StatusError, url: str, route: Route) -> StoreError:
         return AccessDeniedError(
             f"{quoted(url)} may not be read or written by us (HTTP {status}){said}",
             url=url,
-            hint="check that the bucket is public, or that the credentials have a role for it",
+            hint="check that the bucket is public; one that is not is read as gs://… with --credentials default, "
+            "and the credentials need a role for it",
         )
     if status == 404:
         return ObjectNotFoundError(

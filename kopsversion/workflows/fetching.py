@@ -98,16 +98,23 @@ class Fetcher:
         deadline: nothing waits longer.
         as_of: what was uploaded or written after it is left out, UTC.
         platforms: the platforms whose checksums prove a build where listing is denied.
+        aliases: further URLs of the store's root, by which markers may name its builds.
     """
 
     def __init__(
-        self, store: Store, *, deadline: Deadline, as_of: datetime | None, platforms: Iterable[str]
+        self,
+        store: Store,
+        *,
+        deadline: Deadline,
+        as_of: datetime | None,
+        platforms: Iterable[str],
+        aliases: Iterable[str] = (),
     ) -> None:
         self._store = store
         self._deadline = deadline
         self._as_of = as_of
         self._platforms = tuple(platforms)
-        self._roots = layout.known_roots(store.url, public_url=store.public_url(""))
+        self._roots = layout.known_roots(store.url, public_url=store.public_url(""), aliases=aliases)
 
     def fetch(self, need: Need) -> Learnt:
         """Answer one need.

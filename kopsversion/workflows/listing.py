@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from kopsversion.errors import NoTestableBuildError, StoreUnavailableError, UsageError
+from kopsversion.errors import NoTestableBuildError, UsageError
 from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.needs import ListMarkers, ListMinors, Undecided
@@ -20,6 +20,7 @@ from kopsversion.model.policy import Policy
 from kopsversion.rules.agreement import disagreement
 from kopsversion.rules.attribution import is_disowned
 from kopsversion.rules.conditions import about_gaps, about_order, clone_disagrees
+from kopsversion.rules.failing import store_failed
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.rules.resolver import no_testable_build
 from kopsversion.stores.deadline import Deadline
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from pathlib import Path
 
+    from kopsversion.errors import StoreError
     from kopsversion.model.answer import Condition, Refusal
     from kopsversion.model.bucket import GitLine, Snapshot
     from kopsversion.model.channel import Attribution
@@ -289,12 +291,12 @@ def _existing(inquiry: Inquiry) -> tuple[Channel, ...]:
     return tuple(map(Channel, inquiry.existing_channels()))
 
 
-def _unlistable(what: str, snapshot: Snapshot, reason: str) -> StoreUnavailableError:
-    return StoreUnavailableError(
+def _unlistable(what: str, snapshot: Snapshot, reason: str) -> StoreError:
+    return store_failed(
         f"{what} in {snapshot.store} could not all be listed",
-        url=snapshot.store,
+        snapshot,
         reasons=(reason,),
-        hint="name a channel, or see whether the store can be reached",
+        otherwise="or name a channel",
     )
 
 

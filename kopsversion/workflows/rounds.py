@@ -193,7 +193,13 @@ def learn(
     Returns:
         The snapshot with the answers, or with the reasons why there is none.
     """
-    fetcher = Fetcher(store, deadline=deadline, as_of=snapshot.as_of, platforms=policy.platforms)
+    fetcher = Fetcher(
+        store,
+        deadline=deadline,
+        as_of=snapshot.as_of,
+        platforms=policy.platforms,
+        aliases=policy.root_aliases,
+    )
     ordered = sorted(needs, key=repr)
     before = store.requests
     outcomes: list[Learnt | StoreError] = []
@@ -241,7 +247,7 @@ def _so_far(needs: Sequence[Need], *, done: int) -> str:
 def _add(snapshot: Snapshot, outcomes: Mapping[Need, Learnt | StoreError]) -> Snapshot:
     """Add to a snapshot what needs brought, or why they brought nothing; once for all, so that it stays linear."""
     failures = {
-        need: Failure(str(outcome), denied=isinstance(outcome, AccessDeniedError))
+        need: Failure(str(outcome), denied=isinstance(outcome, AccessDeniedError), hint=outcome.hint)
         for need, outcome in outcomes.items()
         if isinstance(outcome, StoreError)
     }

@@ -22,7 +22,7 @@ from kopsversion.errors import (
 )
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.layout import known_roots
-from kopsversion.stores.base import Store
+from kopsversion.stores.base import Store, credentials_for
 from kopsversion.stores.opening import check_store_url, open_store
 from kopsversion.workflows.arguments import wrong_argument
 
@@ -141,7 +141,9 @@ def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:
 
 def opened(place: str | Store, *, deadline: Deadline) -> Store:
     """Open what is named by a URL or a path."""
-    return open_store(place, deadline=deadline, environ=os.environ) if isinstance(place, str) else place
+    if not isinstance(place, str):
+        return place
+    return open_store(place, deadline=deadline, environ=os.environ, credentials=credentials_for(place))
 
 
 @contextmanager

@@ -246,7 +246,7 @@ MISTAKES = [
     ("channels = []", 1, "channels: [] is not a table"),
     ("channels.master.max-lag = 3", 1, "channels.master.max-lag: 3 is not a duration"),
     ("channels = { master = { max-lag = 3 } }", 1, "channels.master.max-lag: 3 is not a duration"),
-    ('[channels."1.27"]\n"build-sla" = true', 2, "channels.1.27.build-sla: True is not a duration"),
+    ('[channels."1.27"]\n"build-sla" = true', 2, 'channels."1.27".build-sla: True is not a duration'),
     (
         "[channels.master]\n\n[channels.latest]",
         3,
@@ -280,6 +280,30 @@ class TestMeant:
     )
     def test_hint(self, text: str, hint: str, tmp_path: Path) -> None:
         """What was probably meant is said first."""
+        with pytest.raises(UsageError) as caught:
+            read(tmp_path, text)
+        assert caught.value.hint.startswith(hint)
+
+
+class TestDots:
+    @pytest.mark.parametrize(
+        ("text", "hint"),
+        [
+            (
+                '[channels.release-1.27]\nmax-lag = "1h"',
+                'a name with a dot is quoted: [channels."release-1.27"]',
+            ),
+            ("[channels.1.27]", 'a name with a dot is quoted: [channels."1.27"]'),
+            (
+                'channels.release-1.27.max-lag = "1h"',
+                'a name with a dot is quoted: [channels."release-1.27"]',
+            ),
+            ("[channels.a.b]", "a channel is master"),
+            ("[channels.x]\na = 1\nb = 2", "a channel is master"),
+        ],
+    )
+    def test_a_name_with_a_dot(self, text: str, hint: str, tmp_path: Path) -> None:
+        """FAILURES row 48: TOML reads it as a table in a table, so the hint shows the quotes."""
         with pytest.raises(UsageError) as caught:
             read(tmp_path, text)
         assert caught.value.hint.startswith(hint)

@@ -29,6 +29,7 @@ from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import UNPAIRED, OnStale, Policy, Strategy
 from kopsversion.model.version import BuildVersion
+from kopsversion.stores.base import credentials_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -233,6 +234,61 @@ def test_other_suffixes_are_refused(text: str) -> None:
     assert ".sig" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize(
+    ("text", "alias"),
+    [
+        ("https://mirror.example/kops", "https://mirror.example/kops/"),
+        (" https://h.example:8443/a/b/ ", "https://h.example:8443/a/b/"),
+        ("gs://bucket", "gs://bucket/"),
+        ("http://127.0.0.1:4443/bucket/", "http://127.0.0.1:4443/bucket/"),
+    ],
+)
+def test_root_aliases_are_read(text: str, alias: str) -> None:
+    """Another URL of a store's root ends in a slash."""
+    assert options.parse_root_alias(text) == alias
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "mirror",
+        "/srv/x",
+        "https://",
+        "https:///x",
+        "https://u:p@h/x",
+        "https://h/x?y",
+        "https://h/#f",
+        "ftp://h/",
+        "https://h/\x1b[31m",
+        "https://h//a",
+    ],
+)
+def test_other_root_aliases_are_refused(text: str) -> None:
+    """Anything else is refused, shown harmlessly, with a URL that would do."""
+    with pytest.raises(UsageError, match="is not the URL of a store's root") as caught:
+        options.parse_root_alias(text)
+    assert str(caught.value).isprintable()
+    assert "https://dl.k8s.io/ci/kops/kops/releases/" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("words", "whom"),
+    [
+        (["--store", "gs://b/p/"], ["anonymous"]),
+        (["--store", "gs://b/p/", "--credentials", "default"], ["default"]),
+        (["--store", "GS://b/p/", "--store", "/d", "--credentials", "default"], ["default", "anonymous"]),
+        (["--store", "https://storage.googleapis.com/b/p/", "--credentials", "default"], ["anonymous"]),
+        (["--credentials", "default"], ["anonymous"]),
+    ],
+)
+def test_credentials_are_for_buckets_that_are_named_as_such(words: list[str], whom: list[str]) -> None:
+    """A URL of the web and a directory are read as nobody; the text of a store stays what it is."""
+    question = _called(options.store_options, *words)["question"]
+    assert [credentials_for(place) for place in question["store"]] == whom
+    assert all(place in {*words, DEFAULT_STORE} for place in question["store"])
+
+
 def test_suffixes_are_added_to_the_usual_ones() -> None:
     """A suffix that is given does not make signatures of the known kinds a fault."""
     called = _called(options.build_options, "--unpaired", ".minisig", "--unpaired", ".minisig")
@@ -294,7 +350,13 @@ def test_builds_options_make_a_policy_too() -> None:
     """A command that only lists has the options that say what is testable, and no others."""
     assert _called(options.build_options, "--settle", "0") == {"policy": Policy(settle=timedelta(0))}
     command, _ = _command(options.build_options)
-    assert {parameter.name for parameter in command.params} == {"platform", "settle", "exclude", "unpaired"}
+    assert {parameter.name for parameter in command.params} == {
+        "platform",
+        "settle",
+        "exclude",
+        "unpaired",
+        "root_alias",
+    }
 
 
 def test_help_tells_the_policys_defaults() -> None:

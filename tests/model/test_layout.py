@@ -534,6 +534,20 @@ class TestMarkerBodies:
         assert not is_root_marker(name)
         assert read_marker_path(name) is None
 
+    @pytest.mark.parametrize(
+        "root",
+        [OFFICIAL_ROOT, GS_ROOT, "https://dl.k8s.io/ci/kops/kops/releases/", "https://old.example/kops/"],
+    )
+    @pytest.mark.parametrize("store", ["gs://mirror/kops/", "file:///srv/kops/", "mem://bucket/"])
+    def test_official_roots_and_aliases_are_known_in_every_store(self, store: str, root: str) -> None:
+        """FAILURES row 46: a mirror keeps the text of the markers."""
+        aliases = ("https://old.example/kops/",)
+        known = known_roots(store, public_url=store, aliases=aliases)
+        assert read(f"{root}{VERSION}", roots=known) == Named(BuildVersion.parse(VERSION))
+        assert isinstance(read(f"https://evil.example/kops/{VERSION}", roots=known), Foreign)
+        without = known_roots(store, public_url=store)
+        assert isinstance(read(f"https://old.example/kops/{VERSION}", roots=without), Foreign)
+
     def test_without_roots_every_url_is_foreign(self) -> None:
         """A store that has no URL is named by no URL; a version alone still names its build."""
         assert isinstance(read(URL, roots=()), Foreign)
