@@ -25,6 +25,7 @@ from kopsversion.workflows.survey import check_health
 from tests.builders import DAY, HOUR, NOW, alpha, patch
 from tests.fake_store import FakeStore
 from tests.gcs_server import GcsServer
+from tests.git_repos import GitRepository
 from tests.prow import JOBS, JOBS_BUCKET, MINUTE, PIPELINE, Prow
 from tests.scenes import FAST, Scene, every_hour, store_of
 from tests.strategies import hostile_texts
@@ -176,6 +177,31 @@ class TestCheck:
         assert not reader.read([(PIPELINE, Want(run.id, RunFile.FINISHED))])
         seconds[0] = 60.0
         assert not reader.read([(PIPELINE, Want(run.id, RunFile.LOG))])
+
+
+def test_with_a_clone_the_merges_that_wait_are_said(tmp_path: Path) -> None:
+    """Which merges a postsubmit ran for is in its results, and how many wait for their build is in the clone."""
+    clone = GitRepository.create(tmp_path / "kops")
+    clone.commit("master", when=NOW - 50 * DAY)
+    for n in range(1, 4):
+        clone.commit("master", when=NOW - 2 * DAY + n * HOUR, claimed_id=f"{n:010x}{'0' * 30}")
+    for hours in (20, 18, 16):
+        clone.commit("master", when=NOW - hours * HOUR)
+    jobs = FakeStore(url="mem://jobs/")
+    prow = prow_of(jobs)
+    prow.run(POSTSUBMIT, NOW - 25.2 * HOUR, took=20 * MINUTE, branch="master")
+    for hours in (20, 18, 16):
+        prow.run(POSTSUBMIT, NOW - hours * HOUR, passed=False, took=5 * MINUTE, branch="master")
+    report = check(builds_and_markers(written=25 * HOUR), jobs, repo=clone.path)
+    (message,) = (
+        finding.condition.message
+        for finding in report.channels[0].findings
+        if finding.condition.code == "writer-red"
+    )
+    assert message.startswith("master has had no build since 2024-05-05 16:00 UTC, because ")
+    assert "has been red on master since 2024-05-05 22:00 UTC: none of its 3 runs since then" in message
+    assert f"for merge {'a' * 10}" in message
+    assert message.endswith("; 3 merges wait")
 
 
 BAD_FILES: dict[str, bytes] = {
