@@ -142,7 +142,7 @@ def _conditions() -> Iterator[str]:
     )
     rows = [
         (
-            f"`{code}`",
+            f'<a id="{code}"></a>`{code}`',
             " or ".join(entry.severities),
             entry.meaning,
             entry.advice,

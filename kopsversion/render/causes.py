@@ -76,8 +76,12 @@ def lead(report: HealthReport) -> str:
 
 
 def _told(channel: ChannelHealth, *, now: datetime) -> str:
-    causes = causes_of(channel, now=now)
-    return "; ".join(causes[:2])
+    """Say what is wrong, and, where it is known, because of which job."""
+    writers = tuple(dict.fromkeys(_about_writers(channel)))
+    effects = [cause for cause in causes_of(channel, now=now) if cause not in writers]
+    if writers and effects:
+        return f"{effects[0]}: {writers[0]}"
+    return "; ".join((*writers, *effects)[:2])
 
 
 def causes_of(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:

@@ -48,12 +48,14 @@ _LIST = "See whether the store can be listed from here, and run again."
 CATALOGUE: Mapping[str, Entry] = {
     # Builds
     "builds-stalled": Entry(
-        _WARNING, "With a clone: a merge has been waiting for its build longer than `build_sla`.", _POSTSUBMIT
+        _WARNING,
+        "With a clone: a merge has been waiting for its build longer than `build_sla`.",
+        "Mend it, and run it again for the newest merge.",
     ),
     "builds-old": Entry(
         _EITHER,
         "Without a clone: the channel's newest build, testable or not, is older than `max_build_age`.",
-        "If nothing was merged, raise max-build-age for this channel; if something was, mend the postsubmit job.",
+        "If the branch is meant to be quiet, raise max-build-age for this channel; else mend the postsubmit job.",
     ),
     "builds-refused": Entry(
         _EITHER,

@@ -172,7 +172,7 @@ class TestFirstScreen:
             evolve(reports["incident"], channels=(evolve(master, findings=(*master.findings, *found)),))
         )
         (title,) = tree(page).iter("h1")
-        assert "master (kops-postsubmit is red; no build since 6 March)" in texts(title)
+        assert "master (no build since 6 March: kops-postsubmit is red)" in texts(title)
         assert page.index("has been red since 8 March") < page.index("master has had no build")
         hrefs = [each.get("href") for each in tree(page).iter("a")]
         assert "https://prow.k8s.io/?job=kops-postsubmit" in hrefs
