@@ -404,16 +404,12 @@ class _EnoughError(Exception):
     """More of a body is not wanted."""
 
 
-class _Sink(io.RawIOBase):
+class _Sink:
     """A file that takes no more than `most` bytes, and keeps what came when its writer fails."""
 
     def __init__(self, most: int) -> None:
-        super().__init__()
         self.data = bytearray()
         self._most = most
-
-    def writable(self) -> bool:
-        return True
 
     def write(self, piece: Any) -> int:
         room = self._most - len(self.data)

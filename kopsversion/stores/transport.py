@@ -78,7 +78,7 @@ class _WholeHead(http.client.HTTPResponse):
         try:
             super().begin()
         finally:
-            if self.fp is lines:
+            if self.fp is lines:  # and has not been closed, and let go of
                 self.fp = reading
         if lines.last not in {b"\r\n", b"\n"}:
             self.close()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import google.auth
 import google.auth.exceptions
 import pytest
 import requests
 from google.auth.credentials import AnonymousCredentials, Credentials
+from google.cloud.storage.exceptions import DataCorruption, InvalidResponse
 
 from kopsversion.errors import (
     AccessDeniedError,
@@ -25,12 +27,15 @@ from kopsversion.stores import cloud, open_store
 from kopsversion.stores.bucket import Location
 from kopsversion.stores.cloud import CloudStore, Session, open_cloud_store
 from kopsversion.stores.deadline import Deadline
+from kopsversion.stores.failures import translating
 from kopsversion.stores.route import route_to
 from tests.stores.scripted import (
     FAULTS,
     MARKER,
     ONCE,
     QUICK,
+    ROUTE,
+    URL,
     Answer,
     Asked,
     Server,
@@ -312,6 +317,66 @@ class TestReading:
         store_at(server).list()
         assert [each.path for each in server.asked] == ["/storage/v1/b/kops/o"] * 2
         assert [each.name for each in threading.enumerate() if "_fetch_background" in each.name] == []
+
+
+class Broken:
+    """A response whose body is gone."""
+
+    headers: ClassVar = {"Retry-After": "7"}
+    status_code = 503
+
+    @property
+    def content(self) -> bytes:
+        raise RuntimeError("the content for this response was already consumed")
+
+
+class TestTranslation:
+    @pytest.mark.parametrize(
+        ("failure", "kind"),
+        [
+            (InvalidResponse(Broken(), "no"), StoreUnavailableError),  # type: ignore[no-untyped-call]  # not annotated
+            (requests.exceptions.ContentDecodingError("br"), MalformedResponseError),
+            (requests.exceptions.JSONDecodeError("no", "", 0), MalformedResponseError),
+            (requests.exceptions.TooManyRedirects("no"), MalformedResponseError),
+            (DataCorruption(None), StoreUnavailableError),  # type: ignore[no-untyped-call]  # nor is this
+        ],
+    )
+    def test_what_the_client_raises_is_translated(self, failure: Exception, kind: type[StoreError]) -> None:
+        """Whatever comes out of it is one of our errors, with its cause."""
+        with pytest.raises(kind) as caught, translating(URL, ROUTE), cloud._google_errors():
+            raise failure
+        assert caught.value.__cause__ is not None
+
+    def test_a_body_that_is_gone_hides_no_status(self) -> None:
+        """The status and what the server wishes are in the headers."""
+        found = cloud._status_error(Broken(), 503)
+        assert (found.status, found.retry_after, found.reason) == (503, 7.0, "")
+
+    def test_a_large_object_is_not_taken_whole(self, serve: Callable[..., Server]) -> None:
+        """One byte more than the limit tells that there is more."""
+        body = b"x" * 300_000
+        server = serve(page(**item(MARKER, size=str(len(body)), generation="7")), Answer(body=body))
+        assert store_at(server).read(MARKER, limit=9).data == b"x" * 10
+
+    def test_an_object_that_is_stored_compressed_is_decompressed(self, serve: Callable[..., Server]) -> None:
+        """Its size is that of what is stored, so it says nothing of what comes."""
+        packed = gzip.compress(b"text")
+        said = page(**item(MARKER, size="900", generation="7", contentEncoding="gzip"))
+        server = serve(said, Answer(headers={"Content-Encoding": "gzip"}, body=packed))
+        assert store_at(server).read(MARKER, limit=9).data == b"text"
+
+    def test_an_empty_object_is_not_asked_for(self, serve: Callable[..., Server]) -> None:
+        """Its metadata says that it is empty."""
+        server = serve(page(**item(MARKER, size="0", generation="7")))
+        assert store_at(server).read(MARKER, limit=9).data == b""
+        assert len(server.asked) == 1
+
+    def test_closing_it_closes_its_connections(self, serve: Callable[..., Server]) -> None:
+        """A later question opens new ones."""
+        store = store_at(serve(page()))
+        store.list()
+        store.close()
+        assert store.list().objects == ()
 
 
 class TestDownload:
