@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import timedelta
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from kopsversion.model.bucket import Build
@@ -77,9 +76,9 @@ def find_disputes(
     for place, time in enumerate(times):
         if time is None or moments[-1] <= time + DELAY or considered[place].version.text in sure:
             continue
-        continuing = list(islice(_continuing(place, times, disputed), _ENOUGH))
+        continues = _continues(place, times, disputed)
         named = [(at, each) for at, each in vouched if at and at > time + DELAY and each < place]
-        if len(continuing) < _ENOUGH and not named:
+        if not continues and not named:
             continue
         after = by_time[bisect_right(moments, time + DELAY) :]
         later = tuple(considered[each] for _, each in reversed(after) if each < place)
@@ -87,20 +86,20 @@ def find_disputes(
             disputed[place] = Dispute(
                 considered[place],
                 later,
-                continues=len(continuing) == _ENOUGH,
+                continues=continues,
                 named=considered[max(named)[1]] if named else None,
             )
     return tuple(disputed.values())
 
 
-def _continuing(place: int, times: Sequence[datetime | None], disputed: Collection[int]) -> Iterator[int]:
-    """Yield the builds between a name and the newest one before it that were uploaded long after it."""
-    moment = times[place]
+def _continues(place: int, times: Sequence[datetime | None], disputed: Collection[int]) -> bool:
+    """Tell whether the line went on between a name and the newest build before it, long after either."""
+    moment, found = times[place], 0
     for below in range(place - 1, -1, -1):
         time = times[below]
         if time is None or moment is None or below in disputed:
             continue
         if time <= moment:
-            return
-        if time > moment + DELAY:
-            yield below
+            return found >= _ENOUGH
+        found += time > moment + DELAY
+    return False  # what there was before it is not known: these may be old builds that were built again

@@ -273,8 +273,8 @@ class Inquiry:
 
     def _may_be_overtaken(self, held: Sequence[Candidate]) -> bool:
         """Tell whether merges after the newest of these builds have long waited for their own."""
-        if not held or self.snapshot.git is None:
-            return not held
+        if self.snapshot.git is None:
+            return False
         waiting = unbuilt(self.snapshot.git, held[0].version, now=self.now)
         return (
             waiting is not None
@@ -345,12 +345,11 @@ class Inquiry:
         for found in self._stretches():
             if isinstance(found, Unknown):
                 return UNKNOWN
-            if found:
-                minor = found[0].version.minor
-                if self._is_unsure(found) and self.uploads_wanted(minor):
-                    return self.need(ListUploads(minor))
-                seen += [each.build for each in found]
-            if seen and not self._may_be_too_high(seen):
+            minor = found[0].version.minor
+            if self._is_unsure(found) and self.uploads_wanted(minor):
+                return self.need(ListUploads(minor))
+            seen += [each.build for each in found]
+            if not self._may_be_too_high(seen):
                 break
         self.listing_failure = failure
         if self.disputes and self.disputes[-1].named is None:

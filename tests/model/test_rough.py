@@ -1,0 +1,73 @@
+"""What can be read of names that are no version (FAILURES row 38)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kopsversion.model.rough import highest, read_roughly
+from kopsversion.model.version import BuildVersion
+from tests.builders import alpha, patch
+
+ANSWER = BuildVersion.parse(alpha(10))
+
+
+@pytest.mark.parametrize(
+    ("text", "above"),
+    [
+        (f"{alpha(14)}-dirty", True),
+        (f"{alpha(9)}-dirty", False),
+        (f"{alpha(14)}ABCDEF", True),
+        ("1.30.0-alpha.2+test", False),
+        ("1.30.0-alpha.3+test", True),
+        ("1.30.0-ALPHA.3", True),
+        ("1.30.0-alpha.2+nightly-99-gabcdef1", True),
+        ("1.30.0-alpha.2+v1.30.0-alpha.0-99-gabcdef1-dirty", False),
+        ("1.30.0-alpha.2+v1.30.0-alpha.2-1-gabcdef1-dirty", True),
+        ("1.29.0-whatever", False),
+        ("1.30.1-whatever", True),
+    ],
+)
+def test_as_much_as_can_be_read_is_compared(text: str, *, above: bool) -> None:
+    """Release part first, then tag, then distance; what cannot be read sorts nowhere."""
+    name = read_roughly(text)
+    assert name is not None
+    assert name.is_above(ANSWER) is above
+
+
+def test_a_bare_commit_has_no_distance_to_compare_with() -> None:
+    """So no name of its release part is above it."""
+    name = read_roughly(f"{alpha(14)}-dirty")
+    assert name is not None
+    assert not name.is_above(BuildVersion.parse("1.30.0-alpha.2+0123456789"))
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "$(id)", "1.30", "٣.1.0"])
+def test_without_a_release_part_nothing_can_be_read(text: str) -> None:
+    """It is debris of something else."""
+    assert read_roughly(text) is None
+
+
+def test_a_name_is_shown_without_what_no_version_has() -> None:
+    """No shell, terminal or log takes it for more than a name."""
+    name = read_roughly("1.30.0;$(touch pwned)\x1b[2J" + "x" * 500)
+    assert name is not None
+    assert name.shown.startswith("1.30.0???touch?pwned???2J")
+    assert len(name.shown) == 120
+
+
+def test_of_many_names_some_of_either_branch_are_kept() -> None:
+    """The highest: one is shown, and a hostile bucket has millions."""
+    names = [read_roughly(f"{text(n)}-dirty") for text in (alpha, patch) for n in range(50)]
+    kept = highest(name for name in names if name is not None)
+    assert len(kept) == 16
+    assert [each.distance for each in kept] == [*range(49, 41, -1)] * 2
+    assert [each.minor for each in kept] == ["1.30"] * 8 + ["1.29"] * 8
+
+
+@given(st.text())
+def test_law_any_text_is_read_or_refused(text: str) -> None:
+    """Nothing that a bucket holds stops the answer."""
+    name = read_roughly(text)
+    assert name is None or name.text == text

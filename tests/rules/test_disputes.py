@@ -1,0 +1,252 @@
+"""Names that are too high: what speaks against one, and what does not (DESIGN section 3; FAILURES row 31)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kopsversion.model.answer import Severity, Verdict
+from kopsversion.model.bucket import GitCommit, GitLine
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
+from kopsversion.model.needs import ListBuilds, ListUploads, ReadMarker
+from kopsversion.model.policy import Policy, Strategy
+from kopsversion.rules.disputes import DELAY, find_disputes
+from kopsversion.rules.inquiry import Inquiry, Unknown
+from kopsversion.rules.resolver import resolve
+from tests.builders import (
+    DAY,
+    HOUR,
+    NOW,
+    OFF,
+    ON_MASTER,
+    alpha,
+    bare_listing,
+    build,
+    marker,
+    patch,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from kopsversion.model.answer import Resolution
+    from kopsversion.model.bucket import Build, Marker
+
+ON_RELEASE = Channel("release-1.29")
+DEFAULT = Policy()
+NEWEST = Policy(strategy=Strategy.NEWEST)
+
+
+def named(version_text: str, days: float) -> Build:
+    """A build of so many days ago, of which only the name and an upload time are known."""
+    return bare_listing(version_text, NOW - days * DAY)
+
+
+LINE = tuple(named(patch(n), 20 - n) for n in range(1, 6))
+TOO_HIGH = named("1.29.9+v1.29.0-6-g00000c0ffe", 14)
+LATER = tuple(named(patch(n), 20 - n) for n in range(8, 12))
+
+
+class TestFinding:
+    def test_a_name_that_the_line_went_on_below_is_too_high(self) -> None:
+        """Three builds that came more than a day later, named between it and the newest build before it."""
+        (dispute,) = find_disputes([*LINE, *LATER, TOO_HIGH])
+        assert dispute.build == TOO_HIGH
+        assert dispute.continues
+        assert dispute.named is None
+        assert dispute.later == tuple(reversed(LATER))
+
+    @pytest.mark.parametrize("kept", range(3))
+    def test_fewer_than_three_speak_for_nothing(self, kept: int) -> None:
+        """They may be late."""
+        assert find_disputes([*LINE, *LATER[:kept], TOO_HIGH]) == ()
+
+    def test_builds_of_the_same_day_speak_for_nothing(self) -> None:
+        """Uploads land up to hours late."""
+        late = [named(patch(n), 13.1) for n in (8, 9, 10)]
+        assert find_disputes([*LINE, *late, TOO_HIGH]) == ()
+
+    def test_old_builds_that_were_built_again_speak_for_nothing(self) -> None:
+        """They lie below the newest build before the name, or nothing is known of before: no line went on there."""
+        again = [evolve(each, sampled=NOW - DAY) for each in LINE[:3]]
+        assert find_disputes([*again, *LINE[3:], TOO_HIGH]) == ()
+        assert find_disputes([*again, TOO_HIGH]) == ()
+
+    def test_unless_a_marker_names_one(self) -> None:
+        """A tag made anew begins the distances again; but it may be an old build, so that is no continuation."""
+        again = [evolve(each, sampled=NOW - DAY) for each in LINE[:3]]
+        disputes = find_disputes([*again, *LINE[3:], TOO_HIGH], marked={again[1].version.text})
+        assert [each.build for each in disputes] == [*LINE[3:], TOO_HIGH]
+        assert {each.named for each in disputes} == {again[1]}
+        assert not any(each.continues for each in disputes)
+
+    def test_two_names_that_are_too_high(self) -> None:
+        """The second is no proof that the line went on there."""
+        second = named("1.29.9+v1.29.0-7-g00000c0fff", 13.5)
+        assert [each.build for each in find_disputes([*LINE, *LATER, TOO_HIGH, second])] == [TOO_HIGH, second]
+
+    def test_git_knows_better(self) -> None:
+        """A name whose place is known is not disputed."""
+        assert find_disputes([*LINE, *LATER, TOO_HIGH], sure={TOO_HIGH.version.text}) == ()
+
+    def test_builds_of_unknown_age_are_no_evidence(self) -> None:
+        """Neither is one disputed."""
+        undated = [evolve(each, sampled=None) for each in LATER]
+        assert find_disputes([*LINE, *undated, TOO_HIGH]) == ()
+        assert find_disputes([*LINE, *LATER, evolve(TOO_HIGH, sampled=None)]) == ()
+        mixed = [*LINE, undated[0], *LATER[1:], TOO_HIGH]
+        assert [each.build for each in find_disputes(mixed)] == [TOO_HIGH]
+        assert find_disputes([]) == ()
+
+    @given(st.lists(st.integers(0, 40), max_size=12))
+    def test_law_a_line_that_only_moves_forward_is_never_disputed(self, gaps: list[int]) -> None:
+        """However long it is silent."""
+        times = [NOW - DAY * sum(gaps[index:]) for index in range(len(gaps))]
+        line = [bare_listing(patch(n), at) for n, at in enumerate(times, start=1)]
+        assert find_disputes(line, marked={each.version.text for each in line}) == ()
+
+
+# --------------------------------------------------------------------------------------------------
+# What comes of it
+
+
+def whole(*builds: Build) -> list[Build]:
+    """The same builds, complete."""
+    return [build(each.version.text, uploaded=each.sampled or NOW) for each in builds]
+
+
+def told(found: Resolution) -> dict[str, Severity]:
+    return {condition.code: condition.severity for condition in found.conditions}
+
+
+def latest(version_text: str, *, name: str = BRANCH_MARKER, written: float = 9) -> Marker:
+    return marker("release-1.29", name, version_text, written=NOW - written * DAY)
+
+
+class TestAnswers:
+    HELD = whole(*LINE, *LATER, TOO_HIGH)
+
+    @pytest.mark.parametrize("policy", [DEFAULT, NEWEST])
+    def test_a_right_marker_is_not_overruled(self, policy: Policy) -> None:
+        """Newest means newest without the name that is too high, and that is an information."""
+        held = snapshot(*self.HELD, markers=[latest(patch(11))])
+        found = resolve(held, ON_RELEASE, policy, NOW)
+        assert str(found.version) == patch(11)
+        assert told(found)["order-disputed"] is Severity.INFO
+        assert Verdict.CURRENT in {report.verdict for report in found.markers}
+        assert not found.is_degraded
+
+    def test_without_a_marker_it_stays_the_answer_with_a_warning(self) -> None:
+        """Which is the right one only git can tell."""
+        found = resolve(snapshot(*self.HELD), ON_RELEASE, NEWEST, NOW)
+        assert found.version == TOO_HIGH.version
+        assert told(found)["order-disputed"] is Severity.WARNING
+        assert "builds-old" not in told(found)
+
+    def test_that_builds_stopped_with_it_is_not_said(self) -> None:
+        """Others came later."""
+        found = resolve(snapshot(*self.HELD), ON_RELEASE, Policy(max_build_age=10 * DAY), NOW)
+        assert "builds-old" not in told(found)
+
+    def test_it_does_not_count_for_any_lag(self) -> None:
+        """A marker behind by one build is lagging since that one."""
+        fresh = build(patch(12), uploaded=NOW - HOUR)
+        held = snapshot(*self.HELD, fresh, markers=[latest(patch(11), name=GREEN_MARKER), latest(patch(12))])
+        found = resolve(held, ON_RELEASE, DEFAULT, NOW)
+        assert (found.markers[0].verdict, found.markers[0].lag) == (Verdict.LAGGING, HOUR)
+
+    def test_a_marker_that_names_it_is_judged_by_what_came_later(self) -> None:
+        """It is stale since the line went on."""
+        held = snapshot(
+            *self.HELD,
+            markers=[latest(TOO_HIGH.version.text, name=GREEN_MARKER, written=14), latest(patch(11))],
+        )
+        found = resolve(held, ON_RELEASE, DEFAULT, NOW)
+        assert str(found.version) == patch(11)
+        assert found.markers[0].verdict is Verdict.STALE
+        assert found.markers[0].lag == 12 * DAY
+
+    def test_old_builds_that_were_built_again_pass_it_over_only_with_a_warning(self) -> None:
+        """A marker names one of them, and nothing shows that the line went on there."""
+        again = [evolve(each, sampled=NOW - DAY) for each in LINE[:3]]
+        held = snapshot(*whole(*again, *LINE[3:]), markers=[latest(patch(2), written=0.9)])
+        found = resolve(held, ON_RELEASE, NEWEST, NOW)
+        assert told(found)["order-disputed"] is Severity.WARNING
+
+
+class TestAcrossMinors:
+    """Master's too high name is in a minor of its own."""
+
+    HELD = (
+        *(build(alpha(n), uploaded=NOW - (20 - n) * DAY) for n in (*range(1, 6), *range(8, 12))),
+        build("1.31.0-alpha.1+v1.30.0-alpha.1-6-g00000c0ffe", uploaded=NOW - 14 * DAY),
+    )
+
+    def line(self, *distances: int) -> GitLine:
+        """Master as a clone has it: a commit a day."""
+        ids = {6: "00000c0ffe"}
+        commits = [
+            GitCommit(ids.get(n, f"{n:010x}") + "0" * 30, NOW - (20 - n) * DAY - HOUR) for n in distances
+        ]
+        return GitLine("origin/master", tuple(commits))
+
+    def test_with_git_the_position_decides(self) -> None:
+        """Whatever the names say."""
+        found = resolve(snapshot(*self.HELD, git=self.line(*range(1, 12))), ON_MASTER, NEWEST, NOW)
+        assert str(found.version) == alpha(11)
+        assert set(told(found)) == {"marker-missing"}
+
+    def test_git_says_what_is_not_built_since_the_newest_and_not_since_the_name(self) -> None:
+        """No false builds-stalled."""
+        found = resolve(snapshot(*self.HELD, git=self.line(*range(1, 15))), ON_MASTER, NEWEST, NOW)
+        (stalled,) = (each for each in found.conditions if each.code == "builds-stalled")
+        assert stalled.data["commits_behind"] == 3
+
+    def test_a_marker_is_judged_in_git_s_order(self) -> None:
+        """One that names the too high build is behind what came later, and one on the line is not behind it."""
+        git = self.line(*range(1, 12))
+        high = self.HELD[-1].version.text
+        for said, verdict in ((alpha(11), Verdict.CURRENT), (high, Verdict.STALE), (alpha(9), Verdict.STALE)):
+            held = snapshot(*self.HELD, markers=[marker(MASTER, GREEN_MARKER, said)], git=git)
+            assert resolve(held, ON_MASTER, DEFAULT, NOW).markers[0].verdict is verdict
+
+    def test_the_older_minor_is_asked_for_where_the_newest_is_small_and_a_day_old(self) -> None:
+        """Its builds, then their times; a newest minor that goes on is enough by itself."""
+        alone = evolve(
+            snapshot(self.HELD[-1]), whole=False, minors=frozenset({"1.30", "1.31"}), marker_names=frozenset()
+        )
+        inquiry = Inquiry(alone, ON_MASTER, DEFAULT, NOW)
+        assert isinstance(inquiry.look_for_disputes(), Unknown)
+        assert inquiry.needs == {ListBuilds("1.30")}
+        listed = evolve(alone, builds=self.HELD, listed=frozenset({"1.30", "1.31"}))
+        inquiry = Inquiry(listed, ON_MASTER, DEFAULT, NOW)
+        assert isinstance(inquiry.look_for_disputes(), Unknown)
+        assert inquiry.needs == {ListUploads("1.30")}
+        fresh = evolve(alone, builds=(build("1.31.0-alpha.1+v1.30.0-alpha.1-6-g00000c0ffe"),))
+        assert Inquiry(fresh, ON_MASTER, DEFAULT, NOW).look_for_disputes() is None
+
+    def test_the_channel_s_markers_are_read_where_a_name_is_disputed(self) -> None:
+        """One of them may settle it."""
+        inquiry = Inquiry(evolve(snapshot(*self.HELD), marker_names=None), ON_MASTER, DEFAULT, NOW)
+        assert isinstance(inquiry.look_for_disputes(), Unknown)
+        assert inquiry.needs == {ReadMarker(MASTER, GREEN_MARKER), ReadMarker(MASTER, BRANCH_MARKER)}
+
+    def test_a_minor_that_cannot_be_listed_is_done_without(self) -> None:
+        """The newest build is known all the same."""
+        held = evolve(
+            snapshot(self.HELD[-1]),
+            whole=False,
+            minors=frozenset({"1.30", "1.31"}),
+            failures={ListBuilds("1.30"): OFF},
+        )
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        assert inquiry.look_for_disputes() is None
+        assert inquiry.listing_failure is None
+
+
+def test_a_day_is_the_delay() -> None:
+    """DESIGN section 3."""
+    assert DELAY == DAY
