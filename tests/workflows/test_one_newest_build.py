@@ -1,0 +1,89 @@
+"""Every command means the same build by "the newest", and answers only for the place that was asked about."""
+
+from __future__ import annotations
+
+import pytest
+
+from kopsversion.errors import UsageError
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
+from kopsversion.model.policy import Policy, Strategy
+from kopsversion.workflows.latest import resolve_latest
+from kopsversion.workflows.listing import list_channel
+from kopsversion.workflows.survey import check_health
+from tests.builders import DAY, HOUR, NOW, alpha
+from tests.fake_store import FakeStore
+
+NEWEST = Policy(strategy=Strategy.NEWEST)
+TOO_HIGH = "1.31.0-alpha.1+v1.30.0-alpha.1-6-g00000c0ffe"
+
+
+def bumped() -> FakeStore:
+    """A bump that was taken back."""
+    store = FakeStore()
+    for n in (*range(1, 6), *range(8, 12)):
+        store.add_build(alpha(n), at=NOW - (20 - n) * DAY)
+    store.add_build(TOO_HIGH, at=NOW - 14 * DAY)
+    return store
+
+
+def built_twice() -> FakeStore:
+    """One commit in two directories."""
+    store = FakeStore()
+    store.add_build(alpha(1), at=NOW - DAY)
+    store.add_build(alpha(2)[:-3], at=NOW - 2 * HOUR)
+    store.add_build(alpha(2), at=NOW - HOUR)
+    return store
+
+
+@pytest.mark.parametrize(
+    "store", [bumped(), built_twice()], ids=["a bump taken back", "one commit built twice"]
+)
+@pytest.mark.parametrize("named", [(), (GREEN_MARKER,), (BRANCH_MARKER,), (GREEN_MARKER, BRANCH_MARKER)])
+def test_check_list_and_resolve_agree(store: FakeStore, named: tuple[str, ...]) -> None:
+    """FAILURES rows 31 and 32: whichever markers there are."""
+    newest = alpha(11) if any("-11-" in name for name in store.held) else alpha(2)
+    for name in (GREEN_MARKER, BRANCH_MARKER):
+        store.held.pop(f"markers/{MASTER}/{name}", None)
+    for name in named:
+        store.add_marker(MASTER, name, newest, at=NOW - HOUR / 2)
+    resolved = resolve_latest(MASTER, store=store, policy=NEWEST, now=NOW)
+    rows = list_channel(MASTER, store=store, now=NOW).rows
+    (health,) = check_health([MASTER], store=store, now=NOW).channels
+    assert health.newest is not None
+    texts = {str(resolved.version), str(rows[0].version), str(health.newest.version)}
+    assert len(texts) == 1
+    assert not named or texts == {newest}
+
+
+def test_a_listing_says_that_a_name_is_too_high() -> None:
+    """It is not among the rows where a marker and the builds agree on that."""
+    store = bumped()
+    store.add_marker(MASTER, BRANCH_MARKER, alpha(11), at=NOW - 9 * DAY)
+    listing = list_channel(MASTER, store=store, now=NOW)
+    assert TOO_HIGH not in {str(row.version) for row in listing.rows}
+    assert "order-disputed" in {condition.code for condition in listing.conditions}
+
+
+class TestMarkerUrl:
+    URL = f"{{}}markers/{MASTER}/{BRANCH_MARKER}"
+
+    def test_of_the_store(self) -> None:
+        """It names the channel and the marker to cross-check."""
+        store = bumped()
+        store.add_marker(MASTER, BRANCH_MARKER, alpha(11), at=NOW - 9 * DAY)
+        assert str(resolve_latest(self.URL.format(store.url), store=store, now=NOW).version) == alpha(11)
+
+    def test_of_another_place(self) -> None:
+        """An answer would be of another place than the one that was asked about."""
+        for ask in (resolve_latest, list_channel):
+            with pytest.raises(
+                UsageError, match=r"'https://storage\.googleapis\.com/other/', which is none of the"
+            ):
+                ask(self.URL.format("https://storage.googleapis.com/other/"), store=bumped(), now=NOW)
+
+    def test_of_a_store_that_is_tried_later(self, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """It is one of those that were named."""
+        later = tmp_path_factory.mktemp("later")
+        store = bumped()
+        asked = self.URL.format(f"{later.as_uri()}/")
+        assert resolve_latest(asked, store=[store, str(later)], now=NOW).store == store.url
