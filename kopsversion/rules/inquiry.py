@@ -260,22 +260,20 @@ class Inquiry:
         stretches = self._stretches()
         for number, found in enumerate(stretches):
             if isinstance(found, Unknown):
-                yield UNKNOWN
-                return
-            held = self._put_in_order((*held, *found)) if held else found
-            if number >= _MOST_TOGETHER or not self._may_be_overtaken(held):
-                yield from held
-                held = ()
+                held, stretches = (), iter((found,))  # what is newest depends on it
+                break
+            top, held = held[:1], self._put_in_order((*held, *found)) if held else found
+            if number == _MOST_TOGETHER or held[:1] == top or not self._may_be_overtaken(held[0]):
                 break
         yield from held
         for found in stretches:
             yield from (found,) if isinstance(found, Unknown) else found
 
-    def _may_be_overtaken(self, held: Sequence[Candidate]) -> bool:
-        """Tell whether merges after the newest of these builds have long waited for their own."""
+    def _may_be_overtaken(self, newest: Candidate) -> bool:
+        """Tell whether merges after a build have long waited for their own."""
         if self.snapshot.git is None:
             return False
-        waiting = unbuilt(self.snapshot.git, held[0].version, now=self.now)
+        waiting = unbuilt(self.snapshot.git, newest.version, now=self.now)
         return (
             waiting is not None
             and waiting.since is not None
@@ -283,12 +281,11 @@ class Inquiry:
         )
 
     def _stretches(self) -> Iterator[tuple[Candidate, ...] | Unknown]:
-        """Yield the channel's builds minor by minor, newest first by their names."""
+        """Yield the channel's builds minor by minor, newest first by their names; who asks stops at `UNKNOWN`."""
         minors = self.minors()
         if isinstance(minors, Unknown):
             yield UNKNOWN
-            return
-        for minor in minors:
+        for minor in () if isinstance(minors, Unknown) else minors:
             builds = self.builds(minor)
             if isinstance(builds, Unknown):
                 yield UNKNOWN
@@ -301,8 +298,6 @@ class Inquiry:
                 found = self._line(minor, segment, shared=segment is branch)
                 if found:  # an empty one is no step down
                     yield found
-                if isinstance(found, Unknown):
-                    return
 
     @property
     def disputes(self) -> tuple[Dispute, ...]:
@@ -713,13 +708,8 @@ def _beside_each_other(ranked: Sequence[Build], commits: Iterable[Sequence[Build
     several = {build: each for each in commits if len(each) > 1 for build in each}
     if not several:
         return list(ranked)
-    own = set(ranked)
-    ordered: dict[Build, None] = {}
-    for build in ranked:
-        for each in reversed(several.get(build, [build])):
-            if each in own:
-                ordered[each] = None
-    return list(ordered)
+    # One commit is of one branch: the others are in the order too, each once.
+    return list(dict.fromkeys(each for build in ranked for each in reversed(several.get(build, [build]))))
 
 
 def _release_branches(refs: Iterable[str]) -> set[Channel]:

@@ -270,12 +270,9 @@ def _longest_waiting(
             inquiry.need(ListUploads(minor))
         return UNKNOWN
     for each in sorted(newer, key=lambda each: each.build.first_uploaded or inquiry.now):
-        if _is_beyond(each.build.first_uploaded, limit, inquiry):
-            refusal = inquiry.refusal(each.build)
-            if isinstance(refusal, Unknown):
-                return UNKNOWN
-            if refusal is None and _is_beyond(completed(each.build), limit, inquiry):
-                return _Waiting(each, completed(each.build))
+        may_count = _is_beyond(each.build.first_uploaded, limit, inquiry)
+        if may_count and isinstance(inquiry.refusal(each.build), Unknown):
+            return UNKNOWN
     return known
 
 

@@ -36,7 +36,6 @@ from kopsversion.model.needs import (
     Undecided,
 )
 from kopsversion.model.policy import Policy
-from kopsversion.model.wording import duration
 from kopsversion.rules.doubt import doubts_told
 from kopsversion.rules.health import HealthReport, judge_channel, with_remarks, worth_examining
 from kopsversion.rules.inquiry import Inquiry
@@ -57,7 +56,7 @@ if TYPE_CHECKING:
 
     from kopsversion.model.bucket import Snapshot
     from kopsversion.model.needs import Failure, Need
-    from kopsversion.rules.health import ChannelHealth, LeftOut
+    from kopsversion.rules.health import ChannelHealth
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
     from kopsversion.workflows.jobs import JobsQuestion
@@ -192,7 +191,7 @@ class _Survey:
             watched = choose_channels(known, written, now=self.now, patience=ignore_older)
         channels = watched.channels
         if not channels:
-            raise _no_channel(self.store.url, left_out=watched.left_out, ignore_older=ignore_older)
+            raise _no_channel(self.store.url)
         clones = self._open_clones(channels)
         if named and len(channels) > _MANY_CHANNELS:
             self._list_all_builds()
@@ -203,7 +202,7 @@ class _Survey:
             if named or (self._existed(health) and (channel not in watched.tentative or _is_told(health)))
         )
         if not existing:
-            raise _no_channel(self.store.url, left_out=watched.left_out, ignore_older=ignore_older)
+            raise _no_channel(self.store.url)
         return HealthReport(
             store=self.store.url,
             now=self.now,
@@ -347,9 +346,9 @@ def _unlistable(url: str, failure: Failure) -> StoreError:
     )
 
 
-def _no_channel(url: str, *, left_out: Sequence[LeftOut], ignore_older: timedelta) -> ResolutionError:
-    if left_out:
-        hint = f"{left_out[0].channel} has built nothing for {duration(ignore_older)}: name it, or raise --ignore-older"
-    else:
-        hint = "there are neither builds nor markers: see whether --store is right"
-    return ResolutionError(f"there is no channel to check in {url}", channel="every channel", hint=hint)
+def _no_channel(url: str) -> ResolutionError:
+    return ResolutionError(
+        f"there is no channel to check in {url}",
+        channel="every channel",
+        hint="there are neither builds nor markers: see whether --store is right",
+    )

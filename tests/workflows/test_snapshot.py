@@ -17,7 +17,7 @@ from kopsversion.errors import (
     NoTestableBuildError,
     StoreUnavailableError,
 )
-from kopsversion.model.answer import Resolution, Rung, Source, Verdict
+from kopsversion.model.answer import Resolution, Rung, Severity, Source, Verdict
 from kopsversion.model.bucket import Build, Later, Malformed, Missing, Named, Snapshot
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Channel
 from kopsversion.model.layout import Skipped
@@ -737,7 +737,8 @@ class TestAsOf:
         found, _ = gathered(store, as_of=NOW)
         assert (str(found.version), found.source) == (alpha(1), Source.NEWEST)
         assert found.markers[0].verdict is Verdict.UNKNOWN
-        assert not found.is_degraded
+        told = {condition.code: condition.severity for condition in found.conditions}
+        assert told["marker-unknown"] is Severity.INFO
 
     def test_before_the_first_upload_there_was_nothing(self, store: FakeStore) -> None:
         """And nothing is made up."""

@@ -305,6 +305,16 @@ class TestWhichChannels:
         assert states(report) == {"release-1.20": True}
         assert report.left_out == ()
 
+    def test_many_that_are_named(self) -> None:
+        """Listing the whole store is less than two listings for each."""
+        scene = many_minors(10, builds=60)
+        store = FakeStore()
+        for built, uploaded in scene.builds.items():
+            store.add_build(built, at=uploaded)
+        report = check(store, "master", *(f"1.{30 - n}" for n in range(1, 10)))
+        assert len(report.channels) == 10
+        assert "list 1. /" in store.calls
+
     def test_tags_and_debris(self) -> None:
         """Markers of tags, and what is no marker at all, make no channel."""
         store = plain()
