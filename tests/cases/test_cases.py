@@ -12,22 +12,9 @@ OWN = Path(__file__).parent
 SHARED = Path(__file__).parents[3] / "shared" / "cases"
 """Cases that were collected beside the project; it does not carry them."""
 
-WAITING: dict[str, str] = {}
-"""What is not done yet, by case: this list only ever gets shorter."""
-
 
 def _cases(folder: Path) -> list[object]:
-    found = sorted(folder.glob("*.case"))
-    return [
-        pytest.param(
-            path,
-            id=path.stem,
-            marks=[pytest.mark.xfail(reason=WAITING[path.stem], strict=False)]
-            if path.stem in WAITING
-            else [],
-        )
-        for path in found
-    ]
+    return [pytest.param(path, id=path.stem) for path in sorted(folder.glob("*.case"))]
 
 
 def test_the_cases_that_the_project_does_not_carry_are_there() -> None:

@@ -1,4 +1,7 @@
-"""Which way is forward where names mislead: one is too high, or one commit has two directories (FAILURES rows 31, 32)."""
+"""Which way is forward where names mislead: one is too high, or one commit has two directories.
+
+FAILURES rows 31 and 32.
+"""
 
 from __future__ import annotations
 

@@ -564,5 +564,5 @@ class TestBulkStore:
             "2 listings of builds, 2 listings of upload times",
             "3 markers to read",
             "10 builds to look into",
-            "2 builds to look into",
+            "8 of 10 builds looked into",
         ]
