@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from kopsversion.cli.toolbox import resolve
 from kopsversion.errors import AccessDeniedError, IntegrityError, StoreUnavailableError, UsageError
 from kopsversion.model.codec import from_json, to_json
+from kopsversion.model.layout import OFFICIAL_ROOT
 from kopsversion.publish.lock import (
     LOCK_LIMIT,
     Lock,
@@ -328,7 +329,7 @@ def lock_file(directory: DirectoryPlace, tmp_path: Path) -> Path:
 
 def test_a_lock_answers_without_asking_again(directory: DirectoryPlace, lock_file: Path) -> None:
     """The answer is that of the lock, from its own store, whatever markers and newer builds say now."""
-    directory.add(GREEN, OLD.encode())
+    directory.add(GREEN, f"{OFFICIAL_ROOT}{OLD}\n".encode())
     asked_now = run("master", "--store", directory.url(), "-q", "-o", "version", "--max-lag", "9999d")
     assert asked_now.stdout == f"{OLD}\n"
     replayed = run("--from-lock", str(lock_file), "-q", "-o", "version")
