@@ -146,8 +146,7 @@ class Command:
             self._follow(process)
             grace = _LEFTOVER_GRACE
         finally:
-            if process is not None:
-                self._end(process, grace=grace)
+            self._end(process, grace=grace)
         return process.returncode
 
     def _start(self, words: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -194,8 +193,10 @@ class Command:
         process.wait()
         output.end()
 
-    def _end(self, process: subprocess.Popen[bytes], *, grace: float) -> None:
+    def _end(self, process: subprocess.Popen[bytes] | None, *, grace: float) -> None:
         """End what is left of the process group: politely, then not."""
+        if process is None:  # it could not be started
+            return
         try:
             if _signal(process, signal.SIGTERM):
                 for _ in range(round(grace / _PAUSE)):
@@ -205,8 +206,8 @@ class Command:
                     self._sleep(_PAUSE)
         finally:  # a second Ctrl-C ends the patience
             _kill(process)
-            if process.stdout is not None:
-                process.stdout.close()
+            assert process.stdout is not None  # noqa: S101 # a pipe was asked for
+            process.stdout.close()
             process.wait()
 
 

@@ -114,6 +114,13 @@ class TestBisect:
         assert len(fetched) == len(set(fetched)) == 7
         assert not any(os.path.exists(path) for path in fetched)  # noqa: PTH110
 
+    def test_a_test_may_be_unable_to_tell(self, run: Run) -> None:
+        """Status 125 says so: the build is unknown, and is told as not tested."""
+        script = f'case "$KOPS_VERSION" in *-355-*|*-363-*) exit 125;; esac; {IS_OLD}'
+        result = run("bisect", GOOD, "newest", "-o", "markdown", "--", "sh", "-c", script)
+        assert result.exit_code == 0, result.stderr
+        assert f"- `{BEFORE}`: the test could not tell" in result.stdout
+
     def test_a_dry_run_tests_nothing(self, run: Run) -> None:
         """It says which builds, and how many tests at most."""
         result = run("bisect", GOOD, "newest", "--dry-run", "--", "nonesuch")

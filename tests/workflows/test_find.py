@@ -81,7 +81,7 @@ class TestFind:
             ("2024-01-01", {}, "is neither a commit nor a version"),
             ("newest", {}, "is neither a commit nor a version"),
             ("abc", {}, "which is neither"),
-            ("abcdef0", {"channel": "main"}, "is not a channel"),
+            ("abcdef0", {"channel": "trunk"}, "neither a channel nor"),
             ("abcdef0", {"wait": HOUR}, "nothing to wait for"),
         ],
     )
