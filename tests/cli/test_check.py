@@ -15,7 +15,7 @@ from attrs import evolve
 from click.testing import CliRunner
 
 from kopsversion.cli.check import FORMATS, Output, check, parse_output
-from kopsversion.cli.console import Console
+from kopsversion.cli.console import Console, OutputError
 from kopsversion.cli.demo_bucket import AS_OF, lay_out
 from kopsversion.cli.toolbox import tools
 from kopsversion.errors import (
@@ -291,6 +291,16 @@ class TestFailure:
         assert "Nothing could be checked" in table.read_text()
         assert not other.exists()
 
+    def test_standard_output_that_takes_nothing(
+        self, tmp_path: Path, face: _Face, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A standard output that is full does not make the files say that the check failed."""
+        monkeypatch.setattr(Console, "answer", _no_room)
+        face.answer = WELL
+        path = tmp_path / "j"
+        assert run("-o", "markdown", "-o", f"json={path}").exit_code == 74
+        assert json.loads(path.read_text())["healthy"]
+
     def test_a_closed_pipe(self, tmp_path: Path, face: _Face, monkeypatch: pytest.MonkeyPatch) -> None:
         """A reader that has seen enough does not make the files say that the check failed."""
         monkeypatch.setattr(Console, "answer", _hang_up)
@@ -313,6 +323,10 @@ def _fill(monkeypatch: pytest.MonkeyPatch, *, full: str) -> None:
 
 def _stumble(_report: HealthReport) -> str:
     raise RuntimeError("a defect")
+
+
+def _no_room(_console: Console, _text: str) -> None:
+    raise OutputError("no room")
 
 
 def _hang_up(_console: Console, _text: str) -> None:
@@ -520,6 +534,13 @@ class TestDemo:
         assert "release-1.28 healthy" in text
         assert "release-1.27 has had no build since 2024-02-02 07:37 UTC (94 days)" in text
         assert result.stdout.splitlines()[-1] == "1 of 4 channels is unhealthy: master."
+
+    def test_page(self, question: list[str]) -> None:
+        """The page names the job that is the cause, and has a table of jobs."""
+        page = run(*question, "-o", "html").stdout
+        assert "no build since 6 March: kops-postsubmit-push-to-staging is red" in page
+        assert '<h2 id="table-jobs">Jobs</h2>' in page
+        assert 'href="https://prow.k8s.io/?job=kops-postsubmit-push-to-staging"' in page
 
     def test_configured(self, tmp_path: Path, question: list[str]) -> None:
         """A branch that is meant to be quiet has nothing to tell by its limit."""

@@ -12,11 +12,13 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+from attrs import evolve
 from junitparser import JUnitXml
 from prometheus_client.parser import text_string_to_metric_families
 
 from kopsversion.model.answer import Verdict
 from kopsversion.model.channel import GREEN_MARKER
+from kopsversion.model.silence import Silence
 from kopsversion.model.tables import plain
 from kopsversion.render.health_json import health_to_json
 from kopsversion.render.health_table import health_tables, summary_line
@@ -24,6 +26,8 @@ from kopsversion.render.html import health_to_html
 from kopsversion.render.junit import health_to_junit
 from kopsversion.render.markdown import escaped, health_to_markdown
 from kopsversion.render.prometheus import health_to_prometheus
+from kopsversion.rules.history import run_of, with_history
+from kopsversion.rules.silences import silenced
 from tests import health_schema
 from tests.builders import DAY, NOW, alpha
 from tests.health_reports import LONGEST, crowded, everything, incident, longest, nothing
@@ -113,6 +117,17 @@ class TestJson:
         written = json.loads(health_to_json(reports[name]))
         jsonschema.Draft202012Validator(strict(schema)).validate(written)
         jsonschema.Draft202012Validator(schema).validate(written | {"a key of a later version": 1})
+
+    def test_silence_and_history(self) -> None:
+        """What is silenced, and what earlier runs found, is described as well."""
+        silence = Silence(channel="master", code="marker-stale", until=NOW.date(), reason="known")
+        earlier = evolve(run_of(everything()), at=NOW - DAY)
+        report = with_history(silenced(everything(), [silence]), [earlier])
+        written = json.loads(health_to_json(report))
+        jsonschema.Draft202012Validator(strict(json.loads(SCHEMA.read_text()))).validate(written)
+        master = written["channels"][0]
+        assert master["findings"][-1]["silence"]["until"] == "2024-05-06"
+        assert master["history"]["unhealthy_since"] == "2024-05-05T18:00:00Z"
 
     def test_the_schema_refuses_what_is_wrong(self, reports: Mapping[str, HealthReport]) -> None:
         """At every level each key is required, and has its type."""

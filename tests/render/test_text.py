@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 
 from kopsversion.cli.console import Console, wants_colour
 from kopsversion.model.tables import Table
@@ -106,6 +107,11 @@ class TestFirstLine:
         assert lead(everything()) == everything().headline
         assert lead(many(2)) == "All is well: all 2 channels are healthy."
         assert lead(nothing()).startswith("Nothing could be checked: ")
+
+    def test_lead_of_what_could_not_be_read(self) -> None:
+        """Where no channel could be read the sentence says so, and which."""
+        unread = evolve(everything(), channels=everything().channels[-1:])
+        assert lead(unread) == "Nothing could be read: release-1.26 (could not be read)."
 
     def test_causes(self) -> None:
         """A healthy channel has no cause; any other has at least one."""
