@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -229,3 +230,38 @@ def test_the_image_runs_as_nobody_in_particular_and_checks_what_it_installs() ->
     text = "\n".join(lines)
     assert "sha256sum --check" in text
     assert "ADD " not in text  # which may fetch from anywhere
+
+
+@pytest.mark.pyz
+def test_the_how_to_installs_in_debian_s_own_python(alone: Path, demo_bucket: Path, tmp_path: Path) -> None:
+    """Where that is externally managed: pip may not install there, and the single file does not ask it to."""
+    system = Path("/usr/bin/python3")
+    if not system.exists():
+        pytest.skip("there is no /usr/bin/python3")
+    place = "import sysconfig; print(sysconfig.get_path('stdlib'))"
+    stdlib = subprocess.run([system, "-c", place], capture_output=True, text=True, check=True).stdout.strip()
+    if not (Path(stdlib) / "EXTERNALLY-MANAGED").exists():
+        pytest.skip("the Python of this system is not externally managed")
+    pip = subprocess.run([system, "-m", "pip", "install", "x", "--dry-run"], capture_output=True, check=False)
+    assert pip.returncode != 0
+    page = (PROJECT / "docs" / "howto" / "install.md").read_text()
+    scripts = dict(re.findall(r"^```bash (\S+)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    environ = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "PYZ_URL": alone.as_uri(),
+        "PYZ_SHA256": hashlib.sha256(alone.read_bytes()).hexdigest(),
+        "KOPSVERSION_STORE": str(demo_bucket),
+        "KOPSVERSION_AS_OF": "2024-05-06T18:00:00Z",
+        "KOPSVERSION_QUIET": "1",
+    }
+    folder = tmp_path / "job"
+    folder.mkdir()
+    both = scripts["install.sh"] + scripts["use.sh"]
+    ran = _run("bash", "-c", both, cwd=folder, environ=environ)
+    assert ran.stdout.strip() == "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
+    wrong = {**environ, "PYZ_SHA256": "0" * 64}
+    refused = subprocess.run(
+        ["bash", "-c", both], cwd=folder, env=wrong, capture_output=True, text=True, check=False
+    )
+    assert (refused.returncode, refused.stdout.strip()) == (1, "kopsversion.pyz: FAILED")

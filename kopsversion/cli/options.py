@@ -278,14 +278,6 @@ _STORE_OPTIONS = (
         "one before cannot be reached.",
     ),
     click.option(
-        "--credentials",
-        type=click.Choice(["anonymous", "default"]),
-        default="anonymous",
-        show_default=True,
-        help="Whom to read a gs:// bucket as. default: as Application Default Credentials say, for a bucket that "
-        "is not public.",
-    ),
-    click.option(
         "--as-of",
         type=TIME,
         metavar="TIME",
@@ -300,6 +292,14 @@ _STORE_OPTIONS = (
         default="60s",
         show_default=True,
         help="How long everything together may take, repeated attempts among it.",
+    ),
+    click.option(
+        "--credentials",
+        type=click.Choice(["anonymous", "default"]),
+        default="anonymous",
+        show_default=True,
+        help="Whom to read a gs:// bucket as. default: as Application Default Credentials say, for a bucket that "
+        "is not public.",
     ),
     click.option(
         "--repo",
