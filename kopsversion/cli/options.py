@@ -322,7 +322,7 @@ _STORE_OPTIONS = (
         "[default: ~/.cache/kopsversion/git, by XDG_CACHE_HOME]",
     ),
 )
-STORE_OPTION, _CREDENTIALS_OPTION, AS_OF_OPTION, TIMEOUT_OPTION, *_ = _STORE_OPTIONS
+STORE_OPTION, AS_OF_OPTION, TIMEOUT_OPTION, *_ = _STORE_OPTIONS
 
 
 def store_options(function: Callback) -> Callback:
