@@ -268,6 +268,24 @@ class TestBudgets:
         row = self.row(markers, git_too=git_too)
         assert history.broken({row: Score(master=tally)}) == ([] if is_kept else [history.named(row)])
 
+    @pytest.mark.parametrize(
+        ("world", "tally", "is_kept"),
+        [
+            ("all together, but for the last two", Tally(100, 1, 0, 10), True),
+            ("all together, but for the last two", Tally(100, 2, 0, 10), False),
+            ("master's marker names the newest release branch's build", Tally(100, 1, 0, 10), True),
+            ("master's marker names the newest release branch's build", Tally(100, 2, 0, 10), False),
+            ("all together", Tally(100, 5, 0, 10), True),
+            ("all together", Tally(100, 5, 1, 10), False),
+        ],
+    )
+    def test_the_more_goes_wrong_the_more_may_be_in_doubt(
+        self, world: str, tally: Tally, *, is_kept: bool
+    ) -> None:
+        """But never is anything wrong in silence."""
+        row = history.Row(world, 0, history.Asked())
+        assert bool(history.broken({row: Score(master=tally)})) is not is_kept
+
     def test_other_rules_promised_nothing(self) -> None:
         """They are measured to compare."""
         row = history.Row("nothing", 0, history.Asked(rule="newest upload"))

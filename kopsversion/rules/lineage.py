@@ -259,29 +259,22 @@ class _Minor:
             return False
         if build.tag != release.tag:
             return False
-        if build.distance > self._utmost_reach + _FAR:
+        if build.distance > self._reach[_FAR] + _FAR:
             return True
         return not self._trails(build, by=_SLACK) and self._is_crossed(build)
 
     @cached_property
-    def _utmost_reach(self) -> int:
-        return self._reach(step=_FAR)
-
-    @cached_property
-    def _likely_reach(self) -> int:
-        return self._reach(step=_STEP)
-
-    def _reach(self, *, step: int) -> int:
-        """Tell how far the release branch may be past its marker, by builds behind master that follow one another."""
+    def _reach(self) -> Mapping[int, int]:
+        """How far the release branch may be past its marker, by builds behind master no more than a step apart."""
         release = self._release
-        if release is None:
-            return 0
-        reach = release.distance
-        behind = (each for each in self.builds if each.tag == release.tag and self._trails(each, by=_SLACK))
-        for distance in sorted(each.distance for each in behind):
-            if reach < distance <= reach + step:
-                reach = distance
-        return reach
+        found = {}
+        for step in (_STEP, _FAR):
+            reach = release.distance if release is not None else 0
+            behind = (each for each in self.builds if release is not None and each.tag == release.tag)
+            for distance in sorted(each.distance for each in behind if self._trails(each, by=_SLACK)):
+                reach = distance if reach < distance <= reach + step else reach
+            found[step] = reach
+        return found
 
     def _is_after_release_left(self, build: Sighting) -> bool:
         """Tell whether the release branch had built a final or patch release, after which it builds no betas."""
@@ -388,7 +381,7 @@ class _Minor:
             return Line.RELEASE
         is_behind = self._trails(build, by=_SLACK)
         if release is not None and master is not None and release.place < build.place <= master.place:
-            follows = is_behind and build.tag == release.tag and build.distance <= self._likely_reach
+            follows = is_behind and build.tag == release.tag and build.distance <= self._reach[_STEP]
             return Line.RELEASE if follows else Line.MASTER
         if release is not None and self._is_near(build, release) != self._is_near(build, master):
             return Line.RELEASE if self._is_near(build, release) else Line.MASTER

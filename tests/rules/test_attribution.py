@@ -17,6 +17,7 @@ from kopsversion.rules.attribution import (
     BranchEvidence,
     attribute,
     by_git,
+    by_name,
     by_version,
     is_shared,
     needs_evidence,
@@ -121,6 +122,23 @@ def test_an_abbreviation_of_two_commits_is_left_to_the_next_witness() -> None:
     """An ambiguous commit id is no evidence."""
     clone = line("origin/master", ("1d9353523c" + "0" * 30, "1d9353523c" + "1" * 30))
     assert by_git(MASTER_BETA.version, clone) is None
+
+
+@pytest.mark.parametrize(
+    ("build", "ref", "witness", "certainty"),
+    [
+        (PATCH, RELEASE, Witness.VERSION, Certainty.EXACT),
+        (ALPHA, MASTER, Witness.VERSION, Certainty.LIKELY),
+        (RELEASE_BETA, RELEASE, Witness.LINEAGE, Certainty.DOUBTFUL),
+        (MASTER_BETA, MASTER, Witness.LINEAGE, Certainty.DOUBTFUL),
+        (ALPHA, RELEASE, Witness.LINEAGE, Certainty.DOUBTFUL),
+    ],
+)
+def test_where_nothing_else_could_be_learnt_a_name_is_as_sure_as_it_can_be(
+    build: Build, ref: str, witness: Witness, certainty: Certainty
+) -> None:
+    """A marker alone names it, and that is no proof."""
+    assert by_name(build.version, ref) == Attribution(ref, witness, certainty)
 
 
 def test_tag_builds_are_of_no_branch() -> None:
