@@ -36,7 +36,7 @@ $(VENV)/.installed-soak: $(VENV)/.installed-dev  ## Two thousand resolves in one
 soak: $(VENV)/.installed-dev  ## Two thousand resolves in one process with 256 descriptors: none is left open
 	$(BIN)/python -m tests.soak
 
-mutants: $(VENV)/.installed-dev
+$(VENV)/.installed-mutants: $(VENV)/.installed-dev
 	$(PIP) install --constraint constraints.txt --editable '.[mutants]'
 	@touch $@
 

@@ -16,6 +16,7 @@ from docs.generate import REFERENCE, pages
 from kopsversion.cli.toolbox import tools
 from kopsversion.errors import KopsVersionError
 from kopsversion.model.answer import Severity, Verdict
+from kopsversion.model.codes import Code
 from kopsversion.rules.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
@@ -59,14 +60,16 @@ def test_every_public_name_is_in_the_reference() -> None:
 
 
 def _literals(node: ast.expr) -> list[str]:
-    """Read the texts that an expression can have: a constant, either side of a condition, or a verdict's code."""
+    """Read the texts that an expression can have: a member, either side of a condition, or a verdict's code."""
     match node:
         case ast.Constant(value=str(text)):
             return [text]
         case ast.IfExp(body=one, orelse=other):
             return [*_literals(one), *_literals(other)]
-        case ast.JoinedStr(values=[ast.Constant(value="marker-"), ast.FormattedValue()]):
-            return [f"marker-{verdict}" for verdict in Verdict if verdict is not Verdict.CURRENT]
+        case ast.Attribute(value=ast.Name(id="Code"), attr=name):
+            return [Code[name]]
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="Code"), attr="of_marker")):
+            return [Code.of_marker(verdict) for verdict in Verdict if verdict is not Verdict.CURRENT]
         case ast.Attribute(value=ast.Name(id="Severity"), attr=name):
             return [Severity[name]]
         case _:

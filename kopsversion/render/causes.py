@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopsversion.model.answer import Severity, Verdict
+from kopsversion.model.codes import Code
 from kopsversion.model.wording import count, duration
 from kopsversion.rules.health import BuildState
 
@@ -100,16 +101,16 @@ def causes_of(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-_EXPLAINED = frozenset({"builds-old", "builds-stalled", "builds-refused", "no-testable-build"})
+_EXPLAINED = frozenset({Code.BUILDS_OLD, Code.BUILDS_STALLED, Code.BUILDS_REFUSED, Code.NO_TESTABLE_BUILD})
 """Codes about builds that `_about_builds` puts into words."""
 
 
 def _about_writers(channel: ChannelHealth) -> Iterator[str]:
     """Say what the job does that should write a marker: the cause of the rest."""
-    words = {
-        "writer-red": "its job is red",
-        "writer-idle": "its job does not run",
-        "writer-green-not-writing": "its job is green and does not write",
+    words: dict[str, str] = {
+        Code.WRITER_RED: "its job is red",
+        Code.WRITER_IDLE: "its job does not run",
+        Code.WRITER_GREEN_NOT_WRITING: "its job is green and does not write",
     }
     for finding in channel.findings:
         said = words.get(finding.condition.code)
@@ -120,14 +121,14 @@ def _about_writers(channel: ChannelHealth) -> Iterator[str]:
 
 def _about_builds(channel: ChannelHealth, codes: set[str], *, now: datetime) -> Iterator[str]:
     newest = channel.newest.uploaded if channel.newest is not None else None
-    if "no-testable-build" in codes:
+    if Code.NO_TESTABLE_BUILD in codes:
         yield "no testable build" if channel.newest is not None else "no build at all"
-    if "builds-stalled" in codes:
+    if Code.BUILDS_STALLED in codes:
         behind = channel.commits_behind
         yield f"{count(behind, 'merge')} not built" if behind else "merges are not built"
-    if "builds-old" in codes:
+    if Code.BUILDS_OLD in codes:
         yield f"no build since {day_text(newest, now=now)}" if newest is not None else "no new build"
-    if "builds-refused" in codes and "no-testable-build" not in codes:
+    if Code.BUILDS_REFUSED in codes and Code.NO_TESTABLE_BUILD not in codes:
         number = _refused_above(channel)
         yield f"{count(number, 'newer build')} incomplete" if number else "newer builds incomplete"
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from kopsversion.model.codec import time_text
+from kopsversion.model.codes import Code
 from kopsversion.model.tables import printable
 from kopsversion.render.health_table import sentences_of, severity_of
 
@@ -40,8 +42,17 @@ def health_to_junit(report: HealthReport) -> str:
     document.update_statistics()  # type: ignore[no-untyped-call] # junitparser is annotated in part
     for element in (*document, document):
         element.time = round(report.took.total_seconds(), 3) if report.took is not None else 0
-    text: str = document.tostring().decode()  # type: ignore[no-untyped-call] # the same
+    # junitparser uses lxml where that is installed, which closes empty elements in another way.
+    text = ElementTree.tostring(_copied(document._elem), encoding="unicode")  # noqa: SLF001 # it has no public name
     return f'<?xml version="1.0" encoding="utf-8"?>\n{_SKIPPED.sub("", text, count=1)}\n'
+
+
+def _copied(element: ElementTree.Element) -> ElementTree.Element:
+    """Copy an element of either library into the standard library's."""
+    copy = ElementTree.Element(element.tag, dict(element.attrib))
+    copy.text, copy.tail = element.text, element.tail
+    copy.extend(map(_copied, element))
+    return copy
 
 
 _SKIPPED = re.compile(r' skipped="[0-9]+"')
@@ -73,7 +84,7 @@ def _whole(report: HealthReport) -> TestCase:
     case = TestCase("check: something can be read", classname=SUITE, time=0)
     if report.nothing_read:
         # Not an error: TestGrid knows failures only.
-        failure = Failure(printable(report.headline), "check-failed")
+        failure = Failure(printable(report.headline), Code.CHECK_FAILED)
         if report.failure is not None:
             failure.text = _sentence(report.failure)
         case.result = [failure]

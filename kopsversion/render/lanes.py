@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from kopsversion.model.answer import Verdict
+from kopsversion.model.codes import Code
 from kopsversion.model.tables import printable
 from kopsversion.model.wording import dated, duration
 from kopsversion.render.causes import causes_of, day_text, level_of
@@ -310,7 +311,9 @@ def _tip(marker: MarkerHealth, *, is_earlier: bool, now: datetime) -> Iterator[s
 def _gap(channel: ChannelHealth, scale: Scale) -> Gap | None:
     """Return the gap of a channel whose builds have stopped, or that has none at all."""
     newest = channel.newest.uploaded if channel.newest is not None else None
-    stopped = any(finding.condition.code in {"builds-old", "builds-stalled"} for finding in channel.findings)
+    stopped = any(
+        finding.condition.code in {Code.BUILDS_OLD, Code.BUILDS_STALLED} for finding in channel.findings
+    )
     if channel.unreadable is not None or (newest is not None and not stopped):
         return None
     x = 0.0 if newest is None else scale.percent(newest)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.channel import BRANCH_MARKER
+from kopsversion.model.codes import Code
 from kopsversion.model.needs import ReadMarker
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def disagreement(inquiry: Inquiry) -> Condition | None:
     if written and inquiry.now - max(written) < inquiry.policy.settle:
         return None
     return Condition(
-        "marker-disagrees",
+        Code.MARKER_DISAGREES,
         Severity.WARNING,
         f"{root.path} names {root.version} and {branch.path} names {branch.version}, although every build of "
         f"{inquiry.channel} writes both: what a job tests depends on which of them it reads",

@@ -14,6 +14,7 @@ from attrs import field, frozen
 from kopsversion.errors import NoTestableBuildError, UsageError
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, Witness, minor_key
+from kopsversion.model.codes import Code
 from kopsversion.model.needs import ListUploads, Undecided
 from kopsversion.rules.attribution import by_version
 from kopsversion.rules.ends import End, Side, is_passed, place_within, places_of
@@ -357,7 +358,7 @@ def _check_branch(wanted: Range) -> None:
 
 def _ambiguous(message: str, *, severity: Severity, settled: bool = False) -> Condition:
     more = "" if settled else "; a clone of kops settles it (--repo)"
-    return Condition("channel-ambiguous", severity, f"{message}{more}")
+    return Condition(Code.CHANNEL_AMBIGUOUS, severity, f"{message}{more}")
 
 
 def _is_told_apart(candidate: Candidate) -> bool:

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import Severity
+from kopsversion.model.codes import Code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,247 +48,247 @@ _LIST = "See whether the store can be listed from here, and run again."
 
 CATALOGUE: Mapping[str, Entry] = {
     # Builds
-    "builds-stalled": Entry(
+    Code.BUILDS_STALLED: Entry(
         _WARNING,
         "With a clone: a merge has been waiting for its build longer than `build_sla`.",
         "Mend it, and run it again for the newest merge.",
     ),
-    "builds-old": Entry(
+    Code.BUILDS_OLD: Entry(
         _EITHER,
         "Without a clone: the channel's newest build, testable or not, is older than `max_build_age`.",
         "If the branch is meant to be quiet, raise max-build-age for this channel; else mend the postsubmit job.",
     ),
-    "builds-refused": Entry(
+    Code.BUILDS_REFUSED: Entry(
         _EITHER,
         "Newer builds cannot be tested; a warning if one is older than `max_lag`, if its files cannot be read, or if "
         "the answer is old for that reason.",
         "Look at the log of that build's upload, and build the commit again.",
     ),
-    "builds-unsettled": Entry(
+    Code.BUILDS_UNSETTLED: Entry(
         _INFO, "Newer builds may still be uploading.", "Nothing to do: the next run will see it whole."
     ),
-    "artifacts-differ": Entry(
+    Code.ARTIFACTS_DIFFER: Entry(
         _WARNING,
         "The build lacks files that the testable build before it has.",
         "See whether the file was dropped on purpose; if not, the build of the branch has lost it.",
     ),
-    "files-unpaired": Entry(
+    Code.FILES_UNPAIRED: Entry(
         _INFO,
         "Files of the build have no checksum, and their suffix says that they need none: signatures, for instance.",
         "Nothing to do: what a job downloads has its checksum.",
     ),
-    "no-testable-build": Entry(
+    Code.NO_TESTABLE_BUILD: Entry(
         _ERROR, "The channel has builds, or none, and not one can be tested.", _POSTSUBMIT
     ),
     # Branches
-    "channel-ambiguous": Entry(
+    Code.CHANNEL_AMBIGUOUS: Entry(
         _WARNING,
         "Around a branch cut: the build, or one that may be newer, could be of either of two branches.",
         f"Give {REPO_OPTION}, or a clone: that tells branches apart.",
     ),
-    "order-disputed": Entry(
+    Code.ORDER_DISPUTED: Entry(
         _EITHER,
         "A name is too high: builds that came more than a day after it have lower names. An information where a marker "
         "and the builds themselves agree on that and it was passed over; a warning where it may be the answer.",
         "Give a clone of kops with --repo, which tells the order; see whether a version was raised and taken back.",
     ),
-    "channel-renamed": Entry(
+    Code.CHANNEL_RENAMED: Entry(
         _INFO,
         "A channel was asked for by a name that kops does not use: main is read as master.",
         "Nothing to do: ask for master, which is what the branch is called.",
     ),
-    "clone-ambiguous": Entry(
+    Code.CLONE_AMBIGUOUS: Entry(
         _EITHER,
         "The newest build's abbreviated commit fits several commits of the clone.",
         "Nothing to do: the build's name attributes it as well.",
     ),
-    "clone-behind": Entry(
+    Code.CLONE_BEHIND: Entry(
         _EITHER,
         "The newest build's commit is not on the branch as the clone has it; a warning where --repo names the clone.",
         "Fetch the branch in the clone, with the command in the message, and run again.",
     ),
-    "clone-without-master": Entry(
+    Code.CLONE_WITHOUT_MASTER: Entry(
         _EITHER,
         "The clone has no master, so it cannot tell the release branch's builds from those before the cut.",
         "Fetch master too, with the command in the message, and run again.",
     ),
-    "clone-disagrees": Entry(
+    Code.CLONE_DISAGREES: Entry(
         _WARNING,
         "By the clone not one build in the store is of the channel, so names attribute them.",
         "See whether --repo names a clone of kops, and --ref the channel's branch.",
     ),
-    "git-unavailable": Entry(
+    Code.GIT_UNAVAILABLE: Entry(
         _EITHER,
         "The clone cannot be read for this channel; a warning where --repo names it.",
         "Mend the clone that --repo names, or leave it out.",
     ),
     # Markers
-    "marker-lagging": Entry(
+    Code.MARKER_LAGGING: Entry(
         _INFO,
         "The marker names an older build, within `max_lag`.",
         "Nothing to do yet: the promotion is within its limit.",
     ),
-    "marker-stale": Entry(
+    Code.MARKER_STALE: Entry(
         _EITHER,
         "The marker names an older build, and a newer testable one has been waiting longer than `max_lag`.",
         f"{_PROMOTER} Until then `kopsversion promote` can move it.",
     ),
-    "marker-dangling": Entry(
+    Code.MARKER_DANGLING: Entry(
         _EITHER,
         "The marker names a build that is not there.",
         "Promote a build that is there; builds are deleted after a while.",
     ),
-    "marker-incomplete": Entry(
+    Code.MARKER_INCOMPLETE: Entry(
         _EITHER,
         "The marker names a build that cannot be tested.",
         "Promote a complete build, and look at that build's upload.",
     ),
-    "marker-doubtful": Entry(
+    Code.MARKER_DOUBTFUL: Entry(
         _EITHER,
         "The marker names a build that is more likely another branch's, though that is not certain.",
         f"Give {REPO_OPTION}, or a clone: that tells. Then find the job that writes other branches' builds here.",
     ),
-    "marker-wrong-channel": Entry(
+    Code.MARKER_WRONG_CHANNEL: Entry(
         _EITHER,
         "The marker names another branch's build.",
         "Find the job that writes another branch's builds here, and promote one of this branch.",
     ),
-    "marker-set-back": Entry(
+    Code.MARKER_SET_BACK: Entry(
         _EITHER,
         "A marker that each build writes last was written when a newer build had long been there.",
         "Find the job that wrote it: another one than the branch's build, or the build of an older merge that ended "
         "later; `kopsversion promote` can move it forward.",
     ),
-    "marker-excluded": Entry(
+    Code.MARKER_EXCLUDED: Entry(
         _EITHER,
         "The marker names a build that is passed over by request.",
         "Nothing to do, if that build is known to be bad; promote another one so that others pass it over too.",
     ),
-    "marker-foreign": Entry(
+    Code.MARKER_FOREIGN: Entry(
         _EITHER,
         "The marker names a place outside the store, which is never asked.",
         "Find out who wrote it: jobs may be downloading from elsewhere.",
     ),
-    "marker-malformed": Entry(
+    Code.MARKER_MALFORMED: Entry(
         _EITHER,
         "The marker holds no version.",
         "Write it anew, as one URL and a newline; see what wrote it last.",
     ),
-    "marker-unusable": Entry(
+    Code.MARKER_UNUSABLE: Entry(
         _EITHER,
         "The marker names a build in a form that its consumers cannot use where it stands.",
         "Write it anew: below markers/ as one URL and a newline, at the root as a URL or the bare version.",
     ),
-    "marker-disagrees": Entry(
+    Code.MARKER_DISAGREES: Entry(
         _WARNING,
         "The marker at the root and the branch's latest-ci.txt name different builds.",
         "Look at the branch's postsubmit job, which writes both, and at who else writes one of them.",
     ),
-    "marker-missing": Entry(
+    Code.MARKER_MISSING: Entry(
         _EITHER,
         "There is no such marker.",
         "Write it, or list it under ignored-markers if it is not meant to exist.",
     ),
-    "marker-unknown": Entry(
+    Code.MARKER_UNKNOWN: Entry(
         _INFO,
         "The marker was written after the moment of `--as-of`, so what it held then is not known.",
         "Nothing to do: the builds of that moment are known.",
     ),
-    "marker-unreachable": Entry(_EITHER, "The marker cannot be read.", _REACH),
-    "marker-unverified": Entry(
+    Code.MARKER_UNREACHABLE: Entry(_EITHER, "The marker cannot be read.", _REACH),
+    Code.MARKER_UNVERIFIED: Entry(
         _EITHER,
         "The marker's build is there, but builds cannot be listed, so whether it is old is not known.",
         _LIST,
     ),
-    "marker-old": Entry(
+    Code.MARKER_OLD: Entry(
         _INFO,
         "The marker has long stood still, and rightly: there is no newer build.",
         "Nothing to do with the marker itself: it moves again once there is a newer build.",
     ),
     # Writers: the jobs that move markers
-    "writer-red": Entry(
+    Code.WRITER_RED: Entry(
         _WARNING,
         "The job that writes the marker fails: no run since the one that wrote it last has passed.",
         "Look at the newest failing run, and mend the job or what it tests.",
     ),
-    "writer-idle": Entry(
+    Code.WRITER_IDLE: Entry(
         _WARNING,
         "The job that writes the marker has not run for three of its intervals and a timeout.",
         "See whether the job is still configured, and whether Prow runs it.",
     ),
-    "writer-green-not-writing": Entry(
+    Code.WRITER_GREEN_NOT_WRITING: Entry(
         _WARNING,
         "Runs of the job that writes the marker pass, and the marker does not move.",
         "See whether the job may still write there, and whether it still writes to that place.",
     ),
-    "writer-pending": Entry(
+    Code.WRITER_PENDING: Entry(
         _INFO,
         "The marker waits for something newer, and a run of the job that writes it is on its way.",
         "Nothing to do: wait for that run.",
     ),
-    "writer-unknown": Entry(
+    Code.WRITER_UNKNOWN: Entry(
         _INFO,
         "How the job that writes the marker fares is not known: results are deleted after 90 days, jobs are "
         "renamed, the store of results may be closed, or what to read was not found within the budget.",
         "If the job has another name by now, say so under writers in the configuration; else look at it in Prow.",
     ),
-    "promoted-untested": Entry(
+    Code.PROMOTED_UNTESTED: Entry(
         _INFO,
         "The marker names another build than the run tested that wrote it.",
         "Nothing to do for one such run: kubetest2 reads its source marker again after the test. A pinned marker "
         "cures it.",
     ),
     # The store
-    "listing-unavailable": Entry(
+    Code.LISTING_UNAVAILABLE: Entry(
         _EITHER,
         "A part of the store cannot be listed; an information where that changes nothing.",
         _LIST,
     ),
-    "channel-unreadable": Entry(_ERROR, "The channel cannot be judged, because the store fails.", _REACH),
-    "check-failed": Entry(
+    Code.CHANNEL_UNREADABLE: Entry(_ERROR, "The channel cannot be judged, because the store fails.", _REACH),
+    Code.CHECK_FAILED: Entry(
         _ERROR,
         "`kopsversion check` could judge no channel at all.",
         "See what the command said, mend it, and run it again.",
     ),
-    "store-unreachable": Entry(
+    Code.STORE_UNREACHABLE: Entry(
         _WARNING,
         "A store named before cannot be asked, so the answer is from the next one.",
         "See whether that store can be reached from here, or leave it out.",
     ),
-    "store-without-build": Entry(
+    Code.STORE_WITHOUT_BUILD: Entry(
         _WARNING,
         "A store named before has no testable build, so the answer is from the next one.",
         "See why that store has no build of this channel, or leave it out.",
     ),
-    "names-skipped": Entry(
+    Code.NAMES_SKIPPED: Entry(
         _EITHER,
         "Names in the store are no builds; they are counted by kind and passed over. A warning where one of them sorts "
         "above the answer, as far as it can be read: it may hide a newer build.",
         "See what uploads builds under that name; nothing to do about others, unless a build you know is among them.",
     ),
     # The watcher's own configuration and journal
-    "silence-ended": Entry(
+    Code.SILENCE_ENDED: Entry(
         _INFO,
         "A `[[silence]]` of the configuration has ended, so its finding counts again.",
         "Take it out of the configuration, or set a new day if it is still known.",
     ),
-    "channel-unknown": Entry(
+    Code.CHANNEL_UNKNOWN: Entry(
         _WARNING,
         "The configuration has a limit or a silence for a channel that does not exist.",
         "See whether its name is right; if the branch is over, take it out.",
     ),
-    "journal-unusable": Entry(
+    Code.JOURNAL_UNUSABLE: Entry(
         _WARNING,
         "The journal cannot be read or written, or holds lines that are not its own.",
         "See whether the file that --journal names can be written, and what else writes to it.",
     ),
     # The last good answer
-    "cached-answer": Entry(
+    Code.CACHED_ANSWER: Entry(
         _WARNING,
         "No store can be asked, so this is the last good answer, from the state file.",
         "See whether the store can be reached; the answer's age is in the sentence.",
     ),
-    "state-unusable": Entry(
+    Code.STATE_UNUSABLE: Entry(
         _WARNING,
         "The state file cannot be read or written, so there may be no answer to fall back on.",
         "Mend or remove the file that --state names.",

@@ -25,6 +25,7 @@ from kopsversion.model.answer import (
 )
 from kopsversion.model.bucket import CommitPlace, Foreign, Malformed, Marker
 from kopsversion.model.channel import MASTER, Certainty, Channel, Witness
+from kopsversion.model.codes import Code
 from kopsversion.model.needs import ListUploads
 from kopsversion.model.policy import Strategy
 from kopsversion.model.rough import highest
@@ -130,7 +131,7 @@ def clone_disagrees(clone: GitLine, *, channel: Channel, version: BuildVersion) 
         version: the newest testable build by names.
     """
     return Condition(
-        "clone-disagrees",
+        Code.CLONE_DISAGREES,
         Severity.WARNING,
         f"by the clone no build in the store is of {channel}, so the names of builds and not git "
         f"attribute {version} to it; see whether {clone.ref} is the branch that is meant",
@@ -141,21 +142,21 @@ def clone_disagrees(clone: GitLine, *, channel: Channel, version: BuildVersion) 
 def _about_listing(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     if inquiry.listing_failure is not None and evidence.rung is Rung.MARKER:
         yield Condition(
-            "listing-unavailable",
+            Code.LISTING_UNAVAILABLE,
             Severity.WARNING,
             f"the builds could not be listed, so nothing but a marker says that this one is the newest: "
             f"{inquiry.listing_failure}",
         )
     elif inquiry.listing_failure is not None:
         yield Condition(
-            "listing-unavailable",
+            Code.LISTING_UNAVAILABLE,
             Severity.INFO,
             f"older builds could not be listed, which changes nothing: {inquiry.listing_failure}",
         )
     chosen = evidence.choice.candidate.build
     if chosen.artifacts is None:
         yield Condition(
-            "listing-unavailable",
+            Code.LISTING_UNAVAILABLE,
             Severity.WARNING,
             f"the files of {chosen.version} may not be listed, so only the checksums of its binaries were "
             "looked for; whether its images are there is not known",
@@ -199,7 +200,7 @@ def about_setting_back(report: MarkerReport, *, severity: Severity, now: datetim
     since, written = set_back_since(report, now=now), report.marker.written
     if since is not None and written is not None:
         yield Condition(
-            "marker-set-back",
+            Code.MARKER_SET_BACK,
             severity,
             f"{report.marker.path} was written on {moment(written)}, when a newer build had been there since "
             f"{moment(since)}: another job set it back, or the build of an older merge ended later",
@@ -223,7 +224,7 @@ def about_gaps(inquiry: Inquiry, *, judged: Collection[str] = ()) -> Iterator[Co
     for need, reason in sorted(inquiry.gaps.items(), key=repr):
         if isinstance(need, ListUploads):
             yield Condition(
-                "listing-unavailable",
+                Code.LISTING_UNAVAILABLE,
                 Severity.WARNING,
                 f"when the builds of {need.minor} were uploaded could not be learnt, so their order and their "
                 f"branches are less sure: {reason}",
@@ -232,7 +233,7 @@ def about_gaps(inquiry: Inquiry, *, judged: Collection[str] = ()) -> Iterator[Co
         elif (path := f"markers/{need.ref}/{need.name}") not in judged:
             verdict = _verdict_unjudged(inquiry.marker(need.ref, need.name))
             yield Condition(
-                f"marker-{verdict}",
+                Code.of_marker(verdict),
                 Severity.WARNING,
                 f"{path} does not help to tell which builds are of {inquiry.channel} and settled: {reason}",
                 {"marker": path, "verdict": verdict},
@@ -256,7 +257,9 @@ def _about_marker(report: MarkerReport, severity: Severity) -> Iterator[Conditio
             data["version"] = str(report.marker.version)
         if report.lag is not None:
             data["promotion_lag_seconds"] = int(report.lag.total_seconds())
-        yield Condition(f"marker-{report.verdict}", severity, f"{report.marker.path} {report.message}", data)
+        yield Condition(
+            Code.of_marker(report.verdict), severity, f"{report.marker.path} {report.message}", data
+        )
 
 
 def _about_builds(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
@@ -339,7 +342,7 @@ def about_order(inquiry: Inquiry, pick: Build) -> Iterator[Condition]:
         }
         if dispute.named is None:
             yield Condition(
-                "order-disputed",
+                Code.ORDER_DISPUTED,
                 Severity.WARNING,
                 f"the name {dispute.build.version} may be too high{others}: {later}, such as "
                 f"{dispute.later[0].version}, came more than a day after it with lower names; {REPO_OPTION} "
@@ -349,7 +352,7 @@ def about_order(inquiry: Inquiry, pick: Build) -> Iterator[Condition]:
         else:
             # Builds that only came later may be old ones that were built again.
             yield Condition(
-                "order-disputed",
+                Code.ORDER_DISPUTED,
                 Severity.INFO if dispute.continues else Severity.WARNING,
                 f"the name {dispute.build.version} is too high{others} and was passed over: {later} came more "
                 f"than a day after it with lower names, and a marker names {dispute.named.version}",
@@ -363,7 +366,7 @@ def _about_attribution(inquiry: Inquiry, evidence: Evidence) -> Iterator[Conditi
         return
     if pick.attribution.certainty is Certainty.DOUBTFUL:
         yield Condition(
-            "channel-ambiguous",
+            Code.CHANNEL_AMBIGUOUS,
             Severity.WARNING,
             f"{pick.version} may be a build of another branch than {channel}: around a branch cut both use the "
             f"same names; {REPO_OPTION} tells which",
@@ -371,7 +374,7 @@ def _about_attribution(inquiry: Inquiry, evidence: Evidence) -> Iterator[Conditi
         )
     elif rivals := _rivals(inquiry, evidence):
         yield Condition(
-            "channel-ambiguous",
+            Code.CHANNEL_AMBIGUOUS,
             Severity.WARNING,
             f"{count(len(rivals), 'build')} that may be newer, such as {rivals[0]}, could be of {channel} too: "
             f"around a branch cut two branches use the same names; {REPO_OPTION} tells which",
@@ -430,7 +433,7 @@ def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
     if git.url is not None:
         remedy = f"see whether {git.url} is the repository that is built"
     yield Condition(
-        "clone-without-master" if is_located else "clone-ambiguous" if ambiguous else "clone-behind",
+        Code.CLONE_WITHOUT_MASTER if is_located else Code.CLONE_AMBIGUOUS if ambiguous else Code.CLONE_BEHIND,
         Severity.WARNING if git.named else Severity.INFO,
         f"the commit of {top.version} {why}, so {by} and not git attributes it to {channel}; {remedy}",
         {"version": str(top.version), "ref": git.ref},
@@ -445,7 +448,7 @@ def _about_refusals(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]
         unreadable = any(refusal.kind is RefusalKind.UNREADABLE for refusal in faulty)
         matters = lasting or unreadable or _is_starved(inquiry, evidence)
         yield Condition(
-            "builds-refused",
+            Code.BUILDS_REFUSED,
             Severity.WARNING if matters else Severity.INFO,
             f"{count(len(faulty), 'newer build')} of {inquiry.channel} cannot be tested; {faulty[0].version}: "
             f"{faulty[0].reasons[0]}",
@@ -457,7 +460,7 @@ def _about_refusals(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]
     unsettled = [refusal for refusal in refused if refusal.kind is RefusalKind.UNSETTLED]
     if unsettled:
         yield Condition(
-            "builds-unsettled",
+            Code.BUILDS_UNSETTLED,
             Severity.INFO,
             f"{count(len(unsettled), 'newer build')} of {inquiry.channel} may still be uploading; "
             f"{unsettled[0].version}: {unsettled[0].reasons[0]}",
@@ -481,7 +484,7 @@ def _about_artifacts(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition
     lost = lacking(chosen.build, previous.build) if previous is not None else ()
     if previous is not None and lost:
         yield Condition(
-            "artifacts-differ",
+            Code.ARTIFACTS_DIFFER,
             Severity.WARNING,
             f"{chosen.version} lacks {count(len(lost), 'file')} that {previous.version} before it has, "
             f"such as {lost[0]}",
@@ -490,7 +493,7 @@ def _about_artifacts(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition
     documents = documents_of(chosen.build.artifacts or (), unpaired=inquiry.policy.unpaired)
     if documents:
         yield Condition(
-            "files-unpaired",
+            Code.FILES_UNPAIRED,
             Severity.INFO,
             f"{count(len(documents), 'file')} of {chosen.version} came without a checksum, such as "
             f"{documents[0]}: by policy, names that end so need none",
@@ -507,7 +510,7 @@ def _about_names(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     if above and evidence.choice.source is not Source.REQUEST:
         shown = max(above, key=lambda name: (name.release, name.distance or 0)).shown
         yield Condition(
-            "names-skipped",
+            Code.NAMES_SKIPPED,
             Severity.WARNING,
             f"{shown} is no version, and as far as it can be read it sorts above {pick}: a newer build may be "
             f"hidden by its name{f'; passed over are {listed}' if listed else ''}",
@@ -516,7 +519,7 @@ def _about_names(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     elif skipped:
         example = f", such as {unread[0].shown}" if unread else ""
         yield Condition(
-            "names-skipped",
+            Code.NAMES_SKIPPED,
             Severity.INFO,
             f"not every name in the store is a build: {listed}{example}",
             {**skipped, **({"name": unread[0].shown} if unread else {})},

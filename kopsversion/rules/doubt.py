@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kopsversion.errors import InvalidVersionError
 from kopsversion.model.channel import Certainty
+from kopsversion.model.codes import Code
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from kopsversion.model.answer import Condition
     from kopsversion.rules.inquiry import Inquiry
 
-DOUBTS = frozenset({"channel-ambiguous", "order-disputed", "builds-old", "marker-doubtful"})
+DOUBTS = frozenset({Code.CHANNEL_AMBIGUOUS, Code.ORDER_DISPUTED, Code.BUILDS_OLD, Code.MARKER_DOUBTFUL})
 """Codes of the conditions that a clone of kops would settle."""
 
 

@@ -14,6 +14,7 @@ from attrs import frozen
 
 from kopsversion.model.advice import KOPS_URL, REPO_OPTION
 from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.codes import Code
 from kopsversion.model.wording import count, duration, moment
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def judge_freshness(
         verb = "is" if merges.behind == 1 else "are"
         return (
             Condition(
-                "builds-stalled",
+                Code.BUILDS_STALLED,
                 Severity.WARNING,
                 f"{message}; {count(merges.behind, 'merge')} on {channel} {verb} not built; "
                 "the postsubmit is the place to look",
@@ -136,7 +137,7 @@ def judge_freshness(
     )
     return (
         Condition(
-            "builds-old",
+            Code.BUILDS_OLD,
             Severity.WARNING if channel.is_master else Severity.INFO,
             f"{_no_build_since(channel, uploaded, now=now)}; either nothing was merged or the "
             f"postsubmit is red: {ask}",

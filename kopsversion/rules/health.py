@@ -19,6 +19,7 @@ from attrs import Factory, evolve, frozen
 
 from kopsversion.errors import NoTestableBuildError, StoreUnavailableError
 from kopsversion.model.answer import USABLE, Condition, MarkerReport, Refusal, RefusalKind, Severity, Verdict
+from kopsversion.model.codes import Code
 from kopsversion.model.needs import ListArtifacts, ListMarkers, Undecided
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import count, duration, moment
@@ -376,12 +377,12 @@ def failed(why: str, *, advice: str, store: str, now: datetime) -> HealthReport:
 
     Source: FAILURES row 34.
     """
-    condition = Condition("check-failed", Severity.ERROR, why)
+    condition = Condition(Code.CHECK_FAILED, Severity.ERROR, why)
     return HealthReport(
         store=store,
         now=now,
         channels=(),
-        failure=Finding(condition, advice or CATALOGUE["check-failed"].advice),
+        failure=Finding(condition, advice or CATALOGUE[Code.CHECK_FAILED].advice),
     )
 
 
@@ -398,21 +399,27 @@ def _listed(names: Sequence[str]) -> str:
 # What a condition belongs to
 
 _CHECKS: Mapping[Check, frozenset[str]] = {
-    Check.READABLE: frozenset({"channel-unreadable", "listing-unavailable"}),
-    Check.TESTABLE: frozenset({"no-testable-build"}),
-    Check.FRESH: frozenset({"builds-stalled", "builds-old"}),
+    Check.READABLE: frozenset({Code.CHANNEL_UNREADABLE, Code.LISTING_UNAVAILABLE}),
+    Check.TESTABLE: frozenset({Code.NO_TESTABLE_BUILD}),
+    Check.FRESH: frozenset({Code.BUILDS_STALLED, Code.BUILDS_OLD}),
     Check.COMPLETE: frozenset(
-        {"builds-refused", "builds-unsettled", "artifacts-differ", "files-unpaired", "names-skipped"}
+        {
+            Code.BUILDS_REFUSED,
+            Code.BUILDS_UNSETTLED,
+            Code.ARTIFACTS_DIFFER,
+            Code.FILES_UNPAIRED,
+            Code.NAMES_SKIPPED,
+        }
     ),
     Check.CERTAIN: frozenset(
         {
-            "channel-ambiguous",
-            "clone-ambiguous",
-            "clone-behind",
-            "clone-disagrees",
-            "clone-without-master",
-            "order-disputed",
-            "git-unavailable",
+            Code.CHANNEL_AMBIGUOUS,
+            Code.CLONE_AMBIGUOUS,
+            Code.CLONE_BEHIND,
+            Code.CLONE_DISAGREES,
+            Code.CLONE_WITHOUT_MASTER,
+            Code.ORDER_DISPUTED,
+            Code.GIT_UNAVAILABLE,
         }
     ),
     Check.MARKER: frozenset(code for code in CATALOGUE if code.startswith("marker-")),
@@ -475,7 +482,7 @@ def judge_channel(
 def unreadable(channel: Channel, policy: Policy, error: KopsVersionError) -> ChannelHealth:
     """Report a channel that could not be judged, and why."""
     why = "; ".join((str(error), *error.reasons))
-    condition = Condition("channel-unreadable", Severity.ERROR, f"{channel} could not be read: {why}")
+    condition = Condition(Code.CHANNEL_UNREADABLE, Severity.ERROR, f"{channel} could not be read: {why}")
     return ChannelHealth(
         channel=str(channel), policy=policy, findings=findings_of([condition]), unreadable=why
     )
@@ -515,7 +522,7 @@ def _about_unlisted_markers(inquiry: Inquiry) -> Iterator[Condition]:
     reason = inquiry.failed(ListMarkers())
     if reason is not None:
         yield Condition(
-            "listing-unavailable",
+            Code.LISTING_UNAVAILABLE,
             Severity.WARNING,
             f"which markers {inquiry.channel} has could not be learnt, so only the usual ones were looked at: {reason}",
         )
@@ -576,7 +583,7 @@ def _without_build(
     markers = tuple(_marker_health(report, seen, ignored=ignored) for report in reports)
     first = f"; {error.reasons[0]}" if error.reasons else ""
     conditions = [
-        Condition("no-testable-build", Severity.ERROR, f"{error.message}{first}"),
+        Condition(Code.NO_TESTABLE_BUILD, Severity.ERROR, f"{error.message}{first}"),
         *_about_unlisted_markers(inquiry),
         *(_about_marker(marker) for marker in markers if marker.verdict is not Verdict.CURRENT),
         *(
@@ -617,7 +624,7 @@ def _about_marker(marker: MarkerHealth) -> Condition:
     """Say what is wrong with a marker of a channel that has no testable build."""
     path = marker.report.marker.path
     condition = Condition(
-        f"marker-{marker.verdict}",
+        Code.of_marker(marker.verdict),
         Severity.INFO,
         f"{path} {marker.report.message}",
         {"marker": path, "verdict": marker.verdict},
@@ -655,7 +662,7 @@ def _about_old_markers(markers: Iterable[MarkerHealth], inquiry: Inquiry) -> Ite
         if age > inquiry.policy.max_build_age:
             path = marker.report.marker.path
             yield Condition(
-                "marker-old",
+                Code.MARKER_OLD,
                 Severity.INFO,
                 f"{path} was last written on {moment(written)} ({duration(age)} ago), and still names the "
                 "newest testable build: it is the builds that have stopped",

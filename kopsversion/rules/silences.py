@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.codes import Code
 from kopsversion.rules.conditions import worst_first
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def _silent_last(finding: Finding) -> bool:
 
 def _ended(silence: Silence) -> Condition:
     return Condition(
-        "silence-ended",
+        Code.SILENCE_ENDED,
         Severity.INFO,
         f"the silence of {silence.code} on {silence.channel} ended on {_day(silence.until)}, "
         "so the finding counts again",
@@ -73,7 +74,7 @@ def with_strangers(report: HealthReport, named: Iterable[str]) -> HealthReport:
     known = {channel.channel for channel in report.channels} | {old.channel for old in report.left_out}
     strangers = [
         Condition(
-            "channel-unknown",
+            Code.CHANNEL_UNKNOWN,
             Severity.WARNING,
             f"the configuration names {ref}, and there is no such channel in {report.store}",
             {"channel": ref},

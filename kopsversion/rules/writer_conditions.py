@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.codes import Code
 from kopsversion.model.runs import run_link
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.writers import WriterState
@@ -67,22 +68,22 @@ def _conditions(report: WriterReport, around: Surroundings, *, now: datetime) ->
     data = _data(report)
     match report.state:
         case WriterState.RED:
-            yield Condition("writer-red", Severity.WARNING, _red(report, around), data)
+            yield Condition(Code.WRITER_RED, Severity.WARNING, _red(report, around), data)
         case WriterState.IDLE:
-            yield Condition("writer-idle", Severity.WARNING, _idle(report, now=now), data)
+            yield Condition(Code.WRITER_IDLE, Severity.WARNING, _idle(report, now=now), data)
         case WriterState.NOT_WRITING:
-            yield Condition("writer-green-not-writing", Severity.WARNING, _not_writing(report), data)
+            yield Condition(Code.WRITER_GREEN_NOT_WRITING, Severity.WARNING, _not_writing(report), data)
         case WriterState.PENDING:
-            yield Condition("writer-pending", Severity.INFO, _pending(report), data)
+            yield Condition(Code.WRITER_PENDING, Severity.INFO, _pending(report), data)
         case WriterState.UNKNOWN:
-            yield Condition("writer-unknown", Severity.INFO, _unknown(report), data)
+            yield Condition(Code.WRITER_UNKNOWN, Severity.INFO, _unknown(report), data)
         case _:
             pass
     tested, run = report.promoted_untested, report.last_good
     if tested is not None and run is not None:
         named = report.marker.version
         yield Condition(
-            "promoted-untested",
+            Code.PROMOTED_UNTESTED,
             Severity.INFO,
             f"{report.marker.path} names {named}, but the run of {report.job} that wrote it tested {tested}: "
             f"{link_of(report, run)}",

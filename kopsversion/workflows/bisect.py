@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 
 from kopsversion.errors import BisectionError, GitWitnessError
 from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.codes import Code
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.rules.bisection import Plan, PlannedBuild
@@ -476,7 +477,7 @@ class _Run:
             merges = history.between(good.commit, bad.commit)
         except GitWitnessError as error:
             message = f"the merges between {good} and {bad} could not be read: {error}"
-            return None, (Condition("git-unavailable", Severity.WARNING, message),)
+            return None, (Condition(Code.GIT_UNAVAILABLE, Severity.WARNING, message),)
         return tuple(_built(merge, found) for merge in merges), ()
 
 

@@ -14,6 +14,7 @@ from attrs import define, evolve, frozen
 
 from kopsversion.errors import GitWitnessError
 from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.codes import Code
 from kopsversion.rules.attribution import is_shared
 from kopsversion.rules.inquiry import Candidate
 from kopsversion.workflows.arguments import checked
@@ -188,7 +189,7 @@ class Clone:
         advice = f"; {error.hint}" if error.hint else ""
         severity = Severity.INFO if self.source.repo is None else Severity.WARNING
         message = f"git cannot tell which builds are of {self.channel}: {error}{advice}"
-        self.conditions = (*self.conditions, Condition("git-unavailable", severity, message))
+        self.conditions = (*self.conditions, Condition(Code.GIT_UNAVAILABLE, severity, message))
 
     def settle(self, inquiry: Inquiry, doubts: Iterable[BuildVersion]) -> Snapshot | None:
         """Look for a better word of git's, once what the store holds is known.

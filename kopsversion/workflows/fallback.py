@@ -14,6 +14,7 @@ from attrs import define, evolve, field
 
 from kopsversion.errors import StoreError, quoted
 from kopsversion.model.answer import Condition, Rung, Severity, Source
+from kopsversion.model.codes import Code
 from kopsversion.model.wording import duration, moment
 from kopsversion.rules.conditions import worst_first
 from kopsversion.workflows.state import StateError
@@ -64,7 +65,9 @@ class LastGood:
             return resolution
         # What was found wrong on reading is found again on writing, which tells what became of it.
         problem = self._problems[-1]
-        condition = Condition("state-unusable", Severity.WARNING, str(problem), {"file": str(self.file.path)})
+        condition = Condition(
+            Code.STATE_UNUSABLE, Severity.WARNING, str(problem), {"file": str(self.file.path)}
+        )
         return evolve(resolution, conditions=worst_first([condition, *resolution.conditions]))
 
     def stand_in(
@@ -88,7 +91,7 @@ class LastGood:
             raise _with_reason(error, str(refusal)) from error
         reasons = (str(error), *error.reasons)
         condition = Condition(
-            "cached-answer",
+            Code.CACHED_ANSWER,
             Severity.WARNING,
             f"no store could be asked, so this is the last good answer, of {moment(found.now)} "
             f"({duration(now - found.now)} ago): {'; '.join(reasons)}",

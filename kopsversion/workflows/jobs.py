@@ -18,6 +18,7 @@ from attrs import evolve, frozen
 from kopsversion.errors import ObjectNotFoundError, StoreError, UsageError
 from kopsversion.model.answer import Rung, Verdict
 from kopsversion.model.channel import Certainty
+from kopsversion.model.codes import Code
 from kopsversion.model.layout import JOBS, OFFICIAL_ROOT
 from kopsversion.model.runs import (
     Absent,
@@ -290,7 +291,7 @@ def explain_answer(
     place = place_of_jobs(question, store=resolution.store)
     if place is None or resolution.rung not in {Rung.FULL, Rung.LISTING}:
         return ()
-    old = any(condition.code in {"builds-old", "builds-stalled"} for condition in resolution.conditions)
+    old = any(condition.code in {Code.BUILDS_OLD, Code.BUILDS_STALLED} for condition in resolution.conditions)
     cases = [
         WriterCase(writer=writer, marker=report.marker, waits=report.verdict is Verdict.STALE)
         for report in resolution.markers

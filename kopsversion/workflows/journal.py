@@ -19,6 +19,7 @@ from kopsversion.errors import KopsVersionError, UsageError, quoted
 from kopsversion.files import READABLE, check_target, locked
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codec import time_text
+from kopsversion.model.codes import Code
 from kopsversion.model.wording import count
 from kopsversion.rules.history import ChannelRun, Run, run_of, with_history
 
@@ -163,7 +164,7 @@ def recorded(report: HealthReport, journal: Journal) -> HealthReport:
 
 
 def _with_remark(report: HealthReport, message: str) -> HealthReport:
-    remark = Condition("journal-unusable", Severity.WARNING, message)
+    remark = Condition(Code.JOURNAL_UNUSABLE, Severity.WARNING, message)
     return evolve(report, conditions=(*report.conditions, remark))
 
 

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.codes import Code
 from kopsversion.model.layout import check_marker_name, read_selector
 from kopsversion.model.policy import Policy
 from kopsversion.rules.doubt import doubtful_builds
@@ -94,7 +95,7 @@ def renamed(*selectors: Selector) -> tuple[Condition, ...]:
     """Say which channels were asked for by another name than kops'."""
     return tuple(
         Condition(
-            "channel-renamed",
+            Code.CHANNEL_RENAMED,
             Severity.INFO,
             f"{selector.alias} is read as {selector.target}: kops has no branch of the former name",
             {"asked": selector.alias, "channel": str(selector.target)},

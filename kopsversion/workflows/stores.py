@@ -21,6 +21,7 @@ from kopsversion.errors import (
     UsageError,
 )
 from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.codes import Code
 from kopsversion.model.layout import known_roots
 from kopsversion.stores.base import Store, credentials_for
 from kopsversion.stores.opening import check_store_url, open_store
@@ -171,10 +172,13 @@ def _passed_over_condition(failure: PassedOver, *, used: str) -> Condition:
     """Say that another store than the first one answered."""
     if isinstance(failure, NoTestableBuildError):
         return Condition(
-            "store-without-build", Severity.WARNING, f"{failure}; the answer is from {used}", {"used": used}
+            Code.STORE_WITHOUT_BUILD,
+            Severity.WARNING,
+            f"{failure}; the answer is from {used}",
+            {"used": used},
         )
     return Condition(
-        "store-unreachable",
+        Code.STORE_UNREACHABLE,
         Severity.WARNING,
         f"{failure}; the answer is from {used}",
         {"store": failure.url, "used": used},

@@ -15,6 +15,7 @@ from kopsversion.errors import StoreUnavailableError
 from kopsversion.model.answer import Condition, Severity, Verdict
 from kopsversion.model.bucket import GitCommit, GitLine, Malformed, Snapshot, Unreachable
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Channel
+from kopsversion.model.codes import Code
 from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors, Undecided
 from kopsversion.model.policy import Policy
 from kopsversion.model.version import BuildVersion
@@ -357,7 +358,8 @@ class TestChecks:
         package = Path(kopsversion.__file__).parent
         modules = ("rules/conditions", "rules/freshness", "rules/health", "workflows/latest")
         text = "".join((package / f"{module}.py").read_text() for module in modules)
-        emitted = set(re.findall(r'Condition\(\s*"([a-z-]+)"', text))
+        emitted: set[str] = {Code[name] for name in re.findall(r"Condition\(\s*Code\.([A-Z_]+)", text)}
+        assert emitted
         emitted |= {f"marker-{verdict}" for verdict in Verdict if verdict is not Verdict.CURRENT}
         emitted |= {"clone-ambiguous", "clone-behind"}
         elsewhere = {"check-failed", "names-skipped", "store-unreachable", "store-without-build"}
