@@ -37,6 +37,8 @@ AS_OF = "2024-05-06T18:00:00Z"
 SETTINGS: dict[str, Any] = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 REPORT_MODULES = [PROJECT / f"kopsversion/render/{name}.py" for name in ("html", "junit", "prometheus")]
 """All that may import what the extra ``report`` brings."""
+KIT = [PROJECT / "kopsversion/testing/contract.py"]
+"""All that may import what the extra ``testing`` brings."""
 
 
 def test_the_changelog_knows_the_version() -> None:
@@ -99,9 +101,10 @@ def _imported(paths: Iterable[Path], owners: Mapping[Path, str]) -> set[str]:
 def test_what_is_imported_is_declared_and_nothing_else(owners: Mapping[Path, str]) -> None:
     """No import works only because a dependency happens to bring it, and none is asked for in vain."""
     modules = set((PROJECT / "kopsversion").rglob("*.py"))
-    always = _imported(modules.difference(REPORT_MODULES), owners)
+    always = _imported(modules.difference(REPORT_MODULES, KIT), owners)
     assert always == set(_declared())
     assert _imported(REPORT_MODULES, owners) - always == set(_declared("report"))
+    assert _imported(KIT, owners) - always == set(_declared("testing"))
 
 
 def test_what_contributors_import_is_declared(owners: Mapping[Path, str]) -> None:
