@@ -7,7 +7,7 @@ what is the case. This module must not know how the build was chosen, or where a
 
 from __future__ import annotations
 
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -283,12 +283,12 @@ def _about_builds(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
 
 def _newest_known(inquiry: Inquiry, choice: Choice) -> tuple[Candidate, tuple[Candidate, ...]]:
     """Return the newest build that is known to be testable, and those above it, which are not."""
-    newer: list[Candidate] = []
-    for candidate in inquiry.known_candidates():
-        if candidate.build == choice.candidate.build or inquiry.is_known_testable(candidate.build):
-            return candidate, tuple(newer)
-        newer.append(candidate)
-    return choice.candidate, ()
+    newest = next(
+        each
+        for each in chain(inquiry.known_candidates(), (choice.candidate,))
+        if each.build == choice.candidate.build or inquiry.is_known_testable(each.build)
+    )
+    return newest, tuple(takewhile(lambda each: each.build != newest.build, inquiry.known_candidates()))
 
 
 def _last_upload(newest: Candidate, newer: Iterable[Candidate], inquiry: Inquiry) -> datetime | None:

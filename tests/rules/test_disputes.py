@@ -228,6 +228,12 @@ class TestAcrossMinors:
         fresh = evolve(alone, builds=(build("1.31.0-alpha.1+v1.30.0-alpha.1-6-g00000c0ffe"),))
         assert Inquiry(fresh, ON_MASTER, DEFAULT, NOW).look_for_disputes() is None
 
+    def test_names_of_long_ago_are_not_looked_at(self) -> None:
+        """A few minors are enough, once there are builds enough."""
+        builds = [build(alpha(n, minor=f"1.{minor}")) for minor in range(25, 31) for n in range(1, 6)]
+        high = build(alpha(9, minor="1.26"), uploaded=NOW - 90 * DAY)
+        assert Inquiry(snapshot(*builds, high), ON_MASTER, DEFAULT, NOW).disputes == ()
+
     def test_the_channel_s_markers_are_read_where_a_name_is_disputed(self) -> None:
         """One of them may settle it."""
         inquiry = Inquiry(evolve(snapshot(*self.HELD), marker_names=None), ON_MASTER, DEFAULT, NOW)
