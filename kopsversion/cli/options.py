@@ -45,6 +45,8 @@ https://storage.googleapis.com/BUCKET/PREFIX/markers/master/latest-ci.txt
 STORES = """
 https://storage.googleapis.com/BUCKET/PREFIX/, gs://BUCKET/PREFIX/
                      a bucket
+https://HOST/PLACE/  any other web server, http:// too: read, and not listed; a marker names the
+                     build, its checksums prove it, and nothing newer can be seen
 file:///DIR, DIR     a directory
 Without --store it is https://storage.googleapis.com/k8s-staging-kops/kops/releases/
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 
 from attrs import Factory, field, frozen
@@ -146,6 +146,8 @@ class Marker:
         written: when, UTC, where known.
         generation: the object's generation, where it has one.
         etag: the object's ETag, where the store says one.
+        age: how old the answer may be that a cache gave, where one says so.
+        answered: when the server says that it answered, UTC, where a cache may stand in front of it.
     """
 
     ref: str
@@ -154,6 +156,8 @@ class Marker:
     written: datetime | None = None
     generation: str | None = None
     etag: str | None = None
+    age: timedelta | None = None
+    answered: datetime | None = None
 
     @property
     def path(self) -> str:

@@ -33,6 +33,7 @@ class Code(StrEnum):
     MARKER_DOUBTFUL = "marker-doubtful"
     MARKER_WRONG_CHANNEL = "marker-wrong-channel"
     MARKER_SET_BACK = "marker-set-back"
+    MARKER_CACHED = "marker-cached"
     MARKER_EXCLUDED = "marker-excluded"
     MARKER_FOREIGN = "marker-foreign"
     MARKER_MALFORMED = "marker-malformed"

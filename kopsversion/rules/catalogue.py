@@ -159,6 +159,11 @@ CATALOGUE: Mapping[str, Entry] = {
         "Find the job that wrote it: another one than the branch's build, or the build of an older merge that ended "
         "later; `kopsversion promote` can move it forward.",
     ),
+    Code.MARKER_CACHED: Entry(
+        _EITHER,
+        "The marker came from a cache that has held it for a while; a warning where that is longer than `--max-lag`.",
+        "Ask the bucket behind the cache, or see why the cache does not ask it.",
+    ),
     Code.MARKER_EXCLUDED: Entry(
         _EITHER,
         "The marker names a build that is passed over by request.",

@@ -29,7 +29,7 @@ from kopsversion.model.codes import Code
 from kopsversion.model.needs import ListUploads
 from kopsversion.model.policy import Strategy
 from kopsversion.model.rough import highest
-from kopsversion.model.wording import count, moment
+from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.attribution import is_shared
 from kopsversion.rules.freshness import completed, judge_freshness
 from kopsversion.rules.testable import documents_of, lacking
@@ -104,6 +104,7 @@ def gather_conditions(inquiry: Inquiry, evidence: Evidence) -> tuple[Condition, 
     conditions = [
         *_about_listing(inquiry, evidence),
         *_about_markers(inquiry, evidence),
+        *_about_caches(inquiry, evidence),
         *about_gaps(
             inquiry, judged=[report.marker.path for report in (*evidence.deciding, *evidence.reported)]
         ),
@@ -187,6 +188,24 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     for report in evidence.reported:
         yield from _about_marker(report, Severity.INFO)
         yield from about_setting_back(report, severity=Severity.INFO, now=inquiry.now)
+
+
+def _about_caches(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
+    """Say how old a marker's content may be that a cache gave: what was written since is not seen."""
+    for report in evidence.deciding:
+        marker = report.marker
+        if marker.age:
+            seconds = int(marker.age.total_seconds())
+            answered = (
+                {"answered": f"{marker.answered:%Y-%m-%dT%H:%M:%SZ}"} if marker.answered is not None else {}
+            )
+            yield Condition(
+                Code.MARKER_CACHED,
+                Severity.WARNING if marker.age > inquiry.policy.max_lag else Severity.INFO,
+                f"{marker.path} came from a cache that has held it for {duration(marker.age)}; what was written "
+                "since is not seen",
+                {"marker": marker.path, "age_seconds": seconds, **answered},
+            )
 
 
 def about_setting_back(report: MarkerReport, *, severity: Severity, now: datetime) -> Iterator[Condition]:

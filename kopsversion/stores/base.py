@@ -18,7 +18,7 @@ from kopsversion.errors import StoreError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
 T = TypeVar("T")
 
@@ -102,12 +102,16 @@ class Content:
         generation: the object's generation as text; for a file, one derived from its state.
         written: when, UTC, where the store says so.
         etag: the object's ETag, where the store says one.
+        age: how old the answer may be that a cache gave, where one says so.
+        answered: when the server says that it answered, UTC, where a cache may stand in front of it.
     """
 
     data: bytes
     generation: str | None
     written: datetime | None
     etag: str | None = None
+    age: timedelta | None = None
+    answered: datetime | None = None
 
 
 class Store(Protocol):

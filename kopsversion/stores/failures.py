@@ -173,11 +173,16 @@ def _from_status(error: StatusError, url: str, route: Route) -> StoreError:
             f"{quoted(url)} may not be read or written by us (HTTP {status}){said}",
             url=url,
             hint="check that the bucket is public; one that is not is read as gs://… with --credentials default, "
-            "and the credentials need a role for it",
+            "and the credentials need a role for it"
+            if _is_bucket(url)
+            else "a web server is read as nobody; check that this place is open to everybody",
         )
     if status == 404:
         return ObjectNotFoundError(
-            f"{quoted(url)} does not exist", url=url, hint="check the names of the bucket and of the object"
+            f"{quoted(url)} does not exist",
+            url=url,
+            hint=f"check the names of the {'bucket' if _is_bucket(url) else 'server, of the place there'} "
+            "and of the object",
         )
     if status == 407:
         return _from_proxy(status, url, route)
@@ -332,5 +337,10 @@ def _malformed(url: str, what: str) -> MalformedResponseError:
     return MalformedResponseError(
         f"{quoted(url)} answered with {what}",
         url=url,
-        hint="check that this is a bucket of Cloud Storage, and that no proxy or portal answers for it",
+        hint=f"check that this is {'a bucket of Cloud Storage' if _is_bucket(url) else 'where builds are kept'}, "
+        "and that no proxy or portal answers for it",
     )
+
+
+def _is_bucket(url: str) -> bool:
+    return not url.startswith(("http://", "https://"))

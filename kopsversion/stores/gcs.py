@@ -8,12 +8,10 @@ markers or channels.
 from __future__ import annotations
 
 import json
-import re
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from kopsversion.errors import StoreError
 from kopsversion.stores.base import Content, Listing, Store, StoredObject, check_name
 from kopsversion.stores.bucket import (
     LISTED_FIELDS,
@@ -21,12 +19,12 @@ from kopsversion.stores.bucket import (
     decimal,
     etag_or_none,
     number_or_none,
-    overwritten,
     stored_object,
 )
-from kopsversion.stores.failures import AnswerError, CutShortError, NetworkError, translating
+from kopsversion.stores.failures import AnswerError, CutShortError, translating
 from kopsversion.stores.globs import glob_matcher, is_literal
 from kopsversion.stores.retrying import Retrying
+from kopsversion.stores.streaming import MEDIA, PART, RANGED_FROM, WHOLE, Stream, check_whole
 from kopsversion.stores.transport import PAGE_LIMIT, Transport, http_date
 
 if TYPE_CHECKING:
@@ -39,13 +37,7 @@ if TYPE_CHECKING:
     from kopsversion.stores.transport import Answer
 
 _JSON = {"Accept": "application/json", "Accept-Encoding": "gzip"}
-_MEDIA = {"Accept-Encoding": "identity"}  # a compressed object is then decompressed by the server
 _STAT_FIELDS = "name,size,timeCreated,generation"
-_PIECE = 1 << 20  # bytes of the largest piece of a download
-_RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
-_RANGED_FROM = 1 << 16  # bytes; what may be longer is asked for by range, so that no server sends gigabytes
-_WHOLE = frozenset({200, 203, 206})  # 203: a proxy touched it; 206: a server may call the whole a part
-_PART = frozenset({200, 203, 206, 416})  # 416: the offset is at the end, or past it
 
 
 class GcsStore(Store):
@@ -125,14 +117,14 @@ class GcsStore(Store):
         return self._attempts(partial(self._read_once, name, limit=limit))
 
     def _read_once(self, name: str, *, limit: int) -> Content:
-        is_long = limit >= _RANGED_FROM
+        is_long = limit >= RANGED_FROM
         with translating(self.url + name, self._route):
             content, is_sure = self._transport.exchange(
                 self._place.media_url(name),
                 about=self.url + name,
-                headers=_MEDIA | ({"Range": f"bytes=0-{limit}"} if is_long else {}),
+                headers=MEDIA | ({"Range": f"bytes=0-{limit}"} if is_long else {}),
                 consume=partial(_content, limit=limit),
-                accepted=_PART if is_long else _WHOLE,
+                accepted=PART if is_long else WHOLE,
             )
         if not is_sure and self._stat_once(name).size != len(content.data):
             with translating(self.url + name, self._route):
@@ -159,20 +151,22 @@ class GcsStore(Store):
         paged = {**query, "pageToken": token} if token else query
         with translating(url, self._route):
             return self._transport.exchange(
-                f"{resource}?{urlencode(paged)}", about=url, headers=_JSON, consume=_parsed, accepted=_WHOLE
+                f"{resource}?{urlencode(paged)}", about=url, headers=_JSON, consume=_parsed, accepted=WHOLE
             )
 
     def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
         """Stream an object; see `Store.download`. After a broken connection it goes on where it was."""
         check_name(name, url=self.url)
-        stream = _Stream(
-            self._transport, url=self.url + name, media_url=self._place.media_url(name), offset=offset
+        media_url = self._place.media_url(name)
+        stream = Stream(
+            self._transport,
+            url=self.url + name,
+            locate=lambda generation: (
+                f"{media_url}&ifGenerationMatch={generation}" if generation else media_url
+            ),
+            offset=offset,
         )
-        try:
-            while piece := self._attempts(stream.piece):
-                yield piece
-        finally:
-            stream.close()
+        yield from stream.pieces(self._attempts)
 
     def write(
         self,
@@ -203,7 +197,7 @@ class GcsStore(Store):
 
 
 def _parsed(answer: Answer) -> object:
-    _check_whole(answer)
+    check_whole(answer)
     body = answer.body(limit=PAGE_LIMIT)
     if len(body) > PAGE_LIMIT:
         raise AnswerError(f"more than {PAGE_LIMIT} bytes")
@@ -221,7 +215,7 @@ def _content(answer: Answer, *, limit: int) -> tuple[Content, bool]:
     """
     if answer.status == 416:  # of an empty object there is no range
         return Content(data=b"", generation=None, written=None), True
-    _check_whole(answer, limit=limit if limit >= _RANGED_FROM else None)
+    check_whole(answer, limit=limit if limit >= RANGED_FROM else None)
     data = answer.body(limit=limit)
     is_sure = len(data) > limit or answer.is_proven(data) or (answer.is_delimited and data != b"")
     headers = answer.headers
@@ -232,111 +226,3 @@ def _content(answer: Answer, *, limit: int) -> tuple[Content, bool]:
         etag=etag_or_none(headers.get("ETag", "")),
     )
     return content, is_sure
-
-
-def _check_whole(answer: Answer, *, limit: int | None = None) -> None:
-    """Take an answer that calls itself a part only if the part is the whole, or all that is read."""
-    if answer.status == 206:
-        found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if (
-            found is None
-            or int(found[1]) != 0
-            or (found[3] != str(int(found[2]) + 1) and int(found[2]) != limit)
-        ):
-            raise AnswerError("a part of what was asked for")
-
-
-class _Stream:
-    """An object that is read piece by piece; after a failure the next piece continues where it broke off.
-
-    Parameters:
-        transport: what to ask.
-        url: the object, for messages.
-        media_url: where its content is.
-        offset: the first byte wanted.
-    """
-
-    def __init__(self, transport: Transport, *, url: str, media_url: str, offset: int) -> None:
-        self._transport = transport
-        self._url = url
-        self._media_url = media_url
-        self._offset = offset
-        self._skip = 0
-        self._size: int | None = None
-        self._answer: Answer | None = None
-        self._generation: str | None = None
-        self._etag: str | None = None
-
-    def piece(self) -> bytes:
-        """Return the next bytes; none at the end."""
-        answer, self._answer = self._answer, None  # it stays away if anything fails
-        with translating(self._url, self._transport.route):
-            answer = answer or self._opened()
-            while answer.status != 416:
-                data, fault = self._arrived(answer)
-                wanted = data[self._skip :]
-                self._skip -= len(data) - len(wanted)
-                self._offset += len(wanted)
-                if wanted:
-                    self._answer = answer if fault is None else None
-                    return wanted
-                if fault is not None:
-                    raise fault
-                if not data:
-                    break
-            if self._size is not None and self._offset < self._size:
-                raise CutShortError
-        return b""
-
-    def close(self) -> None:
-        """Give up what has not been read."""
-        if self._answer is not None:
-            self._answer.close()
-
-    def _arrived(self, answer: Answer) -> tuple[bytes, Exception | None]:
-        """Read a piece: what came of it, and what broke it off."""
-        arrived = bytearray()
-        take = partial(answer.take, arrived, most=_PIECE, is_enough=self._transport.patience())
-        try:
-            self._transport.bounded(take, about=self._url, progress=lambda: len(arrived))
-        except (StoreError, NetworkError) as error:
-            answer.close()
-            return bytes(arrived), error
-        return bytes(arrived), None
-
-    def _opened(self) -> Answer:
-        headers = _MEDIA | ({"Range": f"bytes={self._offset}-"} if self._offset else {})
-        query = f"&ifGenerationMatch={self._generation}" if self._generation else ""
-        answer: Answer = self._transport.exchange(
-            self._media_url + query,
-            about=self._url,
-            headers=headers,
-            consume=lambda answer: answer,
-            accepted=_PART if self._offset else _WHOLE,
-        )
-        try:
-            self._check(answer)
-        except BaseException:
-            answer.close()
-            raise
-        self._skip = self._offset if answer.status in {200, 203} else 0  # a server may ignore the range
-        return answer
-
-    def _check(self, answer: Answer) -> None:
-        """See to it that the answer is the bytes that were asked for, and of the generation begun with."""
-        if answer.encoding != "identity":
-            raise AnswerError("a body in an encoding that was not asked for")
-        size = answer.stored_length
-        if answer.status == 206:
-            found = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-            if found is None or int(found[1]) != self._offset:
-                raise AnswerError("another range of bytes than the one asked for")
-            size = int(found[3]) if found[3] != "*" else size
-        generation = number_or_none(answer.headers.get("x-goog-generation", ""))
-        etag = answer.headers.get("ETag")
-        if (self._generation and generation and generation != self._generation) or (
-            self._etag and etag and etag != self._etag
-        ):
-            raise overwritten(self._url)
-        self._generation, self._etag = generation or self._generation, etag or self._etag
-        self._size = size if size is not None else self._size

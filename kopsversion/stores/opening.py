@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kopsversion.stores.base import Credentials, Store
     from kopsversion.stores.bucket import Location
     from kopsversion.stores.deadline import Deadline
+    from kopsversion.stores.site import Site
 
 EMULATOR_VARIABLE = "STORAGE_EMULATOR_HOST"
 
@@ -29,6 +30,13 @@ _GCS_HOST = "storage.googleapis.com"
 _HTTPS_PORT = 443
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|(?:gs|file|https?):", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,220}[A-Za-z0-9])?")
+_GOOGLES = frozenset(
+    {_GCS_HOST, f"{_GCS_HOST}.", "storage.cloud.google.com", "console.cloud.google.com"}
+)  # the last two are for people who have logged in
+_PASSWORD = re.compile(r"(//[^/:]*:)[^/]*@")
+_TOKEN = re.compile(
+    r"([?&][^=&#]*(?:signature|credential|token|secret|password|key)[^=&#]*=)[^&#]+", re.IGNORECASE
+)
 _ORIGIN = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -43,8 +51,9 @@ def open_store(
     """Open the store that `url` names. Nothing is asked of it yet.
 
     Parameters:
-        url: ``gs://bucket/prefix/``, ``https://storage.googleapis.com/bucket/prefix/``, ``file:///dir``
-            or a path. The trailing slash may be missing; in URLs ``%2B`` means ``+``.
+        url: ``gs://bucket/prefix/``, ``https://storage.googleapis.com/bucket/prefix/``, the URL of a place on
+            any other web server, ``file:///dir`` or a path. The trailing slash may be missing; in URLs ``%2B``
+            means ``+``.
         deadline: nothing that the store does waits longer.
         attempts: how often a bucket is asked again; ``None`` for the defaults.
         environ: the environment; of it ``STORAGE_EMULATOR_HOST`` and the proxy and CA variables are read.
@@ -59,6 +68,12 @@ def open_store(
         from kopsversion.stores.local import DirectoryStore
 
         return DirectoryStore(place, deadline=deadline)
+    if not isinstance(place, tuple):
+        from kopsversion.stores.route import route_to
+        from kopsversion.stores.web import WebStore
+
+        route = route_to(place.endpoint, environ)
+        return WebStore(place, route=route, policy=attempts or AttemptPolicy(), deadline=deadline)
     bucket, prefix = place
     from kopsversion.stores.bucket import Location
 
@@ -109,8 +124,8 @@ def check_store_url(url: str) -> None:
     _read_url(url)
 
 
-def _read_url(url: str) -> Path | tuple[str, str]:
-    """Read where a store is: a directory, or a bucket and a prefix without slashes at its ends."""
+def _read_url(url: str) -> Path | tuple[str, str] | Site:
+    """Read where a store is: a directory, a bucket and a prefix without slashes at its ends, or a web server."""
     scheme = _SCHEME.match(url)
     if not url or "\0" in url:
         raise _not_a_store(url)
@@ -124,6 +139,8 @@ def _read_url(url: str) -> Path | tuple[str, str]:
             bucket, _, prefix = rest.partition("/")
         case "https://" if (path := _gcs_path(url)) is not None:
             bucket, _, prefix = path.partition("/")
+        case "https://" | "http://":
+            return _web_place(url)
         case _:
             raise _not_a_store(url)
     prefix = "/".join(segment for segment in prefix.split("/") if segment)
@@ -143,9 +160,25 @@ def _absolute(path: str) -> Path:
 
 def _not_a_store(url: str) -> UsageError:
     return UsageError(
-        f"{quoted(url)} does not name a store",
-        hint=f"a store is gs://bucket/prefix/, https://{_GCS_HOST}/bucket/prefix/, file:///dir or a path",
+        f"{quoted(_without_secrets(url))} does not name a store",
+        hint=f"a store is gs://bucket/prefix/, https://{_GCS_HOST}/bucket/prefix/, https://host/place/ without a "
+        "user or a query, file:///dir or a path",
     )
+
+
+def _without_secrets(url: str) -> str:
+    """Leave out of a URL what is a password or a signature: a message ends in logs."""
+    return _TOKEN.sub(r"\1...", _PASSWORD.sub(r"\1...@", url))
+
+
+def _web_place(url: str) -> Site:
+    """Read a place on a web server that is not Google's: theirs is a bucket, and was refused as one."""
+    from kopsversion.stores.site import read_site
+
+    site = read_site(url)
+    if site is None or urlsplit(site.endpoint).hostname in _GOOGLES:
+        raise _not_a_store(url)
+    return site
 
 
 def _file_url_path(url: str) -> Path:

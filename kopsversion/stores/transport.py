@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -146,6 +146,7 @@ class Transport:
         consume: Callable[[Answer], T],
         headers: Mapping[str, str],
         accepted: frozenset[int] = frozenset({200, 203}),
+        method: Literal["GET", "HEAD"] = "GET",
     ) -> T:
         """Ask for a URL once, and return what `consume` makes of the answer.
 
@@ -155,6 +156,7 @@ class Transport:
             consume: is given the answer with its body unread, in another thread.
             headers: the request's headers.
             accepted: the statuses that are not an error.
+            method: ``HEAD`` for the headers alone.
 
         Raises:
             StatusError: the status is another one.
@@ -165,7 +167,7 @@ class Transport:
         timeout = urllib3.Timeout(connect=connect, read=read)
 
         def send() -> T:
-            answer = self._send(url, headers=headers, timeout=timeout)
+            answer = self._send(method, url, headers=headers, timeout=timeout)
             try:
                 _check_status(answer, accepted)
                 return consume(answer)
@@ -201,7 +203,7 @@ class Transport:
         if pools is not None:
             pools.clear()
 
-    def _send(self, url: str, *, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Answer:
+    def _send(self, method: str, url: str, *, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Answer:
         pools = self._opened()
         with self._lock:
             self._count += 1
@@ -209,7 +211,7 @@ class Transport:
         try:
             with _wrapping():
                 response = pools.urlopen(
-                    "GET",
+                    method,
                     url,
                     headers={"User-Agent": _AGENT, **headers},
                     timeout=timeout,
@@ -218,9 +220,9 @@ class Transport:
                     preload_content=False,
                 )
         except NetworkError as error:
-            _log.debug("GET %s failed after %.0f ms: %r", url, _milliseconds(began), error.__cause__)
+            _log.debug("%s %s failed after %.0f ms: %r", method, url, _milliseconds(began), error.__cause__)
             raise
-        _log.debug("GET %s: HTTP %d after %.0f ms", url, response.status, _milliseconds(began))
+        _log.debug("%s %s: HTTP %d after %.0f ms", method, url, response.status, _milliseconds(began))
         return Answer(response)
 
     def _opened(self) -> urllib3.PoolManager:

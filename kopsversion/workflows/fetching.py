@@ -237,6 +237,8 @@ class Fetcher:
             written=read.written,
             generation=read.content.generation,
             etag=read.content.etag,
+            age=read.content.age,
+            answered=read.content.answered,
         )
         return Learnt(marker=marker, round_trips=read.round_trips)
 

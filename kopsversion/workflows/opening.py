@@ -31,7 +31,8 @@ def open_store(
     >>> store.read("markers/master/latest-ci.txt", limit=1024).data  # doctest: +SKIP
 
     Parameters:
-        url: ``gs://bucket/prefix/``, ``https://storage.googleapis.com/bucket/prefix/``, ``file:///dir`` or a path.
+        url: ``gs://bucket/prefix/``, ``https://storage.googleapis.com/bucket/prefix/``, the URL of a place on any
+            other web server, which can be read and not listed, ``file:///dir`` or a path.
         timeout: how long the store can be asked from now on, as a duration or in seconds; default: an hour.
         credentials: ``anonymous``, or ``default`` for Application Default Credentials, which writing needs.
 

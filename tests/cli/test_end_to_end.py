@@ -280,8 +280,8 @@ class TestBadInput:
                 ["'ftp://host/dir' does not name a store", "gs://bucket/prefix/"],
             ),
             (
-                ["--store", "https://evil.example/x"],
-                ["does not name a store", "https://storage.googleapis.com/"],
+                ["--store", "https://u:pw@mirror.example/x"],
+                ["'https://u:...@mirror.example/x' does not name a store", "https://host/place/"],
             ),
             (["--store", "gs://"], ["'gs://' does not name a store", "gs://bucket/prefix/"]),
             (["--store", ""], ["'' does not name a store"]),
