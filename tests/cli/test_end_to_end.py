@@ -283,6 +283,10 @@ class TestBadInput:
                 ["--store", "https://u:pw@mirror.example/x"],
                 ["'https://u:...@mirror.example/x' does not name a store", "https://host/place/"],
             ),
+            (
+                ["--store", "https://mirror.example/x?y"],
+                ["does not name a store", "without a user or a query"],
+            ),
             (["--store", "gs://"], ["'gs://' does not name a store", "gs://bucket/prefix/"]),
             (["--store", ""], ["'' does not name a store"]),
             (

@@ -192,6 +192,7 @@ class TestOpening:
             "https://a\u2100b/kops/",
             "https://[::1/kops/",
             "https://[::g]/kops/",
+            "https://[v1.fe]/kops/",
             "http://storage.googleapis.com./bucket/",
             "https://storage.cloud.google.com/bucket/x/",
             "https://console.cloud.google.com/storage/browser/bucket/",
