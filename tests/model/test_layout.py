@@ -473,6 +473,8 @@ class TestMarkerBodies:
             ("gs://bucket/", "gs://bucket//", "gs://other/"),
             ("https://h.example/a/", "https://H.EXAMPLE/a/", "https://h.example/A/"),
             ("https://h.example:443/a/", "https://h.example/a/", "https://h.example:0/a/"),
+            ("http://h.example:8080/a+b/", "http://h.example:8080/a+b/", "http://h.example:8080/a%20b/"),
+            ("https://h.example/a%20b/", "https://h.example//a%20b/", "https://u@h.example/a%20b/"),
             ("http://h.example:80/a/", "https://h.example:443/a/", "http://h.example:443/a/"),
         ],
     )

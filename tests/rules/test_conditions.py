@@ -22,6 +22,7 @@ from kopsversion.model.bucket import (
     Unreachable,
 )
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
+from kopsversion.model.codes import Code
 from kopsversion.model.needs import (
     Failure,
     ListArtifacts,
@@ -453,6 +454,27 @@ class TestGaps:
                 {"marker": GREEN, "verdict": "unverified", "version": alpha(1)},
             ),
         )
+
+    @pytest.mark.parametrize(
+        ("age", "severity"),
+        [(None, None), (0 * HOUR, None), (24 * HOUR, Severity.INFO), (25 * HOUR, Severity.WARNING)],
+    )
+    def test_a_marker_from_a_cache_says_how_old_it_may_be(
+        self, age: timedelta | None, severity: Severity | None
+    ) -> None:
+        """It is a warning where it is older than a marker may lag (`max_lag`, a day)."""
+        held = Snapshot(
+            store=STORE,
+            builds=(on_master(1, age=DAY),),
+            markers=(evolve(green(alpha(1)), age=age),),
+            failures={ListMinors(): OFF},
+        )
+        said = {each.code: each for each in resolve(held, ON_MASTER, DEFAULT, NOW).conditions}
+        told = said.get(Code.MARKER_CACHED)
+        assert (told.severity if told else None) is severity
+        if told is not None and age is not None:
+            assert "came from a cache that has held it for" in told.message
+            assert told.data == {"marker": GREEN, "age_seconds": age.total_seconds()}
 
     def test_a_listing_that_fails_behind_the_answer_changes_nothing(self) -> None:
         """The marker names a build of the minor that cannot be listed; the newest one was found before it."""
