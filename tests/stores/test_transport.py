@@ -481,11 +481,13 @@ class TestSlowButSteady:
                         pause.wait(interval)
 
             pause = threading.Event()
-            threading.Thread(target=serve, daemon=True).start()
+            serving = threading.Thread(target=serve, daemon=True)
+            serving.start()
             policy = AttemptPolicy(max_attempts=1, whole=1.0)
             store = open_at(f"http://127.0.0.1:{listener.getsockname()[1]}", attempts=policy)
             assert b"".join(store.download("kops")) == data
             assert store.requests == 1
+            serving.join()  # or it would free a descriptor in the middle of the next test
 
 
 class TestDescriptors:
