@@ -8,6 +8,7 @@ import pytest
 from attrs import evolve
 
 from kopsversion.errors import (
+    AccessDeniedError,
     MarkerRefusedError,
     NoTestableBuildError,
     StoreError,
@@ -117,7 +118,7 @@ class TestWithoutListing:
         """Who may not list cannot tell what is missing from what is hidden, so it is the store that failed."""
         with GcsServer(deny_listing=403) as server:
             evolve(PLAIN, removed=(f"{alpha(5)}/linux/arm64/nodeup.sha256",)).put(server)
-            with pytest.raises(StoreUnavailableError) as caught:
+            with pytest.raises(AccessDeniedError) as caught:
                 ask(store_of(server))
             assert "nodeup.sha256" in " ".join(caught.value.reasons)
 
@@ -125,7 +126,7 @@ class TestWithoutListing:
         """Where listings are denied but a missing object is a plain 404."""
         evolve(PLAIN, removed=(f"{alpha(5)}/linux/arm64/nodeup.sha256",)).put(gcs_server)
         gcs_server.fail(DENIED, *LISTINGS, times=None)
-        with pytest.raises(StoreUnavailableError) as caught:
+        with pytest.raises(AccessDeniedError) as caught:
             ask(store_of(gcs_server))
         assert "linux/arm64/nodeup.sha256 is missing" in " ".join(caught.value.reasons)
 
@@ -136,7 +137,7 @@ class TestWithoutListing:
             f"{KOPS_ROOT}{alpha(5)}/linux/amd64/kops.sha256", "<html>Sign in</html>", at=NOW - DAY
         )
         gcs_server.fail(DENIED, *LISTINGS, times=None)
-        with pytest.raises(StoreUnavailableError):
+        with pytest.raises(AccessDeniedError):
             ask(store_of(gcs_server))
 
     @pytest.mark.parametrize(

@@ -166,8 +166,6 @@ DAMAGE: Mapping[str, bytes] = {
     "doubled slash": ROOT + b"/" + alpha(3).encode() + b"\n",
     "percent plus": ROOT + alpha(3).replace("+", "%2B").encode() + b"\n",
     "plus turned into a space": ROOT + alpha(3).replace("+", " ").encode() + b"\n",
-    "version alone": alpha(3).encode() + b"\n",
-    "version alone with v": b"v" + alpha(3).encode() + b"\n",
 }
 MALFORMED: Mapping[str, bytes] = {
     "HTML": b"<!DOCTYPE html><title>Error 404 (Not Found)!!1</title>\n",
