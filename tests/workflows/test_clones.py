@@ -99,13 +99,14 @@ class TestInDoubt:
 
     def test_a_disputed_order_is_settled(self, kops: Kops) -> None:
         """A bump that was taken back leaves a name that is too high; on the branch it lies where it was merged."""
-        commits = kops.repo.commits("master", 5, start=int((NOW - 6 * DAY).timestamp()), step=86400, sides=1)
+        commits = kops.repo.commits("master", 6, start=int((NOW - 7 * DAY).timestamp()), step=86400, sides=1)
         names = [
-            f"1.31.0-alpha.2+v1.31.0-alpha.1-{n}-g{each[:10]}" for n, each in enumerate(commits[1:], start=8)
+            f"1.31.0-alpha.2+v1.31.0-alpha.1-{n}-g{each[:10]}" for n, each in enumerate(commits[2:], start=8)
         ]
-        high = f"1.32.0-alpha.1+v1.31.0-alpha.1-7-g{commits[0][:10]}"
+        before = f"1.31.0-alpha.2+v1.31.0-alpha.1-6-g{commits[0][:10]}"
+        high = f"1.32.0-alpha.1+v1.31.0-alpha.1-7-g{commits[1][:10]}"
         store = FakeStore()
-        for age, name in zip(range(6, 1, -1), [high, *names], strict=True):
+        for age, name in zip(range(7, 1, -1), [before, high, *names], strict=True):
             store.add_build(name, at=NOW - age * DAY + HOUR)
         without = resolve_latest("master", store=store, now=NOW, policy=NEWEST)
         assert codes(without.conditions)["order-disputed"] is Severity.WARNING
