@@ -203,8 +203,8 @@ fault                             resolve    list       check      promote    --
 503 with Retry-After              same       same       same       same       same       same       same
 504                               same       same       same       same       same       same       same
 204                               exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4
-401                               exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4
-403                               exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4
+401                               exit 4     exit 4     exit 4     exit 4     exit 4     exit 4     exit 4
+403                               exit 4     exit 4     exit 4     exit 4     exit 4     exit 4     exit 4
 404                               exit 4     exit 4     told       exit 4     exit 5     exit 5     exit 4
 reset before the headers          same       same       same       same       same       same       same
 reset before the body             same       same       same       same       same       same       same
@@ -243,8 +243,8 @@ fault                             resolve    list       check      promote    --
 503 with Retry-After              exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4
 504                               exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4
 204                               exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4
-401                               exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4
-403                               exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4
+401                               exit 4     exit 4     exit 4     exit 4     exit 4     exit 4     exit 4
+403                               exit 4     exit 4     exit 4     exit 4     exit 4     exit 4     exit 4
 404                               exit 4     exit 4     told       exit 4     exit 5     exit 5     exit 4
 reset before the headers          exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4
 reset before the body             exit 4     exit 4     told       exit 4     exit 4     exit 4     exit 4

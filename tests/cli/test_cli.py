@@ -191,7 +191,7 @@ def test_conditions_are_told_in_a_line_each(face: _Face, arguments: list[str], t
 
 def test_explain_says_why_on_standard_error(face: _Face) -> None:
     """The explanation replaces the lines, and leaves standard output to the answer; -q does not undo it."""
-    result = run("--explain", "-q", "--store", "nowhere")
+    result = run("--explain", "-q", "--no-jobs")
     assert result.stdout == f"{RESOLUTION.base_url}\n"
     assert result.stderr == RESOLUTION.explain()
 
