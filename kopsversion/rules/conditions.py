@@ -30,7 +30,6 @@ from kopsversion.model.needs import ListUploads
 from kopsversion.model.policy import Strategy
 from kopsversion.model.rough import highest
 from kopsversion.model.wording import count, duration, moment
-from kopsversion.rules.attribution import is_shared
 from kopsversion.rules.freshness import completed, judge_freshness
 from kopsversion.rules.testable import documents_of, lacking
 from kopsversion.rules.verdicts import set_back_since
@@ -436,9 +435,8 @@ def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
     if git is None or top is None or top.attribution.witness is Witness.GIT or not top.version.commit:
         return
     place = git.locate(top.version.commit)
-    is_located = isinstance(place, int)
-    if is_located and (git.knows_cut or not is_shared(top.version)):
-        return
+    # Where the cut is known git attributes what it locates; else a short id has begun as that of another commit does.
+    is_located = isinstance(place, int) and not git.knows_cut
     ambiguous = place is CommitPlace.AMBIGUOUS
     why = f"is not on {git.ref} in the clone"
     if is_located:

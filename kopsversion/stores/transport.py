@@ -75,11 +75,8 @@ class _WholeHead(http.client.HTTPResponse):
         reading: Any = self.fp
         lines: Any = _Lines(reading)
         self.fp = lines
-        try:
-            super().begin()
-        finally:
-            if self.fp is lines:  # and has not been closed, and let go of
-                self.fp = reading
+        super().begin()  # what it raises leaves an answer that nobody reads, and that is closed
+        self.fp = reading
         if lines.last not in {b"\r\n", b"\n"}:
             self.close()
             raise http.client.IncompleteRead(lines.last)
@@ -95,6 +92,9 @@ class _Lines:
     def readline(self, limit: int = -1) -> bytes:
         self.last = self._file.readline(limit)
         return self.last
+
+    def flush(self) -> None:
+        self._file.flush()  # `http.client` does that to close it
 
     def close(self) -> None:
         self._file.close()

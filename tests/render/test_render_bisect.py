@@ -6,6 +6,7 @@ import json
 
 from attrs import evolve
 
+from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.tables import plain
 from kopsversion.model.version import BuildVersion
 from kopsversion.render.bisect import report_tables, report_to_json, report_to_markdown
@@ -38,6 +39,13 @@ def test_what_is_not_known_is_left_out() -> None:
     assert "what changed" not in markdown
     assert "### 0 merges between them\n\nNone.\n" in markdown
     assert json.loads(report_to_json(REPORT))["merges"] == []
+
+
+def test_conditions_are_told_with_their_severity() -> None:
+    """An issue says what the bisection could not be sure of, and nothing in it becomes markup."""
+    doubt = Condition("channel-ambiguous", Severity.WARNING, "it may be another <b>branch</b>'s")
+    markdown = report_to_markdown(evolve(REPORT, conditions=(doubt,)))
+    assert "- **warning** it may be another \\<b\\>branch\\</b\\>'s\n" in markdown
 
 
 def test_subjects_are_hostile() -> None:

@@ -26,7 +26,7 @@ from kopsversion.render.html import health_to_html
 from kopsversion.render.junit import health_to_junit
 from kopsversion.render.markdown import escaped, health_to_markdown
 from kopsversion.render.prometheus import health_to_prometheus
-from kopsversion.rules.history import run_of, with_history
+from kopsversion.rules.history import ChannelRun, run_of, with_history
 from kopsversion.rules.silences import silenced
 from tests import health_schema
 from tests.builders import DAY, NOW, alpha
@@ -89,6 +89,16 @@ class TestTable:
         """The last line names every channel that is not healthy."""
         lines = health_to_table(reports["incident"]).splitlines()
         assert lines[-1] == "1 of 4 channels is unhealthy: master."
+
+    def test_what_the_last_run_did_not_find_is_new(self) -> None:
+        """With a journal each finding says so, or since when it is found."""
+        earlier = evolve(run_of(everything()), at=NOW - DAY)
+        well = {ref: ChannelRun(healthy=True) for ref in earlier.channels}
+        nothing_before = evolve(earlier, channels=well)
+        assert "New since the last run." in health_to_table(with_history(everything(), [nothing_before]))
+        again = health_to_table(with_history(everything(), [earlier]))
+        assert "New since the last run." not in again
+        assert "Found since 2024-05-05 18:00 UTC." in again
 
     def test_hostile_text(self, reports: Mapping[str, HealthReport]) -> None:
         """Nothing in a report can steer a terminal."""

@@ -15,6 +15,7 @@ from kopsversion.model.tables import Table
 from kopsversion.render.causes import causes_of, lead
 from kopsversion.render.health_table import health_tables
 from kopsversion.render.text import coloured, decorated
+from kopsversion.rules.health import BuildState
 from tests.builders import NOW
 from tests.health_reports import everything, many, nothing
 
@@ -134,6 +135,15 @@ class TestFirstLine:
         monkeypatch.setattr(sys, "stdout", stream)
         Console().answer_tables([TABLE], first=("x is broken", "error"))
         assert stream.getvalue().startswith("T\n")
+
+
+def test_refused_builds_are_counted_only_above_the_testable_one() -> None:
+    """Where that one is not among the builds that are shown, all of them are newer."""
+    channel = everything().channels[0]
+    assert "1 newer build incomplete" in causes_of(channel, now=NOW)
+    recent = tuple(each for each in channel.builds if each.state is not BuildState.TESTABLE)
+    above = recent[: [each.state for each in recent].index(BuildState.REFUSED) + 1]
+    assert "1 newer build incomplete" in causes_of(evolve(channel, builds=above), now=NOW)
 
 
 class _Terminal(io.StringIO):

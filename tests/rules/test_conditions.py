@@ -361,6 +361,13 @@ class TestAttribution:
             {"version": alpha(7), "ref": "origin/master"},
         )
 
+    def test_a_short_id_that_begins_as_another_commit_s_locates_nothing(self) -> None:
+        """The longer id of the same commit shows that the clone does not have it."""
+        short = "1.30.0-alpha.2+v1.30.0-alpha.1-7-g1111111"
+        pair = [build(short, uploaded=NOW - 2 * DAY), build(f"{short}222", uploaded=NOW - DAY)]
+        git = GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),))
+        assert condition(told(*pair, git=git), "clone-behind").data["version"] == short
+
     def test_where_no_build_is_listed_the_clone_is_not_compared_with_any(self) -> None:
         """Nothing but a marker speaks."""
         held = Snapshot(

@@ -378,6 +378,13 @@ class TestTranslation:
         store.close()
         assert store.list().objects == ()
 
+    def test_each_question_costs_a_request(self, serve: Callable[..., Server]) -> None:
+        """It is no directory of this machine, whatever the address of the server."""
+        store = store_at(serve(page()))
+        assert not store.is_local
+        store.list()
+        assert store.requests == 1
+
 
 class TestDownload:
     DATA = bytes(range(251)) * 40000

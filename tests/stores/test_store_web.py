@@ -144,6 +144,33 @@ class TestUrls:
         assert store.requests == 0
         assert opened(store.url).url == store.url
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "https://user:secret@h.example/",
+            "https://@h.example/",
+            "https://h.example/?alt=media",
+            "https://h.example/#part",
+            "https://h.example\\other.example/",
+            "https://h.example/a\nb",
+            "https://",
+            "https://-h.example/",
+            "https://h.example:0/",
+            "https://h.example:70000/",
+            "https://h.example:port/",
+            "https://h.example/a%2Fb",
+            "https://h.example/%FF",
+            "https://h.example/a/../b",
+            "https://h.example/a%00b",
+            "https://[::1/",
+            "https://[v1.x]/",
+            "https://[fe80::1%25eth0]:x/",
+        ],
+    )
+    def test_what_names_no_place_is_refused(self, url: str) -> None:
+        """Nobody logs in there, nothing is asked of a query, and a name in the path is a name of an object."""
+        assert read_site(url) is None
+
     def test_printed_urls_have_a_literal_plus_and_requests_have_none(self) -> None:
         """kops reads the base URL with a plus; a server that takes a plus for a space must not see one."""
         site = Site("https://h.example", "a b/")

@@ -326,6 +326,19 @@ def test_a_branch_goes_back_to_before_its_cut() -> None:
     assert any("crosses the cut of release-1.30" in each.message for each in report.conditions)
 
 
+def test_what_was_in_doubt_is_told_again_by_the_run_that_goes_on(tmp_path: Path) -> None:
+    """The state file keeps the conditions whole."""
+    store, state = with_branch(FakeStore()), tmp_path / "state.json"
+    first, second = (
+        find(
+            store, Culprit(5), good=alpha(2), bad=beta(12), channel="release-1.30", state=state, test_name={}
+        )
+        for _ in range(2)
+    )
+    assert first.conditions
+    assert second.conditions == first.conditions
+
+
 class TestWithClone:
     """A clone tells which builds are whose, and what was merged between."""
 

@@ -55,6 +55,18 @@ def test_check_list_and_resolve_agree(store: FakeStore, named: tuple[str, ...]) 
     assert not named or texts == {newest}
 
 
+def test_a_listing_says_that_a_channel_s_markers_disagree() -> None:
+    """As `resolve` and `check` do: what a job tests depends on which of them it reads."""
+    store = FakeStore()
+    for n in (1, 2):
+        store.add_build(alpha(n), at=NOW - (9 - n) * DAY)
+    store.add("latest.txt", alpha(1), at=NOW - 5 * DAY)
+    store.add_marker(MASTER, BRANCH_MARKER, alpha(2), at=NOW - 5 * DAY)
+    listing = list_channel(MASTER, store=store, now=NOW)
+    (told,) = (each for each in listing.conditions if each.code == "marker-disagrees")
+    assert f"latest.txt names {alpha(1)} and markers/master/latest-ci.txt names {alpha(2)}" in told.message
+
+
 def test_a_listing_says_that_a_name_is_too_high() -> None:
     """It is not among the rows where a marker and the builds agree on that."""
     store = bumped()

@@ -554,6 +554,19 @@ class TestBulkStore:
         with pytest.raises(NotImplementedError):
             bulk.download(name)
 
+    def test_closes_the_store_behind_it(self) -> None:
+        """No connection is left open by being wrapped."""
+
+        class Closing(FakeStore):
+            closed = 0
+
+            def close(self) -> None:
+                self.closed += 1
+
+        store = Closing()
+        BulkStore(store).close()
+        assert store.closed == 1
+
     def test_progress(self) -> None:
         """What happens next is told in a few words."""
         said: list[str] = []
