@@ -337,18 +337,19 @@ def _is_starved(inquiry: Inquiry, evidence: Evidence) -> bool:
     )
 
 
-def about_order(inquiry: Inquiry, pick: Build) -> Iterator[Condition]:
+def about_order(inquiry: Inquiry, pick: Build, *, lowest: Build | None = None) -> Iterator[Condition]:
     """Say that a name is too high: for certain and passed over, or perhaps, and then it is the answer.
 
     Parameters:
         inquiry: what was asked and learnt.
         pick: the answer, or the newest build.
+        lowest: the last build of a listing: each that was passed over above it is not among the rows.
     """
+    floor = (lowest or pick).version.precedence
     above = [
         dispute
         for dispute in inquiry.disputes
-        if dispute.build == pick
-        or (dispute.named is not None and dispute.build.version.precedence > pick.version.precedence)
+        if dispute.build == pick or (dispute.named is not None and dispute.build.version.precedence > floor)
     ]
     for dispute in above[-1:]:
         others = f" (and {count(len(above) - 1, 'other name')} too)" if len(above) > 1 else ""

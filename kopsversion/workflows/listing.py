@@ -275,7 +275,8 @@ def list_builds(
         gaps |= {condition.message: condition for condition in about_gaps(inquiry)}
         newest = snapshot.build(found[0].version) if found else None
         if newest is not None:
-            gaps |= {condition.message: condition for condition in about_order(inquiry, newest)}
+            order = about_order(inquiry, newest, lowest=snapshot.build(found[-1].version))
+            gaps |= {condition.message: condition for condition in order}
     return Undecided(frozenset(needs)) if needs else ListedBuilds(tuple(rows), tuple(gaps.values()))
 
 

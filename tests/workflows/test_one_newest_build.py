@@ -76,6 +76,22 @@ def test_a_listing_says_that_a_name_is_too_high() -> None:
     assert "order-disputed" in {condition.code for condition in listing.conditions}
 
 
+def test_a_listing_says_which_name_below_the_newest_it_lacks() -> None:
+    """A build that went on above the name that is too high does not hide that a row is missing."""
+    store = bumped()
+    higher = TOO_HIGH.replace("-alpha.1+v1.30.0-alpha.1-", "-alpha.2+v1.31.0-alpha.1-")
+    assert higher != TOO_HIGH
+    store.add_build(higher, at=NOW - HOUR)
+    store.add_marker(MASTER, BRANCH_MARKER, alpha(11), at=NOW - 9 * DAY)
+    listing = list_channel(MASTER, store=store, now=NOW)
+    rows = [str(row.version) for row in listing.rows]
+    assert rows[:2] == [higher, alpha(11)]
+    (said,) = (each for each in listing.conditions if each.code == "order-disputed")
+    assert said.data["version"] == TOO_HIGH
+    alone = list_channel(MASTER, store=store, now=NOW, limit=1)
+    assert "order-disputed" not in {each.code for each in alone.conditions}
+
+
 class TestMarkerUrl:
     URL = f"{{}}markers/{MASTER}/{BRANCH_MARKER}"
 
