@@ -31,9 +31,6 @@ PAGE = Path(__file__).parents[1] / "docs" / "failures.md"
 _ROW = re.compile(r"^\| (?P<number>\d+) \| (?P<title>[^|]+) \|", re.MULTILINE)
 TITLES = {int(row["number"]): row["title"] for row in _ROW.finditer(PAGE.read_text(encoding="utf-8"))}
 
-WAITING = frozenset({43})
-"""Rows whose code is on its way; this set only ever gets smaller."""
-
 _MENTION = re.compile(r"\brows? (?P<numbers>\d+(?:(?:, | and |, and | to )\d+)*)", re.IGNORECASE)
 _RANGE = re.compile(r"(\d+) to (\d+)")
 
@@ -81,8 +78,6 @@ def test_the_page_has_every_row_once_and_in_order() -> None:
 @pytest.mark.parametrize(("row", "title"), TITLES.items(), ids=[f"row {n}: {t}" for n, t in TITLES.items()])
 def test_every_row_has_a_test(row: int, title: str) -> None:
     """A failure that was seen once is not seen twice."""
-    if row in WAITING and row not in index():
-        pytest.skip("its code is on its way")
     assert index().get(row), f"no test says that it is of row {row}, {title}"
 
 

@@ -85,7 +85,7 @@ FAILURES: Mapping[str, tuple[str, int]] = {
 def test_a_failure_is_the_status_of_the_line(
     shell: str, errexit: str, failure: str, store: DirectoryPlace
 ) -> None:
-    """In the form that pages teach, and, where the tool could speak, in a plain ``eval`` too."""
+    """In the form that pages teach, and, where the tool could speak, in a plain ``eval`` too (FAILURES row 43)."""
     asked, status = FAILURES[failure]
     taught = run(shell, f"{errexit}{TAUGHT.format(asked=asked)}", store)
     assert taught.returncode == status, taught.stderr
