@@ -444,7 +444,8 @@ class TestAGitThatHangs:
             answer, told = running.communicate(timeout=HANG)
         assert (running.returncode, answer) == (status, b"")
         assert b"Traceback" not in told
-        assert started() == 0
+        everything = started()
+        assert everything in {0, 1}  # a check may have begun with one more
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import evolve, frozen
@@ -14,6 +14,7 @@ from kopsversion.model.bucket import CommitPlace, GitLine
 from kopsversion.witness import fetching
 from kopsversion.witness.address import CloneUrl
 from kopsversion.witness.fetching import FIRST_DEPTH, Cache, Wanted, cache_directory
+from kopsversion.witness.running import Git
 from tests.git_repos import ISOLATED, GitRepository, git
 from tests.git_server import allow_filter, daemon, serving
 from tests.witness.test_gitwitness import PATIENCE, everything_from, fake_git
@@ -440,6 +441,21 @@ class TestServers:
         assert not cache.repo.exists()
         allow_filter(upstream.repo.path)
         assert fetch(cache).commits[-1].id == commit
+
+    def test_what_grows_too_large_is_stopped_while_it_comes(
+        self, shared: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """And not only when all of it is there."""
+        monkeypatch.setattr(fetching, "LARGEST", -1)
+        whole = Git.run
+
+        def watched(git: Git, command: Any, **options: Any) -> Any:
+            if (watch := options.get("watch")) is not None:
+                watch()
+            return whole(git, command, **options)
+
+        monkeypatch.setattr(Git, "run", watched)
+        assert failure(cache_of(shared, tmp_path)).kind is GitFault.TOO_LARGE
 
     def test_a_shallow_repository_is_good_down_to_its_boundary(
         self, shared: Upstream, tmp_path: Path
