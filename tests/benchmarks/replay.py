@@ -301,9 +301,7 @@ def measure(
     scores = [Score() for _ in rules]
     history = arrivals(commits, world, seed=seed)
     history = tuple(each for each in history if each.at < moments.until)
-    for number, (bucket, live) in enumerate(replay(history, world, since=moments.since)):
-        if number % moments.every:
-            continue
+    for bucket, live in replay(history, world, since=moments.since, every=moments.every):
         for ref in live:
             right = bucket.newest(ref)
             if right is None:

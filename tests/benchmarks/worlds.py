@@ -266,13 +266,16 @@ class Bucket:
         return all(each.at >= self.now - lag for each in held if each.commit.seq > place)
 
 
-def replay(history: Sequence[Arrival], world: World, *, since: int) -> Iterator[tuple[Bucket, list[str]]]:
+def replay(
+    history: Sequence[Arrival], world: World, *, since: int, every: int = 1
+) -> Iterator[tuple[Bucket, list[str]]]:
     """Fill a bucket build by build.
 
     Parameters:
         history: the builds by the time of their arrival.
         world: what goes wrong.
         since: seconds since the epoch before which no moment counts.
+        every: only each so many-th moment counts.
 
     Yields:
         The bucket at each moment, and the live channels that have a testable build.
@@ -283,9 +286,11 @@ def replay(history: Sequence[Arrival], world: World, *, since: int) -> Iterator[
         first.setdefault(each.branch, each.at)
         last[each.branch] = each.at
     bucket = Bucket(world)
+    moments = 0
     for arrival in history:
         bucket.add(arrival)
-        if bucket.now < since:
+        moments += bucket.now >= since
+        if bucket.now < since or (moments - 1) % every:
             continue
         live = [ref for ref in first if first[ref] <= bucket.now <= last[ref]]
         yield bucket, [ref for ref in live if bucket.newest(ref) is not None]
