@@ -345,3 +345,21 @@ class TestInstalled:
         mypy = [sys.executable, "-m", "mypy", "--strict", "--python-executable", str(installed.python)]
         ran = _run([*mypy, str(path)], installed.elsewhere, AS_STARTED)
         assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.wheel
+@pytest.mark.parametrize("heading", ["uv", "A wheel in a virtual environment"])
+def test_the_page_s_commands_install_it(heading: str, shipped: Shipped, tmp_path: Path) -> None:
+    """`docs/howto/install.md` as it stands, from the pinned and hashed requirements; only the question is another."""
+    page = (PROJECT / "docs/howto/install.md").read_text()
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    commands = section.partition("```text\n")[2].partition("```")[0]
+    if "uv " in commands and shutil.which("uv") is None:
+        pytest.skip("uv is not installed: pip install uv")
+    assert shipped.wheel.name in commands
+    shutil.copy(shipped.wheel, tmp_path)
+    shutil.copy(PROJECT / "requirements/ci.txt", tmp_path)
+    script = f"set -euo pipefail\n{commands.replace('resolve-latest master', 'resolve-latest --version')}"
+    ran = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert f"kopsversion {SETTINGS['version']}" in ran.stdout
