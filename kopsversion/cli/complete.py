@@ -51,11 +51,12 @@ def _of_store(places: Sequence[str]) -> Iterable[str]:
     from kopsversion.model.channel import Channel
     from kopsversion.model.layout import DEFAULT_STORE
     from kopsversion.stores.deadline import Deadline
-    from kopsversion.workflows.stores import opened
+    from kopsversion.workflows.stores import borrowed
 
-    store = opened(places[0] if places else DEFAULT_STORE, deadline=Deadline(_SECONDS))
+    with borrowed(places[0] if places else DEFAULT_STORE, deadline=Deadline(_SECONDS)) as store:
+        prefixes = store.list(layout.MARKERS, delimiter="/").prefixes
     found = []
-    for prefix in store.list(layout.MARKERS, delimiter="/").prefixes:
+    for prefix in prefixes:
         try:
             found.append(Channel.parse(prefix.rstrip("/").rpartition("/")[2]).ref)
         except UsageError:  # tags have such directories too

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from kopsversion.cli.options import Parsed, add_options
 from kopsversion.errors import IntegrityError, KopsVersionError, UsageError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from kopsversion.cli.console import Console
     from kopsversion.cli.options import StoreQuestion
@@ -225,11 +226,8 @@ def _replay(path: Path, *, question: StoreQuestion, deadline: Deadline) -> Resol
         )
     lock = read_lock(path)
     _check_asked(lock.resolution)
-    store = _locked_store(lock, question, deadline=deadline)
-    try:
+    with _locked_store(lock, question, deadline=deadline) as store:
         verify_lock(store, lock, now=datetime.now(UTC), deadline=deadline)
-    finally:
-        store.close()
     return lock.resolution
 
 
@@ -256,15 +254,16 @@ def _check_asked(resolution: Resolution) -> None:
         )
 
 
-def _locked_store(lock: Lock, question: StoreQuestion, *, deadline: Deadline) -> Store:
+@contextmanager
+def _locked_store(lock: Lock, question: StoreQuestion, *, deadline: Deadline) -> Iterator[Store]:
     """Open the store that a lock is from; where stores are named, it must be one of these."""
-    from kopsversion.workflows.stores import opened
+    from kopsversion.workflows.stores import borrowed
 
-    if not _is_given("store"):
-        return opened(_address(lock.resolution.store, question), deadline=deadline)
-    stores = [opened(place, deadline=deadline) for place in question["store"]]
-    # Another store than the lock's is refused by verify_lock, which sees that the base URL is not its own.
-    return next((store for store in stores if store.url == lock.resolution.store), stores[0])
+    given = question["store"] if _is_given("store") else [_address(lock.resolution.store, question)]
+    with ExitStack() as held:
+        stores = [held.enter_context(borrowed(place, deadline=deadline)) for place in given]
+        # Another store than the lock's is refused by verify_lock, which sees that the base URL is not its own.
+        yield next((store for store in stores if store.url == lock.resolution.store), stores[0])
 
 
 def _address(url: str, question: StoreQuestion) -> str:

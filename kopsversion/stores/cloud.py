@@ -60,7 +60,14 @@ from kopsversion.stores.failures import (
 )
 from kopsversion.stores.globs import glob_matcher, is_literal
 from kopsversion.stores.retrying import Retrying
-from kopsversion.stores.transport import PAGE_LIMIT, Answer, UrllibError, expect_whole_heads, retry_after
+from kopsversion.stores.transport import (
+    PAGE_LIMIT,
+    Answer,
+    UrllibError,
+    close_pools,
+    expect_whole_heads,
+    retry_after,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -466,6 +473,10 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(*args, **kwargs)
         expect_whole_heads(manager)
         return manager
+
+    def close(self) -> None:
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            close_pools(manager)
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         self._session.counted()

@@ -201,7 +201,7 @@ class Transport:
         with self._lock:
             pools, self._pools = self._pools, None
         if pools is not None:
-            pools.clear()
+            close_pools(pools)
 
     def _send(self, method: str, url: str, *, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Answer:
         pools = self._opened()
@@ -271,6 +271,16 @@ def _pools(route: Route) -> urllib3.PoolManager:
 def expect_whole_heads(manager: urllib3.PoolManager) -> None:
     """Let a manager of connections take headers that break off for a broken connection."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+
+
+def close_pools(manager: urllib3.PoolManager) -> None:
+    """Close the connections that a manager keeps.
+
+    Its own `clear` leaves them to the garbage collector, and an error that was raised keeps what its frames hold.
+    """
+    for key in manager.pools.keys():  # noqa: SIM118 # it refuses to be iterated
+        manager.pools[key].close()
+    manager.clear()
 
 
 def _through_socks(proxy: str, settings: Mapping[str, Any]) -> urllib3.PoolManager:

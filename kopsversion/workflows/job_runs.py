@@ -21,7 +21,7 @@ from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.jobs import DEFAULT_JOBS, JobsQuestion, RunsReader, place_of_jobs
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc
 from kopsversion.workflows.rounds import say_nothing
-from kopsversion.workflows.stores import opened, stores_of
+from kopsversion.workflows.stores import borrowed, stores_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -140,21 +140,40 @@ def list_jobs(
         raise UsageError(f"limit is {limit}", hint="give a number of runs, or 0 for all of them")
     moment = in_utc("as_of", as_of) or in_utc("now", now) or datetime.now(UTC)
     deadline = Deadline(timeout)
-    here = opened(_place(question, store), deadline=deadline)
-    reader = RunsReader(
-        here,
-        now=moment,
-        as_of=in_utc("as_of", as_of),
-        deadline=deadline,
-        most_requests=(limit or _ALL) + _BEYOND,
-    )
-    every = _asked(selectors, question.writers, reader=reader)
-    asked = every[: limit or None] if not selectors else every
-    shares = _shares(limit, len(asked))
+    since = in_utc("since", since)
+    with borrowed(_place(question, store), deadline=deadline) as here:
+        reader = RunsReader(
+            here,
+            now=moment,
+            as_of=in_utc("as_of", as_of),
+            deadline=deadline,
+            most_requests=(limit or _ALL) + _BEYOND,
+        )
+        every = _asked(selectors, question.writers, reader=reader)
+        asked = every if selectors else every[: limit or None]
+        listed = _listed(reader, asked, limit=limit, since=since, progress=progress)
+        return JobListing(
+            place=reader.url,
+            now=moment,
+            jobs=listed,
+            requests=reader.requests,
+            left_out=len(every) - len(asked),
+        )
+
+
+def _listed(
+    reader: RunsReader,
+    asked: Sequence[_Asked],
+    *,
+    limit: int,
+    since: datetime | None,
+    progress: Callable[[str], None],
+) -> tuple[ListedJob, ...]:
+    """Find the runs of jobs, and read what is shown of them."""
     progress("listing the runs of jobs")
     with_runs = [
-        _Listed(each, _find(reader, each, share=share, since=in_utc("since", since)), share)
-        for each, share in zip(asked, shares, strict=True)
+        _Listed(each, _find(reader, each, share=share, since=since), share)
+        for each, share in zip(asked, _shares(limit, len(asked)), strict=True)
     ]
     while True:
         progress("reading the results of runs")
@@ -164,13 +183,7 @@ def list_jobs(
     jobs = tuple(each.shown(reader) for each in with_runs)
     if not any(job.runs for job in jobs):
         raise _nothing(with_runs, url=reader.url)
-    return JobListing(
-        place=reader.url,
-        now=moment,
-        jobs=jobs,
-        requests=reader.requests,
-        left_out=len(every) - len(asked),
-    )
+    return jobs
 
 
 def _place(question: JobsQuestion, store: str | Store | Sequence[str | Store]) -> str | Store:
@@ -182,9 +195,10 @@ def _place(question: JobsQuestion, store: str | Store | Sequence[str | Store]) -
 def _url_of(place: str | Store) -> str:
     if not isinstance(place, str):
         return place.url
-    return (
-        opened(place, deadline=Deadline(1)).url if "://" not in place or place.startswith("file:") else place
-    )
+    if "://" in place and not place.startswith("file:"):
+        return place
+    with borrowed(place, deadline=Deadline(1)) as directory:
+        return directory.url
 
 
 def _asked(selectors: Sequence[str], writers: Sequence[Writer], *, reader: RunsReader) -> tuple[_Asked, ...]:

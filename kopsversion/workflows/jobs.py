@@ -9,6 +9,7 @@ module must not know how a writer is judged, or how that is put into words.
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote_to_bytes
@@ -36,7 +37,7 @@ from kopsversion.rules.health import with_writers
 from kopsversion.rules.writer_conditions import Surroundings, causes_first, writer_conditions
 from kopsversion.rules.writers import JobRuns, Want, judge_writer, presume_branches, window_start
 from kopsversion.stores.deadline import AT_ONCE, side_by_side
-from kopsversion.workflows.stores import closed_after, opened
+from kopsversion.workflows.stores import borrowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -165,16 +166,17 @@ def explain_writers(
 
     Source: DESIGN section 13.
     """
-    try:
-        store = opened(place, deadline=deadline)
-    except (StoreError, UsageError) as error:
-        failed = JobRuns(job="", place=str(place), failure=str(error))
-        return tuple(_judged(case, evolve(failed, job=case.writer.jobs[0]), now=now) for case in cases), 0
-    reader = RunsReader(store, now=now, as_of=as_of, deadline=deadline, most_requests=most_requests)
     starts: dict[tuple[str, ...], datetime] = {}
     for case in cases:
         starts[case.writer.jobs] = min(case.start(now), starts.get(case.writer.jobs, now))
-    with closed_after(store, place=place), deadline.stage(_SHARE):
+    with ExitStack() as held:
+        try:
+            store = held.enter_context(borrowed(place, deadline=deadline))
+        except (StoreError, UsageError) as error:
+            failed = JobRuns(job="", place=str(place), failure=str(error))
+            return tuple(_judged(case, evolve(failed, job=case.writer.jobs[0]), now=now) for case in cases), 0
+        held.enter_context(deadline.stage(_SHARE))
+        reader = RunsReader(store, now=now, as_of=as_of, deadline=deadline, most_requests=most_requests)
         found = reader.find(starts)
         for case in cases:
             if case.writer.interval is None:

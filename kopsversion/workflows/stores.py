@@ -140,32 +140,21 @@ def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:
     return [(place, 1 / (len(places) - position)) for position, place in enumerate(places)]
 
 
-def opened(place: str | Store, *, deadline: Deadline) -> Store:
-    """Open what is named by a URL or a path."""
-    if not isinstance(place, str):
-        return place
-    return open_store(place, deadline=deadline, environ=os.environ, credentials=credentials_for(place))
-
-
 @contextmanager
 def borrowed(place: str | Store, *, deadline: Deadline) -> Iterator[Store]:
     """Open what is named by a URL or a path, and close its connections at the end; leave alone what is a store.
 
-    A process that asks for years would otherwise keep each connection until the garbage collector comes.
+    A process that asks for years would otherwise keep each connection until the garbage collector comes. So nothing in
+    this package opens a store for a question in another way.
     """
-    store = opened(place, deadline=deadline)
-    with closed_after(store, place=place):
-        yield store
-
-
-@contextmanager
-def closed_after(store: Store, *, place: str | Store) -> Iterator[None]:
-    """Close the connections of a store at the end, if it was opened for `place` and is not the caller's own."""
+    if not isinstance(place, str):
+        yield place
+        return
+    store = open_store(place, deadline=deadline, environ=os.environ, credentials=credentials_for(place))
     try:
-        yield
+        yield store
     finally:
-        if isinstance(place, str):
-            store.close()
+        store.close()
 
 
 def _passed_over_condition(failure: PassedOver, *, used: str) -> Condition:

@@ -179,11 +179,11 @@ class TestCompletion:
         """Without a store it is kops' own, and no longer than a second."""
         asked: list[object] = []
 
-        def opened(place: object, *, deadline: object) -> object:
+        def borrowed(place: object, *, deadline: object) -> object:
             asked.append(place)
             raise OSError
 
-        monkeypatch.setattr("kopsversion.workflows.stores.opened", opened)
+        monkeypatch.setattr("kopsversion.workflows.stores.borrowed", borrowed)
         context = click.Context(resolve)
         assert channels(context, resolve.params[0], "la") == ["latest"]
         assert asked
