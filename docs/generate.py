@@ -6,9 +6,12 @@ the errors and ``api.md`` from the public names. ``tests/test_docs_reference.py`
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import textwrap
 from enum import Enum
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,6 +30,22 @@ if TYPE_CHECKING:
 
 REFERENCE = Path(__file__).parent / "reference"
 _MADE = "<!-- Made by docs/generate.py: change the code, then `make docs`. -->"
+
+_BEGINNING = """\
+>>> from datetime import timedelta
+>>> from pathlib import Path
+>>> from attrs import evolve
+>>> from kopsversion import *
+>>> from kopsversion.testing import NOW, MemoryStore, complete_build, master_version
+>>> store = MemoryStore()
+>>> for distance in (1, 2, 3):
+...     store.add_build(master_version(distance), at=NOW - timedelta(hours=4 - distance))
+>>> for name in ("latest-ci.txt", "latest-ci-updown-green.txt"):
+...     store.add_marker("master", name, master_version(3))
+>>> answer = resolve_latest("master", store=store, now=NOW)
+>>> def passes(build):
+...     return build.version.distance < 3"""
+"""What every example of ``api.md`` begins with: three builds in a store that is in memory, and a test of builds."""
 
 
 def main() -> None:
@@ -238,13 +257,26 @@ def _api() -> Iterator[str]:
     public = {name: getattr(kopsversion, name) for name in names}
     functions = {name: value for name, value in public.items() if not inspect.isclass(value)}
     classes = {name: value for name, value in public.items() if inspect.isclass(value)}
-    faults = {name for name, value in classes.items() if issubclass(value, errors.KopsVersionError)}
+    faults: Mapping[str, type[errors.KopsVersionError]] = {
+        name: value for name, value in classes.items() if issubclass(value, errors.KopsVersionError)
+    }
     yield from (
         "What is public, and how it may change, is in [stability](stability.md). A store of your own is held to the",
         "contract by [`kopsversion.testing`](testing.md).",
         "",
         "Wherever a `Path` is meant, its text will do. `timeout` and the like are a `timedelta` or a number of",
         "seconds. An argument of another type than is meant is a `UsageError` that names it.",
+        "",
+    )
+    yield from (
+        "## Examples",
+        "",
+        "Every example below runs after these lines, in a directory of its own. They lay out three builds of master in",
+        "memory. Leave `store` and `now` out to ask kops' own bucket now.",
+        "",
+        "```pycon",
+        _BEGINNING,
+        "```",
         "",
     )
     yield from ("## Functions", "")
@@ -264,12 +296,31 @@ def _api() -> Iterator[str]:
         "The version of the package, as text; `0+unknown` where it is not installed.",
         "",
         "```pycon",
-        ">>> kopsversion.__version__",
-        "'0.1.0'",
+        ">>> __version__ == '0+unknown'",
+        "False",
         "```",
         "",
     )
-    yield from ("## Errors", "", ", ".join(f"`{name}`" for name in sorted(faults)) + ".")
+    yield from (
+        "## Errors",
+        "",
+        "An error's attributes are what it is made with. Each is a `KopsVersionError`, and so has a `message`, a",
+        "`hint`, `reasons` and an `exit_code` too.",
+        "",
+    )
+    for name in sorted(faults):
+        yield from _fault(name, faults[name])
+
+
+def _fault(name: str, kind: type[errors.KopsVersionError]) -> Iterator[str]:
+    yield from (f"### {name}", "", f"{_bases(kind)}; exit status {kind.exit_code}.", "")
+    yield from ("```text", *_signature(name, kind, returns=""), "```", "")
+    yield from _documentation(kind)
+
+
+def _bases(kind: type) -> str:
+    """Say what an error can also be caught as."""
+    return "Is a " + " and a ".join(f"`{base.__name__}`" for base in kind.__bases__)
 
 
 def _fields(name: str, kind: type) -> Iterator[str]:
@@ -311,7 +362,7 @@ def _documentation(value: object) -> Iterator[str]:
     for paragraph in inspect.cleandoc(_docstring(value)).split("\n\n"):
         first, *rest = paragraph.splitlines()
         if paragraph.startswith(">>>"):
-            yield from ("```pycon", re.sub(r"  # doctest:.*", "", paragraph), "```", "")
+            yield from ("```pycon", paragraph, "```", "")
         elif _SECTION.fullmatch(first):
             yield from (f"{first}", "", *_entries(rest, named=first != "Returns:"), "")
         elif not paragraph.startswith("Source:"):
@@ -339,7 +390,11 @@ def _entries(lines: Iterable[str], *, named: bool) -> Iterator[str]:
 def _members(kind: type) -> Iterator[str]:
     """List an enumeration's values, or a class's public methods and properties, each with its first sentence."""
     if issubclass(kind, Enum):
-        yield from ("One of " + ", ".join(f"`{member.name}` (`{member.value}`)" for member in kind) + ".", "")
+        meanings = _meanings_of(kind)
+        told = (
+            f"- `{member.name}` (`{member.value}`): {_markdown(meanings[member.name])}" for member in kind
+        )
+        yield from ("One of:", "", *told, "")
     own = {name: member for name, member in vars(kind).items() if not name.startswith("_")}
     described = [
         f"- `{_called(name, member)}`: {_first_paragraph(_function(member))}"
@@ -348,6 +403,20 @@ def _members(kind: type) -> Iterator[str]:
     ]
     if described:
         yield from ("Methods and properties:", "", *described, "")
+
+
+def _meanings_of(kind: type[Enum]) -> Mapping[str, str]:
+    """Read what stands below each member of an enumeration: Python does not keep it."""
+    definition = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    meanings = {}
+    for line, below in pairwise(cast("ast.ClassDef", definition).body):
+        match line, below:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str(meaning))),
+            ):
+                meanings[name] = _one_line(meaning)
+    return meanings
 
 
 def _is_described(member: object) -> bool:

@@ -1,9 +1,11 @@
 """Name the latest testable build of kOps on a branch, and say why.
 
->>> from kopsversion import resolve_latest
->>> resolution = resolve_latest("master")  # doctest: +SKIP
->>> resolution.base_url  # doctest: +SKIP
-'https://storage.googleapis.com/k8s-staging-kops/kops/releases/1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643'
+::
+
+    from kopsversion import resolve_latest
+
+    resolution = resolve_latest("master")
+    print(resolution.base_url)  # https://storage.googleapis.com/k8s-staging-kops/kops/releases/1.30.0-…
 
 This module holds the public names, and must not know what any of them does. They are loaded when they are first
 used, so that importing the package costs a job nothing (DESIGN section 10).

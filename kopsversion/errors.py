@@ -43,6 +43,12 @@ def quoted(text: str) -> str:
 class KopsVersionError(Exception):
     """Anything that kopsversion refuses to do or could not do.
 
+    >>> try:
+    ...     resolve_latest("release-1.20", store=store, now=NOW)
+    ... except KopsVersionError as error:
+    ...     print(error, error.exit_code)
+    there is no build of release-1.20 in mem://bucket/ 1
+
     Parameters:
         message: one sentence that names the offending value.
         hint: what the reader can do next; may be empty.
@@ -71,13 +77,26 @@ def _unfilled(kind: type[KopsVersionError], arguments: tuple[object, ...]) -> Ko
 
 
 class UsageError(KopsVersionError):
-    """An argument, option or setting that cannot be meant."""
+    """An argument, option or setting that cannot be meant.
+
+    >>> try:
+    ...     resolve_latest("master", store=store, now="yesterday")
+    ... except UsageError as error:
+    ...     print(error, "-", error.hint)
+    now is 'yesterday', of type str - give a datetime with tzinfo=UTC
+    """
 
     exit_code = 2
 
 
 class InvalidVersionError(UsageError, ValueError):
     """Text that is not a kOps version (DESIGN section 3).
+
+    >>> try:
+    ...     BuildVersion.parse("1.29")
+    ... except InvalidVersionError as error:
+    ...     print(error.position, error.expected)
+    4 a release such as 1.30.0-beta.2
 
     Parameters:
         text: what was given, untouched.
@@ -98,6 +117,12 @@ class InvalidVersionError(UsageError, ValueError):
 class ResolutionError(KopsVersionError):
     """The question was understood, the store answered, and there is no build to name.
 
+    >>> try:
+    ...     resolve_latest("release-1.20", store=store, now=NOW)
+    ... except ResolutionError as error:
+    ...     print(error.channel, error.exit_code)
+    release-1.20 1
+
     Parameters:
         channel: the channel or version that was asked for.
     """
@@ -108,19 +133,46 @@ class ResolutionError(KopsVersionError):
 
 
 class NoTestableBuildError(ResolutionError):
-    """No build of the channel is testable (DESIGN section 5)."""
+    """No build of the channel is testable (DESIGN section 5).
+
+    >>> for distance in (1, 2, 3):
+    ...     store.remove(f"{master_version(distance)}/linux/arm64/nodeup")
+    >>> try:
+    ...     resolve_latest("master", store=store, now=NOW)
+    ... except NoTestableBuildError as error:
+    ...     print(error.reasons[0])
+    1.30.0-alpha.2+v1.30.0-alpha.1-3-g0000000003: linux/arm64/nodeup is missing
+    """
 
 
 class MarkerRefusedError(ResolutionError):
-    """No marker could be used, and ``on_stale=refuse`` forbids the fallback (DESIGN section 7)."""
+    """No marker could be used, and ``on_stale=refuse`` forbids the fallback (DESIGN section 7).
+
+    >>> policy = Policy(markers=("mine.txt",), on_stale=OnStale.REFUSE)
+    >>> try:
+    ...     resolve_latest("master", store=store, now=NOW, policy=policy)
+    ... except MarkerRefusedError as error:
+    ...     print(error.channel, error.reasons)
+    master ('markers/master/mine.txt is missing: it does not exist',)
+    """
 
 
 class BisectionError(ResolutionError):
-    """A bisection has nothing to find, because an end is not what it was said to be, or its test stopped it."""
+    """A bisection has nothing to find, because an end is not what it was said to be, or its test stopped it.
+
+    >>> bisect(master_version(1), "newest", test=lambda build: True, store=store, now=NOW)
+    Traceback (most recent call last):
+        ...
+    kopsversion.errors.BisectionError: BAD, 1.30.0-alpha.2+v1.30.0-alpha.1-3-g0000000003, is good
+    """
 
 
 class PromotionRefusedError(ResolutionError):
-    """A marker may not be moved to that build: it is not testable, of another channel, or older."""
+    """A marker may not be moved to that build: it is not testable, of another channel, or older.
+
+    >>> issubclass(PromotionRefusedError, ResolutionError), PromotionRefusedError.exit_code
+    (True, 1)
+    """
 
 
 class GitFault(Enum):
@@ -143,6 +195,11 @@ class GitFault(Enum):
 class GitWitnessError(KopsVersionError):
     """A clone of kops could not be read: fatal only where the user named the clone.
 
+    >>> resolve_latest("master", store=store, now=NOW, repo=Path("not-a-clone"))
+    Traceback (most recent call last):
+        ...
+    kopsversion.errors.GitWitnessError: 'not-a-clone' is not a directory
+
     Parameters:
         kind: what stood in the way.
         repo: the directory that was looked at.
@@ -164,6 +221,13 @@ class GitWitnessError(KopsVersionError):
 class IntegrityError(KopsVersionError):
     """A checksum, a lock file or a download is not what was promised.
 
+    >>> store.add(f"{answer.version}/linux/amd64/kops", b"something else")
+    >>> try:
+    ...     fetch_kops(store, answer.version, path=Path("kops"), platform="linux/amd64")
+    ... except IntegrityError as error:
+    ...     print(error.expected[:8], error.actual[:8])
+    c8ca50ef f41f3fa6
+
     Parameters:
         subject: the object, file or field that differs.
         expected: what it should have been.
@@ -183,6 +247,13 @@ class IntegrityError(KopsVersionError):
 
 class StoreError(KopsVersionError):
     """The store could not be asked, or answered with something unusable.
+
+    >>> store.fail("list *")
+    >>> try:
+    ...     store.list("1.30.")
+    ... except StoreError as error:
+    ...     print(error.url, error.transient, error.exit_code)
+    mem://bucket/ True 4
 
     Parameters:
         url: what was asked for.
@@ -209,22 +280,57 @@ class StoreError(KopsVersionError):
 
 
 class ObjectNotFoundError(StoreError):
-    """The object or bucket does not exist."""
+    """The object or bucket does not exist.
+
+    >>> store.read("markers/master/nothing.txt", limit=1024)
+    Traceback (most recent call last):
+        ...
+    kopsversion.errors.ObjectNotFoundError: 'markers/master/nothing.txt' does not exist
+    """
 
 
 class AccessDeniedError(StoreError):
-    """The store exists and does not let us in (401, 403, file permissions)."""
+    """The store exists and does not let us in (401, 403, file permissions).
+
+    >>> store.fail("*", AccessDeniedError("HTTP 403 for mem://bucket/", url="mem://bucket/"))
+    >>> store.read("markers/master/latest-ci.txt", limit=1024)
+    Traceback (most recent call last):
+        ...
+    kopsversion.errors.AccessDeniedError: HTTP 403 for mem://bucket/
+    """
 
 
 class MalformedResponseError(StoreError):
-    """The store answered with something that is not what its protocol promises."""
+    """The store answered with something that is not what its protocol promises.
+
+    >>> store.fail("*", MalformedResponseError("the listing is no JSON", url="mem://bucket/"))
+    >>> store.list("1.30.")
+    Traceback (most recent call last):
+        ...
+    kopsversion.errors.MalformedResponseError: the listing is no JSON
+    """
 
 
 class StoreUnavailableError(StoreError):
-    """The store cannot be reached, is overloaded, or ran into the deadline."""
+    """The store cannot be reached, is overloaded, or ran into the deadline.
+
+    >>> store.fail("*")
+    >>> try:
+    ...     resolve_latest("master", store=store, now=NOW)
+    ... except StoreUnavailableError as error:
+    ...     print(error.exit_code, error.hint)
+    4 see whether the store can be reached, or allow the last good answer with --state and --allow-cached
+    """
 
 
 class PreconditionFailedError(StoreError):
-    """The object changed between reading and writing it: somebody else was first."""
+    """The object changed between reading and writing it: somebody else was first.
+
+    >>> try:
+    ...     store.write("latest.txt", b"", if_generation="1", cache_control="", metadata={})
+    ... except PreconditionFailedError as error:
+    ...     print(error, error.exit_code)
+    'latest.txt' has changed 5
+    """
 
     exit_code = 5

@@ -14,7 +14,6 @@ import pytest
 import kopsversion
 from docs.generate import REFERENCE, pages
 from kopsversion.cli.toolbox import tools
-from kopsversion.errors import KopsVersionError
 from kopsversion.model.answer import Severity, Verdict
 from kopsversion.model.codes import Code
 from kopsversion.rules.catalogue import CATALOGUE
@@ -44,15 +43,6 @@ def test_every_command_and_option_is_in_the_reference() -> None:
         for parameter in tools.commands[part.split()[0]].params:
             for name in parameter.opts if parameter.param_type_name == "option" else ():
                 assert f"`{name}`" in part
-
-
-def test_every_public_name_is_in_the_reference() -> None:
-    """Errors are listed by name, everything else has a heading."""
-    text = pages()["api.md"]
-    for name in kopsversion.__all__:
-        value = getattr(kopsversion, name)
-        is_error = isinstance(value, type) and issubclass(value, KopsVersionError)
-        assert (f"`{name}`" if is_error else f"\n### {name}\n") in text
 
 
 # --------------------------------------------------------------------------------------------------
@@ -122,21 +112,16 @@ API = (REFERENCE / "api.md").read_text()
 
 def test_the_reference_has_every_public_name_and_no_other() -> None:
     """What can be imported is described, and what is described can be imported."""
-    described = set(re.findall(r"^### (\w+)$", API, re.MULTILINE))
-    faults = {name for name in kopsversion.__all__ if name.endswith("Error")}
-    assert described | faults == set(kopsversion.__all__)
-    assert described.isdisjoint(faults)
-    assert all(f"`{name}`" in API for name in faults)
+    assert sorted(re.findall(r"^### (\w+)$", API, re.MULTILINE)) == sorted(kopsversion.__all__)
 
 
-def test_every_public_function_has_an_example_and_says_what_it_takes() -> None:
-    """Each parameter is described, or is said to be another function's; each function is shown at work."""
+def test_every_public_function_says_what_it_takes() -> None:
+    """Each parameter is described, or is said to be another function's."""
     for name in kopsversion.__all__:
         function = getattr(kopsversion, name)
         if not inspect.isfunction(function):
             continue
         text = inspect.getdoc(function) or ""
-        assert ">>> " in text, name
         for parameter in inspect.signature(function).parameters:
             is_shared = "other parameters" in text or "parameters and errors are those of" in text
             assert is_shared or f"{parameter}: " in text, f"{name}({parameter})"

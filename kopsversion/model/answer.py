@@ -21,11 +21,18 @@ from kopsversion.model.wording import count, duration, moment
 
 
 class Severity(RankedText):
-    """How much a condition matters, the mildest first: ``--strict`` fails from ``warning`` on."""
+    """How much a condition matters, the mildest first: ``--strict`` fails from ``warning`` on.
+
+    >>> Severity.WARNING > Severity.INFO
+    True
+    """
 
     INFO = "info"
+    """Good to know."""
     WARNING = "warning"
+    """Somebody should look."""
     ERROR = "error"
+    """Something is broken."""
 
 
 Datum = str | int | float | tuple[str, ...]
@@ -35,6 +42,10 @@ Datum = str | int | float | tuple[str, ...]
 @frozen
 class Condition:
     """Something the reader should know.
+
+    >>> answer = resolve_latest("master", store=store, now=NOW + timedelta(days=30))
+    >>> [(str(condition.code), str(condition.severity)) for condition in answer.conditions]
+    [('builds-old', 'warning')]
 
     Attributes:
         code: what it is, for machines, as in ``builds-old``.
@@ -50,26 +61,40 @@ class Condition:
 
 
 class Verdict(StrEnum):
-    """What a marker is worth (DESIGN section 6)."""
+    """What a marker is worth (DESIGN section 6).
+
+    >>> [report.verdict for report in answer.markers]
+    [<Verdict.CURRENT: 'current'>]
+    """
 
     CURRENT = "current"
+    """Names the newest testable build of its channel."""
     LAGGING = "lagging"
+    """Names an older one, and the promotion lag is within the limit."""
     STALE = "stale"
+    """Names an older one, and the promotion lag is above the limit."""
     DANGLING = "dangling"
+    """Names a build that does not exist."""
     INCOMPLETE = "incomplete"
+    """Names a build that is not testable."""
     EXCLUDED = "excluded"
     """Names a build that the question passes over by request."""
     DOUBTFUL = "doubtful"
     """Names a build that is more likely another branch's, though that is not certain."""
     WRONG_CHANNEL = "wrong-channel"
+    """Names another branch's build."""
     UNUSABLE = "unusable"
     """Names a build in a form that its own consumers cannot use where it stands."""
     FOREIGN = "foreign"
+    """Names a place outside the store."""
     MALFORMED = "malformed"
+    """Holds no version."""
     MISSING = "missing"
+    """Does not exist."""
     UNKNOWN = "unknown"
     """Was written after the moment of ``--as-of``."""
     UNREACHABLE = "unreachable"
+    """Cannot be read."""
     UNVERIFIED = "unverified"
     """Names a testable build, but the builds could not be listed, so whether it is old is not known."""
 
@@ -80,6 +105,9 @@ USABLE = frozenset({Verdict.CURRENT, Verdict.LAGGING, Verdict.UNVERIFIED})
 @frozen
 class MarkerReport:
     """A marker and what it is worth.
+
+    >>> [(report.marker.name, str(report.verdict)) for report in answer.markers]
+    [('latest-ci-updown-green.txt', 'current')]
 
     Attributes:
         marker: as it was read.
@@ -98,14 +126,29 @@ class RefusalKind(StrEnum):
     """Why a build was passed over."""
 
     INCOMPLETE = "incomplete"
+    """Files are missing, empty or without a checksum."""
     UNSETTLED = "unsettled"
+    """Its upload may still be going on."""
     EXCLUDED = "excluded"
+    """It is known to be bad."""
     UNREADABLE = "unreadable"
+    """The store would not tell its files."""
 
 
 @frozen
 class Refusal:
-    """A build that was passed over, and every reason."""
+    """A build that was passed over, and every reason.
+
+    >>> store.remove(f"{master_version(3)}/linux/arm64/nodeup")
+    >>> refused = resolve_latest("master", store=store, now=NOW).refused
+    >>> [(refusal.version.distance, refusal.reasons) for refusal in refused]
+    [(3, ('linux/arm64/nodeup is missing',))]
+
+    Attributes:
+        version: the build.
+        reasons: every reason, one clause each.
+        kind: what sort of reason that is.
+    """
 
     version: BuildVersion
     reasons: tuple[str, ...]
@@ -113,26 +156,45 @@ class Refusal:
 
 
 class Source(StrEnum):
-    """Where the answer was taken from."""
+    """Where the answer was taken from.
+
+    >>> answer.source
+    <Source.MARKER: 'marker'>
+    """
 
     MARKER = "marker"
+    """A marker that is current or lagging."""
     NEWEST = "newest"
+    """The builds alone."""
     REQUEST = "request"
+    """The version that was asked for."""
     CACHE = "cache"
+    """The state file."""
 
 
 class Rung(StrEnum):
-    """How much of the store could be asked (DESIGN section 7, degradation ladder)."""
+    """How much of the store could be asked (DESIGN section 7, degradation ladder).
+
+    >>> answer.rung
+    <Rung.FULL: 'listing+markers'>
+    """
 
     FULL = "listing+markers"
+    """Builds and markers."""
     LISTING = "listing-only"
+    """The builds; no marker could be read."""
     MARKER = "marker-only"
+    """A marker and the build that it names; the builds could not be listed."""
     CACHED = "cached"
+    """Nothing: this is the last good answer."""
 
 
 @frozen(kw_only=True)
 class Resolution:
     """The answer, and why (DESIGN section 7).
+
+    >>> answer.version.distance, str(answer.source), answer.is_degraded
+    (3, 'marker', False)
 
     Attributes:
         channel: what was asked for.

@@ -23,6 +23,10 @@ from kopsversion.model.version import BuildVersion
 class Artifact:
     """One uploaded file of a build.
 
+    >>> build = complete_build(master_version(1))
+    >>> [artifact.size for artifact in build.artifacts if artifact.path == "linux/amd64/kops"]
+    [1000000]
+
     Attributes:
         path: below the build's directory, as in ``linux/amd64/kops``.
         size: bytes.
@@ -40,6 +44,10 @@ class Build:
 
     Two directories whose names mean the same version are two builds: the files of one prove nothing about the
     other (DESIGN section 3).
+
+    >>> build = complete_build(master_version(1), uploaded=NOW)
+    >>> build.version.distance, build.uploaded == NOW, "linux/amd64/kops" in {file.path for file in build.artifacts}
+    (1, True, True)
 
     Attributes:
         version: the name of its directory.
@@ -88,6 +96,9 @@ class Form(StrEnum):
 class Named:
     """A marker's text names a version; whether such a build exists is another question.
 
+    >>> answer.markers[-1].marker.reading.version.distance
+    3
+
     Attributes:
         version: the version.
         form: how it is written. Two texts that name the same version say the same.
@@ -99,35 +110,79 @@ class Named:
 
 @frozen
 class Foreign:
-    """A marker's text is a well-formed URL of a build outside the store. The place is not repeated."""
+    """A marker's text is a well-formed URL of a build outside the store. The place is not repeated.
+
+    >>> store.add("markers/master/latest-ci-updown-green.txt", "https://example.org/1.30.0")
+    >>> reports = resolve_latest("master", store=store, now=NOW).markers
+    >>> [report.marker.reading for report in reports if isinstance(report.marker.reading, Foreign)]
+    [Foreign(reason='names a place outside the store')]
+
+    Attributes:
+        reason: one clause about the marker; nothing of its text.
+    """
 
     reason: str
 
 
 @frozen
 class Malformed:
-    """A marker's text names no version. The text itself is hostile and is not kept."""
+    """A marker's text names no version. The text itself is hostile and is not kept.
+
+    >>> store.add("markers/master/latest-ci-updown-green.txt", "<html>")
+    >>> reports = resolve_latest("master", store=store, now=NOW).markers
+    >>> [str(report.verdict) for report in reports if isinstance(report.marker.reading, Malformed)]
+    ['malformed']
+
+    Attributes:
+        reason: one clause about the marker; nothing of its text.
+    """
 
     reason: str
 
 
 @frozen
 class Missing:
-    """There is no such marker object."""
+    """There is no such marker object.
+
+    >>> store.remove("markers/master/latest-ci-updown-green.txt")
+    >>> reports = resolve_latest("master", store=store, now=NOW).markers
+    >>> [report.marker.name for report in reports if isinstance(report.marker.reading, Missing)]
+    ['latest-ci-updown-green.txt']
+
+    Attributes:
+        reason: one clause about the marker.
+    """
 
     reason: str
 
 
 @frozen
 class Later:
-    """The marker was written after the moment of ``--as-of``: what it held then is not known."""
+    """The marker was written after the moment of ``--as-of``: what it held then is not known.
+
+    >>> reports = resolve_latest("master", store=store, as_of=NOW - timedelta(hours=2)).markers
+    >>> [report.marker.name for report in reports if isinstance(report.marker.reading, Later)]
+    ['latest-ci-updown-green.txt', 'latest-ci.txt']
+
+    Attributes:
+        reason: one clause about the marker.
+    """
 
     reason: str
 
 
 @frozen
 class Unreachable:
-    """The marker could not be read."""
+    """The marker could not be read.
+
+    >>> store.fail("read markers/master/latest-ci-updown-green.txt")
+    >>> reports = resolve_latest("master", store=store, now=NOW).markers
+    >>> [str(report.verdict) for report in reports if isinstance(report.marker.reading, Unreachable)]
+    ['unreachable']
+
+    Attributes:
+        reason: why, in one clause.
+    """
 
     reason: str
 
@@ -138,6 +193,10 @@ MarkerReading = Named | Foreign | Malformed | Missing | Later | Unreachable
 @frozen
 class Marker:
     """A small file that names a build (DESIGN section 6).
+
+    >>> marker = answer.markers[-1].marker
+    >>> marker.path, marker.version == answer.version
+    ('markers/master/latest-ci-updown-green.txt', True)
 
     Attributes:
         ref: the branch or tag whose marker it is, as in ``master``.
@@ -275,6 +334,10 @@ class GitLine:
 @frozen
 class Snapshot:
     """What is known of a store at one moment; possibly not everything.
+
+    >>> snapshot = Snapshot.complete("mem://bucket/", builds=[complete_build(master_version(1))])
+    >>> snapshot.build(BuildVersion.parse(master_version(1))).uploaded == NOW - timedelta(hours=1)
+    True
 
     Attributes:
         store: the store's URL, for messages.

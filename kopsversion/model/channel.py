@@ -55,6 +55,9 @@ def _meant(text: str) -> str:
 class Channel:
     """A branch whose newest build is wanted (DESIGN section 4).
 
+    >>> Channel.parse("1.30"), Channel.parse("latest").is_master
+    (Channel(ref='release-1.30'), True)
+
     Attributes:
         ref: ``master`` or ``release-X.Y``.
     """
@@ -108,26 +111,43 @@ class Channel:
 
 
 class Witness(StrEnum):
-    """What attributes a build to a channel, best first (DESIGN section 4)."""
+    """What attributes a build to a channel, best first (DESIGN section 4).
+
+    >>> answer.attribution.witness
+    <Witness.VERSION: 'version'>
+    """
 
     GIT = "git"
+    """The build's commit is on the branch's line in a clone of kops."""
     VERSION = "version"
+    """Its name can only be of that branch."""
     LINEAGE = "lineage"
+    """Where it lies among the builds before and after it, and what the markers name."""
     REQUEST = "request"
     """The version was asked for by name, so no attribution was needed."""
 
 
 class Certainty(RankedText):
-    """How sure the witness is, the least sure first."""
+    """How sure the witness is, the least sure first.
+
+    >>> Certainty.LIKELY > Certainty.DOUBTFUL
+    True
+    """
 
     DOUBTFUL = "doubtful"
+    """It may as well be another branch's; never said in silence."""
     LIKELY = "likely"
+    """Something that was seen supports it."""
     EXACT = "exact"
+    """It can be no other."""
 
 
 @frozen
 class Attribution:
     """A build's channel, and why.
+
+    >>> answer.attribution.ref, str(answer.attribution.witness), str(answer.attribution.certainty)
+    ('master', 'version', 'likely')
 
     Attributes:
         ref: the channel.

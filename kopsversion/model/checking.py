@@ -16,9 +16,14 @@ __all__ = ["checked", "wrong_argument"]
 
 def wrong_argument(name: str, value: object, *, wanted: str) -> UsageError:
     """Make the error for an argument of another type than the documentation names."""
-    return UsageError(
-        f"{name} is {quoted(repr(value))}, of type {type(value).__name__}", hint=f"give {wanted}"
-    )
+    return UsageError(f"{name} is {_shown(value)}, of type {type(value).__name__}", hint=f"give {wanted}")
+
+
+def _shown(value: object) -> str:
+    """Show a value in one harmless line: text, numbers and ``None`` as Python writes them."""
+    if value is None or isinstance(value, int | float):
+        return repr(value)
+    return quoted(value if isinstance(value, str) else repr(value))
 
 
 def checked(name: str, value: object, kind: type[T], *, wanted: str) -> T:

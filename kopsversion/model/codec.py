@@ -51,7 +51,9 @@ _HINT = "the file must be one that this kopsversion wrote with -o json or --lock
 def to_json(resolution: Resolution) -> str:
     """Write a resolution as JSON of schema 1; the same resolution gives the same text.
 
-    >>> Path("answer.json").write_text(to_json(resolve_latest("master")))  # doctest: +SKIP
+    >>> import json
+    >>> json.loads(to_json(answer))["schema"]
+    1
 
     Parameters:
         resolution: the answer.
@@ -67,7 +69,8 @@ def to_json(resolution: Resolution) -> str:
 def from_json(text: str) -> Resolution:
     """Read what `to_json` wrote.
 
-    >>> from_json(Path("answer.json").read_text()).base_url  # doctest: +SKIP
+    >>> from_json(to_json(answer)) == answer
+    True
 
     Parameters:
         text: untrusted text of any content.

@@ -18,17 +18,31 @@ from kopsversion.model.version import BuildVersion
 
 
 class Strategy(StrEnum):
-    """What the answer is taken from."""
+    """What the answer is taken from.
+
+    >>> policy = Policy(strategy=Strategy.NEWEST)
+    >>> resolve_latest("master", store=store, now=NOW, policy=policy).source
+    <Source.NEWEST: 'newest'>
+    """
 
     GREEN = "green"
+    """The first of the markers that is current or lagging, or else the newest testable build."""
     NEWEST = "newest"
+    """The newest testable build; markers are only reported."""
 
 
 class OnStale(StrEnum):
-    """What to do when no marker can be used."""
+    """What to do when no marker can be used.
+
+    >>> policy = Policy(markers=("mine.txt",), on_stale=OnStale.NEWEST)
+    >>> resolve_latest("master", store=store, now=NOW, policy=policy).version == answer.version
+    True
+    """
 
     NEWEST = "newest"
+    """Take the newest testable build."""
     REFUSE = "refuse"
+    """Answer with an error."""
 
 
 _ARCHITECTURES = ("amd64", "arm64", "arm", "386", "loong64", "ppc64le", "riscv64", "s390x")
@@ -102,6 +116,10 @@ class Policy:
 
     One that cannot be meant is a `UsageError`. The types are checked as far as a wrong one would pass unnoticed and
     change the answer: not every harness has a type checker.
+
+    >>> policy = evolve(Policy(), max_lag=timedelta(hours=6), exclude=frozenset({answer.version}))
+    >>> resolve_latest("master", store=store, now=NOW, policy=policy).version.distance
+    2
 
     Attributes:
         strategy: take the answer from a fresh marker, or from the builds alone.

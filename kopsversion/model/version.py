@@ -48,6 +48,10 @@ _NO_TAG: ReleaseKey = (-1, 0, 0, 0, 0)
 class Describe:
     """What ``git describe --always`` said of a build's commit.
 
+    >>> describe = BuildVersion.parse("1.29.0-alpha.3+v1.29.0-alpha.2-400-g0300a3b858").describe
+    >>> str(describe.tag), describe.distance, describe.commit
+    ('1.29.0a2', 400, '0300a3b858')
+
     Attributes:
         tag: the tag that the distance counts from; ``None`` where git saw no tag.
         distance: commits since `tag`; ``None`` where there is no tag.
@@ -74,6 +78,12 @@ class BuildVersion:
     True
     >>> print(BuildVersion.parse("v1.17.0.alpha.2"))
     v1.17.0.alpha.2
+
+    Attributes:
+        text: the name, verbatim.
+        release: the part before the plus sign.
+        describe: the part behind it; ``None`` for a tag's own build.
+        precedence: what names are ordered by: the release, whether this is the tag's own build, the tag, the distance.
     """
 
     text: str

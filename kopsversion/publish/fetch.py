@@ -55,6 +55,10 @@ Progress = Callable[[int, int], None]
 class Fetched:
     """A file that was downloaded and found right.
 
+    >>> fetched = fetch_kops(store, answer.version, path=Path("kops"))
+    >>> fetched.size, fetched.sha256[:8]
+    (4, 'c8ca50ef')
+
     Attributes:
         path: where it is.
         size: bytes.
@@ -106,7 +110,8 @@ def fetch_kops(
     A connection that breaks is taken up again at the byte that was reached, if the object is still the same;
     if not, the download begins anew.
 
-    >>> fetch_kops(open_store(answer.store), answer.version, path=Path("kops"))  # doctest: +SKIP
+    >>> fetch_kops(store, answer.version, path=Path("kops")).size
+    4
 
     Parameters:
         store: where the build is.

@@ -47,6 +47,10 @@ _HINT = "write the lock anew with --lock"
 class Lock:
     """An answer, and what its build's binaries must be.
 
+    >>> lock = make_lock(store, answer)
+    >>> lock.binaries["linux/amd64/kops"][:8]
+    'c8ca50ef'
+
     Attributes:
         resolution: the answer.
         binaries: the sha256 of kops and nodeup of every platform of the policy, by path below the build.
@@ -65,8 +69,8 @@ def make_lock(
 ) -> Lock:
     """Read the checksums of the answer's binaries.
 
-    >>> lock = make_lock(open_store(resolution.store), resolution)  # doctest: +SKIP
-    >>> write_lock(Path("lock.json"), lock)  # doctest: +SKIP
+    >>> sorted(make_lock(store, answer).binaries)
+    ['linux/amd64/kops', 'linux/amd64/nodeup', 'linux/arm64/kops', 'linux/arm64/nodeup']
 
     Parameters:
         store: the one that the answer is from.
@@ -121,7 +125,9 @@ def lock_from_json(text: str) -> Lock:
 def write_lock(path: Path, lock: Lock) -> None:
     """Write a lock into a file, whole or not at all.
 
-    >>> write_lock(Path("lock.json"), lock)  # doctest: +SKIP
+    >>> write_lock(Path("lock.json"), make_lock(store, answer))
+    >>> read_lock(Path("lock.json")).binaries == make_lock(store, answer).binaries
+    True
 
     Parameters:
         path: the file.
@@ -137,7 +143,9 @@ def write_lock(path: Path, lock: Lock) -> None:
 def read_lock(path: Path) -> Lock:
     """Read a lock from a file.
 
-    >>> read_lock(Path("lock.json")).resolution.base_url  # doctest: +SKIP
+    >>> write_lock(Path("lock.json"), make_lock(store, answer))
+    >>> read_lock(Path("lock.json")).resolution == answer
+    True
 
     Parameters:
         path: the file.

@@ -23,7 +23,9 @@ def write_pin(path: Path, resolution: Resolution) -> None:
 
     The body is the base URL and never the version alone: kubetest2 looks for a version beside the marker.
 
-    >>> write_pin(Path("marker.txt"), resolve_latest("master"))  # doctest: +SKIP
+    >>> write_pin(Path("marker.txt"), answer)
+    >>> Path("marker.txt").read_text().rstrip() == answer.base_url
+    True
 
     Parameters:
         path: the file; what is there is replaced in one step.

@@ -36,6 +36,10 @@ _SHOWN = 5
 class PlannedBuild:
     """One build of a range.
 
+    >>> plan = plan_bisection(master_version(1), "newest", store=store, now=NOW)
+    >>> [build.version.distance for build in plan.builds]
+    [1, 2, 3]
+
     Attributes:
         version: its name.
         uploaded: when one of its files was written, UTC, where known.
@@ -50,6 +54,10 @@ class PlannedBuild:
 @frozen(kw_only=True)
 class Plan:
     """The builds that are searched.
+
+    >>> plan = plan_bisection(master_version(1), "newest", store=store, now=NOW)
+    >>> str(plan.channel), plan.good, plan.bad
+    ('master', 0, 2)
 
     Attributes:
         channel: the channel.

@@ -285,6 +285,10 @@ class LeftOut:
 class HealthReport:
     """How all channels are.
 
+    >>> report = check_health(["master"], store=store, now=NOW)
+    >>> report.is_healthy, [each.channel for each in report.channels]
+    (True, ['master'])
+
     Attributes:
         store: the store's URL.
         now: the moment of the report, UTC.

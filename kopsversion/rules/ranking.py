@@ -28,14 +28,15 @@ def rank(builds: Iterable[Build]) -> list[Build]:
     release part. What is still equal is ordered by upload time and text, so the result does not depend on
     the order of the input.
 
+    >>> older, newer = complete_build(master_version(9)), complete_build(master_version(10))
+    >>> rank([newer, older]) == [older, newer]
+    True
+
     Parameters:
         builds: builds of one branch, in any order.
 
     Returns:
         The same builds, oldest first.
-
-    >>> rank([newer, older])  # doctest: +SKIP
-    [older, newer]
 
     Source: DESIGN section 3.
     """

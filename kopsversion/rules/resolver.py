@@ -47,7 +47,17 @@ _MOST_UNREADABLE = 3
 
 
 class SnapshotIncompleteError(KopsVersionError):
-    """`resolve` was given a snapshot that does not hold what the decision needs."""
+    """`resolve` was given a snapshot that does not hold what the decision needs.
+
+    >>> try:
+    ...     resolve(Snapshot("mem://bucket/"), Channel("master"), Policy(), NOW)
+    ... except SnapshotIncompleteError as error:
+    ...     print(sorted(type(need).__name__ for need in error.needs))
+    ['ListMinors', 'ReadMarker']
+
+    Parameters:
+        needs: what the snapshot would have to tell.
+    """
 
     def __init__(self, needs: frozenset[Need]) -> None:
         super().__init__(
@@ -59,6 +69,11 @@ class SnapshotIncompleteError(KopsVersionError):
 
 def resolve(snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy, now: datetime) -> Resolution:
     """Name the build to test.
+
+    >>> builds = [complete_build(master_version(distance)) for distance in (1, 2)]
+    >>> snapshot = Snapshot.complete("mem://bucket/", builds=builds)
+    >>> resolve(snapshot, Channel("master"), Policy(), NOW).version.distance
+    2
 
     Parameters:
         snapshot: what the store holds.
@@ -75,8 +90,6 @@ def resolve(snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy,
         StoreUnavailableError: what the store failed to tell leaves no answer.
         SnapshotIncompleteError: the snapshot is partial; see `decide`.
         UsageError: an argument is of another type.
-
-    >>> resolve(Snapshot.complete("mem://bucket/"), Channel("master"), Policy(), datetime.now(UTC))  # doctest: +SKIP
     """
     checked("snapshot", snapshot, Snapshot, wanted="a Snapshot")
     if not isinstance(channel, Channel | BuildVersion):

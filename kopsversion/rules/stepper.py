@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What testing a build has shown."""
+    """What testing a build has shown.
+
+    >>> Bisection(size=3, good=0, bad=2).record(1, Outcome.SKIP).tested
+    1
+    """
 
     GOOD = "good"
+    """The test passed."""
     BAD = "bad"
+    """The test failed."""
     SKIP = "skip"
     """The test ran and cannot tell."""
     UNTESTABLE = "untestable"
@@ -33,27 +39,46 @@ _TELLING = (Outcome.GOOD, Outcome.BAD)
 
 
 class Purpose(StrEnum):
-    """Why a build is tested."""
+    """Why a build is tested.
+
+    >>> Bisection(size=9, good=0, bad=8).next().purpose
+    <Purpose.GOOD_END: 'good end'>
+    """
 
     GOOD_END = "good end"
+    """To see whether the good end is good."""
     BAD_END = "bad end"
+    """To see whether the bad end is bad."""
     HALVE = "halve"
+    """To halve the range between them."""
 
 
 class Misfit(StrEnum):
-    """Why there is nothing to find."""
+    """Why there is nothing to find.
+
+    >>> Bisection(size=3, good=0, bad=2).record(0, Outcome.BAD).next().reason
+    <Misfit.GOOD_IS_BAD: 'good is bad'>
+    """
 
     GOOD_IS_BAD = "good is bad"
+    """The build that was said to be good is bad."""
     BAD_IS_GOOD = "bad is good"
+    """The build that was said to be bad is good."""
     NONE_GOOD = "none is good"
+    """No build further back is good."""
     """However far back was looked, no build was good."""
     NONE_BAD = "none is bad"
+    """No build further on is bad."""
     """However far on was looked, no build was bad."""
 
 
 @frozen(kw_only=True)
 class Try:
     """Test this build next.
+
+    >>> step = Bisection(size=9, good=0, bad=8, assume_ends=True).next()
+    >>> step.position, step.builds_left, step.steps_left
+    (4, 7, 3)
 
     Attributes:
         position: the build.
@@ -76,6 +101,10 @@ class Try:
 class Found:
     """The search is over: what made builds bad came after `good`, and came with `bad` at the latest.
 
+    >>> search = Bisection(size=3, good=0, bad=2, assume_ends=True).record(1, Outcome.SKIP)
+    >>> search.next()
+    Found(good=0, bad=2, unknown=(1,), is_good_tested=False, is_bad_tested=False)
+
     Attributes:
         good: the last good build.
         bad: the first bad build.
@@ -94,6 +123,10 @@ class Found:
 @frozen(kw_only=True)
 class Failed:
     """There is nothing to find: an end of the range is not what it was said to be.
+
+    >>> search = Bisection(size=3, good=0, bad=2).record(0, Outcome.BAD)
+    >>> search.next()
+    Failed(reason=<Misfit.GOOD_IS_BAD: 'good is bad'>, position=0)
 
     Attributes:
         reason: which end, and how.

@@ -67,6 +67,9 @@ _SHORTEST_ATTEMPT = 1.0  # seconds; below this, halving what is left would leave
 class StoredObject:
     """One object of a listing.
 
+    >>> store.stat("markers/master/latest-ci.txt").size
+    107
+
     Attributes:
         name: relative to the root.
         size: bytes.
@@ -84,6 +87,9 @@ class StoredObject:
 class Listing:
     """All pages of one listing, never some of them.
 
+    >>> store.list("", delimiter="/").prefixes[-1]
+    'markers/'
+
     Attributes:
         objects: the objects whose name has no delimiter after the prefix, by name.
         prefixes: the common prefixes of the others, each ending in the delimiter, by name.
@@ -96,6 +102,10 @@ class Listing:
 @frozen
 class Content:
     """What an object held when it was read.
+
+    >>> content = store.read("markers/master/latest-ci.txt", limit=1024)
+    >>> content.data.decode().rstrip().endswith(str(answer.version)), content.written == NOW - timedelta(hours=1)
+    (True, True)
 
     Attributes:
         data: at most `limit` + 1 bytes: more than `limit` tells that the object is larger.
@@ -115,7 +125,12 @@ class Content:
 
 
 class Store(Protocol):
-    """A place where builds are kept."""
+    """A place where builds are kept.
+
+    >>> bucket: Store = store
+    >>> bucket.url, bucket.is_local, bucket.public_url("1.29.0-alpha.3")
+    ('mem://bucket/', False, 'mem://bucket/1.29.0-alpha.3')
+    """
 
     @property
     def url(self) -> str:

@@ -66,7 +66,9 @@ def list_between(
 ) -> ChannelListing:
     """List the builds of a channel between two, both among them, newest first.
 
-    >>> list_between("2024-03-01", "newest", "master").rows  # doctest: +SKIP
+    >>> listing = list_between(master_version(1), master_version(2), store=store, now=NOW)
+    >>> [row.version.distance for row in listing.rows]
+    [2, 1]
 
     Parameters:
         first: the older end: a version, a commit of 7 digits or more, a date or moment, or ``newest``.

@@ -43,6 +43,12 @@ Asked = dict[str, Any]
 class TrialFinding:
     """What testing one build came to.
 
+    >>> def tested(build):
+    ...     return TrialFinding(outcome=Outcome.SKIP if build.version.distance == 2 else Outcome.BAD)
+    >>> report = bisect(master_version(1), "newest", test=tested, store=store, now=NOW, assume_ends=True)
+    >>> [build.version.distance for build in report.untested]
+    [2]
+
     Attributes:
         outcome: what it showed.
         statuses: the exit status of each run of the test.

@@ -53,6 +53,10 @@ LONGEST_PAUSE = 600.0
 class FoundBuild:
     """The first testable build that contains a merge.
 
+    >>> found = find_build(master_version(2), store=store, now=NOW)
+    >>> found.version.distance, found.refused, found.merged
+    (2, (), None)
+
     Attributes:
         channel: the channel.
         store: the URL of the store.
@@ -105,7 +109,8 @@ def find_build(
 ) -> FoundBuild:
     """Find the first testable build of a channel that contains a merge.
 
-    >>> find_build("22ce1230da", "master", repo=Path("kops"), wait=timedelta(hours=3)).base_url  # doctest: +SKIP
+    >>> print(find_build(master_version(2), "master", store=store, now=NOW).version)
+    1.30.0-alpha.2+v1.30.0-alpha.1-2-g0000000002
 
     Parameters:
         wanted: a commit of 7 to 40 hex digits, or a version. A commit of a pull request means its merge.

@@ -69,8 +69,9 @@ def resolve_latest(
     when a marker is stale. What the answer rests on is in it: see `Resolution.conditions`, and
     `Resolution.explain()` for all of it in words.
 
-    >>> resolve_latest("release-1.30").base_url  # doctest: +SKIP
-    'https://storage.googleapis.com/k8s-staging-kops/kops/releases/1.30.1+v1.30.0-4-g5b8e06d54a'
+    >>> answer = resolve_latest("master", store=store, now=NOW)
+    >>> answer.base_url
+    'mem://bucket/1.30.0-alpha.2+v1.30.0-alpha.1-3-g0000000003'
 
     Parameters:
         selector: a channel (``master``, ``latest``, ``release-1.30``, ``1.30``) or a version, which is only checked,

@@ -50,6 +50,10 @@ if TYPE_CHECKING:
 class ListedBuild:
     """One row of a listing.
 
+    >>> row = list_channel("master", store=store, now=NOW).rows[0]
+    >>> row.version.distance, row.uploaded == NOW - timedelta(hours=1), row.refusal
+    (3, True, None)
+
     Attributes:
         version: the build.
         uploaded: when its newest file was written, UTC, where known.
@@ -71,6 +75,10 @@ class ListedBuild:
 @frozen
 class ChannelListing:
     """The newest builds of a channel, or of all channels one after the other.
+
+    >>> listing = list_channel("master", store=store, now=NOW)
+    >>> listing.channel, len(listing.rows), listing.now == NOW
+    ('master', 3, True)
 
     Attributes:
         channel: the channel; ``None`` for all.
@@ -105,7 +113,8 @@ def list_channel(
 ) -> ChannelListing:
     """List the newest builds of a channel, each with whether it is testable.
 
-    >>> [row.version for row in list_channel("master", limit=5).rows if row.refusal is None]  # doctest: +SKIP
+    >>> [row.version.distance for row in list_channel("master", store=store, now=NOW, limit=2).rows]
+    [3, 2]
 
     Parameters:
         selector: a channel, or ``None`` for every channel that exists.

@@ -51,7 +51,9 @@ def resolve_many(
 ) -> tuple[Resolution, ...]:
     """Name the latest testable builds of several branches, asking a store for what they share only once.
 
-    >>> master, release = resolve_many(["master", "release-1.36"])  # doctest: +SKIP
+    >>> master, exact = resolve_many(["master", master_version(2)], store=store, now=NOW)
+    >>> master.version > exact.version
+    True
 
     Parameters:
         selectors: channels and versions, as in `resolve_latest`; at least one.

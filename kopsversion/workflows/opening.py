@@ -27,8 +27,11 @@ def open_store(
 ) -> Store:
     """Open a store by its URL or path. Nothing is asked of it yet; close it with `Store.close`.
 
-    >>> store = open_store("gs://k8s-staging-kops/kops/releases/", timeout=60)  # doctest: +SKIP
-    >>> store.read("markers/master/latest-ci.txt", limit=1024).data  # doctest: +SKIP
+    >>> bucket = open_store("gs://k8s-staging-kops/kops/releases/", timeout=60)
+    >>> bucket.public_url("1.29.0-alpha.3")
+    'https://storage.googleapis.com/k8s-staging-kops/kops/releases/1.29.0-alpha.3'
+    >>> bucket.requests
+    0
 
     Parameters:
         url: ``gs://bucket/prefix/``, ``https://storage.googleapis.com/bucket/prefix/``, the URL of a place on any
