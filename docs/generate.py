@@ -296,7 +296,7 @@ def _api() -> Iterator[str]:
         "The version of the package, as text; `0+unknown` where it is not installed.",
         "",
         "```pycon",
-        ">>> __version__ == '0+unknown'",
+        '>>> __version__ == "0+unknown"',
         "False",
         "```",
         "",
