@@ -47,6 +47,19 @@ _BEGINNING = """\
 ...     return build.version.distance < 3"""
 """What every example of ``api.md`` begins with: three builds in a store that is in memory, and a test of builds."""
 
+_ALIASES: Mapping[str, str] = {
+    "StoreLike": "`str`, `Path` or `Store`: where builds are kept",
+    "Repo": "`str` or `Path`: a directory in a clone of kops, or the URL of one",
+    "Credentials": '`"anonymous"` or `"default"`',
+    "NextStoreOn": '`"unreachable"` or `"none"`',
+    "MarkerReading": "`Named`, `Foreign`, `Malformed`, `Missing`, `Later` or `Unreachable`",
+    "Event": "`Plan`, `Trial` or `TrialResult`: what `bisect` tells",
+    "Step": "`Try`, `Found` or `Failed`: what `Bisection.next` returns",
+    "Progress": "`Callable[[int, int], None]`: is told the bytes that have come, and how many there are",
+    "Deadline": "kopsversion's own, where several of its steps share one time limit; leave it out",
+}
+"""Names that signatures use, and that cannot be imported: each is short for something that can."""
+
 
 def main() -> None:
     """Write every page."""
@@ -301,6 +314,13 @@ def _api() -> Iterator[str]:
         "```",
         "",
     )
+    yield from (
+        "## Other types",
+        "",
+        "Signatures also name these. What is in neither list is not public: hand it on, and do not take it apart.",
+        "",
+    )
+    yield from _table(("name", "stands for"), *((f"`{name}`", meaning) for name, meaning in _ALIASES.items()))
     yield from (
         "## Errors",
         "",

@@ -176,16 +176,29 @@ class PromotionRefusedError(ResolutionError):
 
 
 class GitFault(Enum):
-    """Why a clone of kops could not be read (DESIGN section 4, witness 1)."""
+    """Why a clone of kops could not be read (DESIGN section 4, witness 1).
+
+    >>> try:
+    ...     resolve_latest("master", store=store, now=NOW, repo=Path("not-a-clone"))
+    ... except GitWitnessError as error:
+    ...     print(error.kind)
+    GitFault.NOT_A_REPOSITORY
+    """
 
     NO_GIT = "no-git"
+    """There is no ``git`` in PATH."""
     NOT_A_REPOSITORY = "not-a-repository"
+    """The directory is in no repository, or does not exist."""
     NOT_KOPS = "not-kops"
+    """It is a repository of something else."""
     NO_REF = "no-ref"
+    """It has no such branch."""
     REFUSED = "refused"
     """Git does not trust the repository's owner (``safe.directory``)."""
     TIMEOUT = "timeout"
+    """Git took longer than there was time."""
     FAILED = "failed"
+    """Git failed in another way."""
     NOT_FETCHED = "not-fetched"
     """It is a URL, and nothing could be fetched from there, or kept."""
     TOO_LARGE = "too-large"

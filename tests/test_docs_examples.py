@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import builtins
 import doctest
 import inspect
 import re
+import typing
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from docs.generate import REFERENCE
 from kopsversion.errors import KopsVersionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 PAGE = (REFERENCE / "api.md").read_text(encoding="utf-8")
@@ -83,3 +86,19 @@ def test_everything_that_a_value_carries_is_described(kind: type) -> None:
         name for name in _data(kind) if not re.search(rf"^- `{name}`(?: \(`.*`\))?: \S", part, re.MULTILINE)
     ]
     assert missing == []
+
+
+FUNCTIONS = [
+    function for name in kopsversion.__all__ if inspect.isfunction(function := getattr(kopsversion, name))
+]
+ALIASES = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
+KNOWN = {*kopsversion.__all__, *ALIASES, *dir(builtins), *dir(typing), "Path", "datetime", "timedelta"}
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_a_caller_can_name_whatever_a_function_takes_and_returns(function: Callable[..., object]) -> None:
+    """Each type in a signature can be imported, or the page says what it stands for."""
+    named = {
+        word for each in function.__annotations__.values() for word in re.findall(r"[A-Za-z]\w*", str(each))
+    }
+    assert named - KNOWN == set()

@@ -123,7 +123,12 @@ class MarkerReport:
 
 
 class RefusalKind(StrEnum):
-    """Why a build was passed over."""
+    """Why a build was passed over.
+
+    >>> store.remove(f"{master_version(3)}/linux/arm64/nodeup")
+    >>> [refusal.kind for refusal in resolve_latest("master", store=store, now=NOW).refused]
+    [<RefusalKind.INCOMPLETE: 'incomplete'>]
+    """
 
     INCOMPLETE = "incomplete"
     """Files are missing, empty or without a checksum."""

@@ -26,6 +26,10 @@ _HOUR = timedelta(hours=1)
 class Writer:
     """The job that writes a marker.
 
+    >>> mine = Writer(marker="latest-ci.txt", jobs=("my-build",), interval=timedelta(hours=1))
+    >>> str(mine.idle_after)
+    '4:30:00'
+
     Attributes:
         marker: the marker's file name.
         jobs: the job's names, the one of today first; the others are asked where the first has no runs.

@@ -54,12 +54,21 @@ TIMELINE = timedelta(days=120)
 
 
 class BuildState(StrEnum):
-    """What is known of a build's testability (DESIGN section 5)."""
+    """What is known of a build's testability (DESIGN section 5).
+
+    >>> store.remove(f"{master_version(3)}/linux/arm64/nodeup")
+    >>> check_health(["master"], store=store, now=NOW).channels[0].newest.state
+    <BuildState.REFUSED: 'refused'>
+    """
 
     TESTABLE = "testable"
+    """It can be tested."""
     REFUSED = "refused"
+    """It cannot."""
     UNSETTLED = "unsettled"
+    """Its upload may still be going on."""
     UNEXAMINED = "not examined"
+    """Nobody looked."""
 
 
 class Check(StrEnum):
@@ -77,6 +86,10 @@ class Check(StrEnum):
 @frozen(kw_only=True)
 class SeenBuild:
     """A build of the channel, as far as it was looked at.
+
+    >>> master = check_health(["master"], store=store, now=NOW).channels[0]
+    >>> [(build.version.distance, str(build.state)) for build in master.builds]
+    [(3, 'testable'), (2, 'testable'), (1, 'testable')]
 
     Attributes:
         version: the build.
@@ -96,6 +109,10 @@ class SeenBuild:
 @frozen(kw_only=True)
 class MarkerHealth:
     """A marker, what it is worth, and how far it is behind.
+
+    >>> master = check_health(["master"], store=store, now=NOW).channels[0]
+    >>> [(marker.name, str(marker.verdict), marker.builds_behind) for marker in master.markers]
+    [('latest-ci-updown-green.txt', 'current', 0), ('latest-ci.txt', 'current', 0)]
 
     Attributes:
         report: the verdict on it.
@@ -142,6 +159,10 @@ class MarkerHealth:
 @frozen
 class Finding:
     """A condition, and what to do about it.
+
+    >>> master = check_health(["master"], store=store, now=NOW + timedelta(days=30)).channels[0]
+    >>> [str(finding.condition.code) for finding in master.findings if finding.is_serious]
+    ['builds-old']
 
     Attributes:
         condition: what is the case.
@@ -203,6 +224,10 @@ class ChannelHistory:
 @frozen(kw_only=True)
 class ChannelHealth:
     """How one channel is.
+
+    >>> report = check_health(["master"], store=store, now=NOW)
+    >>> [(channel.channel, channel.is_healthy, channel.newest.version.distance) for channel in report.channels]
+    [('master', True, 3)]
 
     Attributes:
         channel: its ref.
@@ -269,6 +294,10 @@ class ChannelHealth:
 @frozen
 class LeftOut:
     """A release branch that was not looked at: it has had its final release, and has built nothing for long.
+
+    >>> store.add_build("1.28.1+v1.28.0-7-g0000000007", at=NOW - timedelta(days=200))
+    >>> [branch.channel for branch in check_health(store=store, now=NOW).left_out]
+    ['release-1.28']
 
     Attributes:
         channel: its ref.

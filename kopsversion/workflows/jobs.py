@@ -84,6 +84,11 @@ _MOST_READS = 5000
 class JobsQuestion:
     """Whether to look at jobs, and where.
 
+    >>> question = JobsQuestion(wanted=True, place=MemoryStore("mem://jobs/"))
+    >>> master = check_health(["master"], store=store, now=NOW, jobs=question).channels[0]
+    >>> [(writer.job, str(writer.state)) for writer in master.writers]
+    [('kops-postsubmit-push-to-staging', 'unknown'), ('e2e-kops-pipeline-updown-kops-master', 'unknown')]
+
     Attributes:
         wanted: whether to; ``None`` for where jobs are known to lie: kops' own bucket, and a directory with ``logs/``.
         place: the store of runs, by URL, path or as an object; ``None`` for the one that belongs to the store.
