@@ -83,6 +83,9 @@ def test_the_harness_works(store: str, tmp_path: Path) -> None:
     assert len(between.rows) == 4
     assert len(listing.rows) == 25
     assert [each.channel for each in health.channels] == ["master"]
+    assert harness.reads_the_health(health) == ["testable"]
+    assert harness.says_why_a_clone_does_not_tell(place, tmp_path) is kopsversion.GitFault.NOT_A_REPOSITORY
+    assert harness.says_why_a_clone_does_not_tell(place, tmp_path / "none")
     assert len(plan.builds) == 22
     fetched, lock, answer = harness.keeps_an_answer(place, tmp_path)
     assert fetched.path.is_file()

@@ -5,13 +5,14 @@ Knows nothing of which function is called.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 from kopsversion.errors import UsageError, quoted
 
 T = TypeVar("T")
 
-__all__ = ["checked", "wrong_argument"]
+__all__ = ["checked", "elements", "wrong_argument"]
 
 
 def wrong_argument(name: str, value: object, *, wanted: str) -> UsageError:
@@ -35,3 +36,20 @@ def checked(name: str, value: object, kind: type[T], *, wanted: str) -> T:
     if not isinstance(value, kind):
         raise wrong_argument(name, value, wanted=wanted)
     return value
+
+
+def elements(name: str, values: object, kind: type[T], *, wanted: str) -> tuple[T, ...]:
+    """Return what a list or another iterable holds, if all of it is of a kind.
+
+    A text is none, though it is iterable: somebody forgot the brackets.
+
+    Raises:
+        UsageError: it is no iterable, or holds something else.
+    """
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise wrong_argument(name, values, wanted=f"a list of {wanted}")
+    found = tuple(values)
+    for position, value in enumerate(found):
+        if not isinstance(value, kind):
+            raise wrong_argument(f"{name}[{position}]", value, wanted=wanted)
+    return found

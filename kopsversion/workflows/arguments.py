@@ -12,11 +12,20 @@ from pathlib import Path
 
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.channel import Channel
-from kopsversion.model.checking import checked, wrong_argument
+from kopsversion.model.checking import checked, elements, wrong_argument
 from kopsversion.model.layout import read_selector
 from kopsversion.model.version import BuildVersion
 
-__all__ = ["channel_of", "checked", "count_of", "path_of", "selector_text", "span_of", "wrong_argument"]
+__all__ = [
+    "channel_of",
+    "checked",
+    "count_of",
+    "elements",
+    "path_of",
+    "selector_text",
+    "span_of",
+    "wrong_argument",
+]
 
 
 def selector_text(name: str, value: object) -> str:

@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from kopsversion.errors import ObjectNotFoundError, StoreError, UsageError
 from kopsversion.model.answer import Rung, Verdict
@@ -37,10 +38,11 @@ from kopsversion.rules.health import with_writers
 from kopsversion.rules.writer_conditions import Surroundings, causes_first, writer_conditions
 from kopsversion.rules.writers import JobRuns, Want, judge_writer, presume_branches, window_start
 from kopsversion.stores.deadline import AT_ONCE, side_by_side
-from kopsversion.workflows.stores import borrowed
+from kopsversion.workflows.arguments import checked, elements
+from kopsversion.workflows.stores import borrowed, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from kopsversion.model.answer import Condition, Resolution
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from kopsversion.rules.writers import WriterReport
     from kopsversion.stores.base import Content, Store
     from kopsversion.stores.deadline import Deadline
+    from kopsversion.workflows.stores import StoreLike
 
 T = TypeVar("T")
 
@@ -80,6 +83,17 @@ _MOST_READS = 5000
 """Files that are read of a directory at the most: no demonstration has so many."""
 
 
+def _read_place(place: StoreLike | None) -> str | Store | None:
+    # Whether it names a store is seen when it is asked: what only explains must not fail the check.
+    if place is None or isinstance(place, str | Path):
+        return None if place is None else str(place)
+    return place_of("place", place)
+
+
+def _read_writers(writers: Iterable[Writer]) -> tuple[Writer, ...]:
+    return elements("writers", writers, Writer, wanted="Writer values")
+
+
 @frozen(kw_only=True)
 class JobsQuestion:
     """Whether to look at jobs, and where.
@@ -96,8 +110,13 @@ class JobsQuestion:
     """
 
     wanted: bool | None = None
-    place: str | Store | None = None
-    writers: tuple[Writer, ...] = DEFAULT_WRITERS
+    place: str | Store | None = field(default=None, converter=_read_place)
+    writers: tuple[Writer, ...] = field(default=DEFAULT_WRITERS, converter=_read_writers)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what is neither yes nor no: it would be taken for yes."""
+        if self.wanted is not None:
+            checked("wanted", self.wanted, bool, wanted="True, False or None")
 
 
 def place_of_jobs(question: JobsQuestion, *, store: str) -> str | Store | None:

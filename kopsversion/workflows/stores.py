@@ -110,17 +110,25 @@ def stores_of(store: StoreLike | Sequence[StoreLike]) -> Sequence[str | Store]:
     stores = (store,) if isinstance(store, str | Path) or not isinstance(store, Sequence) else store
     if not stores:
         raise UsageError("no store is named", hint="leave the argument out for kops' own bucket")
-    return [_place(place) for place in stores]
+    return [place_of("store", place) for place in stores]
 
 
-def _place(place: StoreLike) -> str | Store:
-    """Return one store, by its URL or path where it is named by one."""
+def place_of(name: str, place: StoreLike) -> str | Store:
+    """Return one store, by its URL or path where it is named by one.
+
+    Parameters:
+        name: the argument that it was given for.
+        place: the store.
+
+    Raises:
+        UsageError: it cannot be meant.
+    """
     if isinstance(place, str | Path):
         check_store_url(str(place))
         return str(place)
     is_store = callable(getattr(place, "list", None)) and isinstance(getattr(place, "url", None), str)
     if not is_store:
-        raise wrong_argument("store", place, wanted="a URL, a path, or an object that implements Store")
+        raise wrong_argument(name, place, wanted="a URL, a path, or an object that implements Store")
     return place
 
 

@@ -6,7 +6,7 @@ mypy and basedpyright check it from a caller's side, both strictly; `tests.test_
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_type
 
 from kopsversion import (
     Artifact,
@@ -14,23 +14,31 @@ from kopsversion import (
     BisectionError,
     BisectReport,
     Build,
+    BuildState,
     BuildUnderTest,
     BuildVersion,
     BuiltMerge,
     Channel,
+    ChannelHealth,
     ChannelListing,
     Content,
     Failed,
     Fetched,
+    Finding,
     Foreign,
     Found,
     FoundBuild,
+    GitFault,
+    GitWitnessError,
     HealthReport,
+    JobsQuestion,
     Later,
+    LeftOut,
     Listing,
     Lock,
     Malformed,
     Marker,
+    MarkerHealth,
     Misfit,
     Missing,
     Named,
@@ -41,7 +49,9 @@ from kopsversion import (
     Policy,
     Purpose,
     RangeEnd,
+    RefusalKind,
     Resolution,
+    SeenBuild,
     Snapshot,
     Store,
     StoredObject,
@@ -50,6 +60,7 @@ from kopsversion import (
     TrialResult,
     Try,
     Unreachable,
+    Writer,
     __version__,
     bisect,
     check_health,
@@ -131,13 +142,35 @@ def asks_in_many_ways(store: Path) -> tuple[Resolution, ...]:
 
 def looks_around(store: Path) -> tuple[FoundBuild, ChannelListing, ChannelListing, HealthReport, Plan]:
     """Find, list, judge and plan."""
+    jobs = JobsQuestion(wanted=True, writers=(Writer(marker="latest-ci.txt", jobs=("my-build",)),))
     return (
         find_build("968fc844f0", "master", store=store, as_of=AS_OF),
         list_between("2024-03-01", "newest", Channel("master"), store=store, as_of=AS_OF),
         list_channel(Channel("master"), store=store, as_of=AS_OF, limit=0),
-        check_health(["master"], store=store, as_of=AS_OF),
+        check_health(["master"], store=store, as_of=AS_OF, jobs=jobs),
         plan_bisection("2024-02-10", "newest", store=store, as_of=AS_OF),
     )
+
+
+def reads_the_health(report: HealthReport) -> list[str]:
+    """Nothing in a report is `Any`."""
+    assert_type(report.channels, tuple[ChannelHealth, ...])
+    assert_type(report.left_out, tuple[LeftOut, ...])
+    assert_type(report.findings, tuple[tuple[str, Finding], ...])
+    assert_type([marker for channel in report.channels for marker in channel.markers], list[MarkerHealth])
+    newest = [channel.newest for channel in report.channels]
+    assert_type(newest, list[SeenBuild | None])
+    return [build.state for build in newest if build is not None and build.state is not BuildState.REFUSED]
+
+
+def says_why_a_clone_does_not_tell(store: Path, repo: Path) -> GitFault | None:
+    """Why git could not be asked is a value, as is why a build was passed over."""
+    try:
+        refused = resolve_latest("master", store=store, as_of=AS_OF, repo=repo).refused
+    except GitWitnessError as error:
+        return error.kind
+    assert_type([refusal.kind for refusal in refused], list[RefusalKind])
+    return None
 
 
 def keeps_an_answer(place: Path, folder: Path) -> tuple[Fetched, Lock, Resolution]:
