@@ -222,7 +222,7 @@ def _meanings() -> Mapping[int, str]:
     return {
         0: "answered",
         1: "no testable build, or refused",
-        2: "an argument, option, variable or configuration that cannot be meant",
+        2: "an argument, option, variable or configuration that is not valid",
         console.DEGRADED: "answered, but `--strict` or `check` found a condition of severity warning or error",
         4: "the store cannot be reached, or denies access",
         5: "what is there is not what was promised: checksum, lock, lost race",

@@ -3,7 +3,7 @@
 ::
 
     KopsVersionError                    exit code
-    ├── UsageError                      2   an argument or setting that cannot be meant
+    ├── UsageError                      2   an argument or setting that is not valid
     │   └── InvalidVersionError         2   (also a ValueError) text that is not a kOps version
     ├── ResolutionError                 1   the question was understood and has no answer
     │   ├── NoTestableBuildError        1
@@ -77,7 +77,7 @@ def _unfilled(kind: type[KopsVersionError], arguments: tuple[object, ...]) -> Ko
 
 
 class UsageError(KopsVersionError):
-    """An argument, option or setting that cannot be meant.
+    """An argument, option or setting that is not valid.
 
     >>> try:
     ...     resolve_latest("master", store=store, now="yesterday")

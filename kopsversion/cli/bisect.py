@@ -77,7 +77,7 @@ class _Manner:
     interactive: bool
 
     def check(self) -> None:
-        """Refuse what cannot be meant, before anything is asked.
+        """Refuse what is not valid, before anything is asked.
 
         Raises:
             UsageError: there is no command, or it cannot be started, or there is one and nobody to run it.

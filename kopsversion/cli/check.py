@@ -164,7 +164,7 @@ As for "kopsversion resolve", see there. KOPSVERSION_CHECK_OUTPUT  --output of t
             """
 0  every channel is healthy
 1  there is no channel to check
-2  an argument, option, variable or configuration that cannot be meant
+2  an argument, option, variable or configuration that is not valid
 3  a channel is unhealthy, or could not be read while others could
 4  nothing could be read: the store cannot be reached, or denies access
 """,

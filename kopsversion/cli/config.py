@@ -135,7 +135,7 @@ def read_config(path: Path, *, today: date | None = None) -> Config:
         today: the day from which the end of a silence is counted; ``None`` for the present one, in UTC.
 
     Raises:
-        UsageError: it cannot be read, or says something that cannot be meant.
+        UsageError: it cannot be read, or says something that is not valid.
     """
     return _Reader(path, today=today).read(())
 

@@ -80,7 +80,7 @@ is shown. A run costs two reads: its result, and the first MiB of its log, which
             """
 0  listed
 1  there are no runs of any of these jobs
-2  an argument, option, variable or configuration that cannot be meant
+2  an argument, option, variable or configuration that is not valid
 4  the results cannot be read
 """,
         ),

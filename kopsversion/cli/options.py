@@ -69,7 +69,7 @@ NO_COLOR, TERM=dumb    plain tables on a terminal too
 EXIT_CODES = """
 0  answered
 1  no testable build, or --on-stale refuse and no marker can be used
-2  an argument, option or variable that cannot be meant
+2  an argument, option or variable that is not valid
 3  answered, but --strict found a condition of severity warning or error
 4  the store cannot be reached, or denies access
 5  what is there is not what was promised: checksum, lock, lost race
@@ -129,7 +129,7 @@ def parse_marker_name(text: str) -> str:
     """Read the file name of a marker, as in ``latest-ci.txt``.
 
     Raises:
-        UsageError: `text` is anything else, a path among it.
+        UsageError: `text` is anything else, including a path.
     """
     from kopsversion.model.layout import check_marker_name
 
@@ -181,7 +181,7 @@ def parse_repo(text: str) -> Repo:
 
 
 class BadValue(click.BadParameter):
-    """An option's value that cannot be meant, with a hint that shows the form expected."""
+    """An option's value that is not valid, with a hint that shows the form expected."""
 
     def __init__(
         self, message: str, *, hint: str, ctx: click.Context | None, param: click.Parameter | None
@@ -293,7 +293,7 @@ _STORE_OPTIONS = (
         metavar="DURATION",
         default="60s",
         show_default=True,
-        help="How long everything together may take, repeated attempts among it.",
+        help="How long everything together may take, including repeated attempts.",
     ),
     click.option(
         "--credentials",

@@ -75,7 +75,7 @@ One line: "wrote" or "would write" or "left", the marker, what it named, what it
             """
 0  the marker names the build
 1  refused: not testable, of another channel, or not newer
-2  an argument, option or variable that cannot be meant
+2  an argument, option or variable that is not valid
 4  the store cannot be reached, or denies access
 5  the lock's build has changed, or others kept writing the marker
 """,

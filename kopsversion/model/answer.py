@@ -1,4 +1,4 @@
-"""What came out: verdicts, conditions, refusals, and the resolution that carries them (DESIGN section 7).
+"""The answer and its parts: verdicts, conditions, refusals, and the resolution that has them (DESIGN section 7).
 
 Knows nothing of how the answer was found.
 """
@@ -100,6 +100,7 @@ class Verdict(StrEnum):
 
 
 USABLE = frozenset({Verdict.CURRENT, Verdict.LAGGING, Verdict.UNVERIFIED})
+"""Verdicts of markers whose build may be the answer."""
 
 
 @frozen
@@ -205,9 +206,9 @@ class Resolution:
         channel: what was asked for.
         version: the build to test.
         base_url: what ``KOPS_BASE_URL`` holds; no trailing slash, literal ``+``.
-        attribution: which channel the build is of, who says so and how surely.
+        attribution: which channel the build is of, by which witness and how surely.
         uploaded: when the build's newest file was written, UTC; ``None`` where not known.
-        source: whether a marker or the newest build decided.
+        source: where the answer was taken from, such as a marker or the newest builds.
         rung: how much of the store could be asked.
         conditions: what the reader should know, worst first.
         markers: every marker's verdict.
@@ -218,10 +219,10 @@ class Resolution:
         policy: what counted as an answer.
         now: the moment of the decision, UTC.
         requests: requests made.
-        round_trips: how many of them waited for one before.
-        generations: of every marker object that was read, by its name: also of those that only helped to
-            tell branches apart.
-        etags: the same of their ETags, where the store says one: what a cache in front of it would go by.
+        round_trips: how many requests were made one after the other; others ran beside them.
+        generations: the generation of every marker object that was read, by its name, including those that only
+            helped to tell branches apart.
+        etags: their ETags, by name, where the store gives one; a cache in front of the store goes by these.
     """
 
     channel: str

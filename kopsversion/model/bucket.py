@@ -205,8 +205,8 @@ class Marker:
         written: when, UTC, where known.
         generation: the object's generation, where it has one.
         etag: the object's ETag, where the store says one.
-        age: how old the answer may be that a cache gave, where one says so.
-        answered: when the server says that it answered, UTC, where a cache may stand in front of it.
+        age: how old a cache says that its answer may be; ``None`` where none says so.
+        answered: when the server says that it answered, UTC, where there may be a cache in front of it.
     """
 
     ref: str
@@ -267,13 +267,13 @@ class GitLine:
         ref: the ref that was read, as in ``origin/master``.
         commits: the line, oldest first; for a release branch from where it left master's, so there is none on
             a branch that was only just cut.
-        elsewhere: full ids of commits on other channels' lines; where one is also in `commits`, that counts.
+        elsewhere: full ids of commits on other channels' lines; `commits` counts where both have one.
         shallow: whether the clone's history is cut off, so that older commits are unknown.
         channel: whose line it is; ``None`` for the channel that is asked about.
         cut: the commit of master that a release branch begins at; ``None`` for master, or where not known.
         knows_cut: whether it is known which commits are master's from before the cut. Without master's branch,
             `commits` may hold some of them.
-        named: whether the user named the clone, and so expects it to help.
+        named: whether the user named the clone, and so should hear why it does not help.
         url: where it was fetched from; ``None`` for a clone that was there.
         alternatives: the same branch as other remotes have it, where none of these is ahead of the others.
     """
@@ -333,7 +333,7 @@ class GitLine:
 
 @frozen
 class Snapshot:
-    """What is known of a store at one moment; possibly not everything.
+    """What is known of a store at one moment. It may be partial.
 
     >>> snapshot = Snapshot.complete("mem://bucket/", builds=[complete_build(master_version(1))])
     >>> snapshot.build(BuildVersion.parse(master_version(1))).uploaded == NOW - timedelta(hours=1)
@@ -355,7 +355,7 @@ class Snapshot:
         git: the channel's branch in a clone of kops, where there is one.
         as_of: the moment that the snapshot pretends to be from, UTC; ``None`` for the present.
         requests: requests made to learn all this.
-        round_trips: how many of them had to wait for one before.
+        round_trips: how many requests were made one after the other; others ran beside them.
     """
 
     store: str

@@ -22,6 +22,7 @@ def minor_key(minor: str) -> tuple[int, int]:
 
 
 MASTER = "master"
+"""The ref of the branch that all release branches are cut from."""
 
 
 BRANCH_MARKER = "latest-ci.txt"
@@ -41,7 +42,7 @@ _MINOR = re.compile(
 
 
 def _meant(text: str) -> str:
-    """Ask whether a channel was meant that is written nearly so: ``mastr``, ``relase-1.29``, ``v1.29``, ``1.29.x``."""
+    """Return the question "did you mean …?" for ``mastr``, ``relase-1.29``, ``v1.29`` or ``1.29.x``; else nothing."""
     minor = _MINOR.fullmatch(text.strip())
     release = f"release-{minor['minor']}" if minor else ""
     if minor and not text.strip()[:1].isalpha():

@@ -1,4 +1,4 @@
-"""Values of another type than is meant, refused by the name of the argument: not every caller has a type checker.
+"""Refuses arguments of the wrong type, by their names, since not every caller has a type checker.
 
 Knows nothing of which function is called.
 """
@@ -16,7 +16,13 @@ __all__ = ["checked", "elements", "wrong_argument"]
 
 
 def wrong_argument(name: str, value: object, *, wanted: str) -> UsageError:
-    """Make the error for an argument of another type than the documentation names."""
+    """Make the error for an argument of the wrong type.
+
+    Parameters:
+        name: the argument's name.
+        value: what was given.
+        wanted: what to give instead, as in ``a Resolution``.
+    """
     return UsageError(f"{name} is {_shown(value)}, of type {type(value).__name__}", hint=f"give {wanted}")
 
 
@@ -28,10 +34,10 @@ def _shown(value: object) -> str:
 
 
 def checked(name: str, value: object, kind: type[T], *, wanted: str) -> T:
-    """Return a value, if it is of a kind.
+    """Return an argument's value, if it is of the right type.
 
     Raises:
-        UsageError: it is of another.
+        UsageError: it is of another type.
     """
     if not isinstance(value, kind):
         raise wrong_argument(name, value, wanted=wanted)

@@ -3,7 +3,7 @@
 The keys are the attributes of the values in `kopsversion.model`, in their order. Times are RFC 3339 in UTC
 with ``Z``, durations are seconds, versions are their text. ``degraded`` is added for readers. Reading is
 strict, since a lock file may have been edited by hand: a wrong type is an error with its place. Unknown keys
-are let pass, so that a later kopsversion may add some.
+are ignored, so that a later kopsversion may add some.
 
 This module must not know where the text is kept.
 """
@@ -265,7 +265,7 @@ def _read_enum(value: object, kind: type[StrEnum]) -> StrEnum:
 
 
 def _value_reader(converter: Converter) -> Callable[[Any], Callable[[object, object], Any]]:
-    """Read one of the model's values, once it is known to be an object."""
+    """Return what makes a reader for one of the model's classes; it refuses everything but a JSON object first."""
 
     def reader(kind: Any) -> Callable[[object, object], Any]:
         read = make_dict_structure_fn(kind, converter)
@@ -278,7 +278,7 @@ def _value_reader(converter: Converter) -> Callable[[Any], Callable[[object, obj
 _READINGS = {kind.__name__.lower(): kind for kind in (Named, Foreign, Malformed, Missing, Later, Unreachable)}
 
 
-def _write_reading(converter: Converter) -> Callable[[object], dict[str, Any]]:
+def _reading_writer(converter: Converter) -> Callable[[object], dict[str, Any]]:
     return lambda reading: {"kind": type(reading).__name__.lower(), **converter.unstructure(reading)}
 
 
@@ -293,13 +293,14 @@ def _reading_reader(converter: Converter) -> Callable[[object, object], Any]:
     return read
 
 
-def _is(origin: object) -> Callable[[Any], bool]:
+def _has_origin(origin: object) -> Callable[[Any], bool]:
+    """Return a predicate for cattrs: whether a type such as ``Mapping[str, int]`` is made from `origin`."""
     return lambda kind: get_origin(kind) is origin
 
 
 @cache
 def _converter() -> Converter:
-    """Build the converter once: it writes and compiles a function for each class."""
+    """Build the converter once, since cattrs writes and compiles a function for each class."""
     # The model imports Mapping for the type checker alone, and cattrs needs to see what it is.
     for holder in (Condition, Resolution):
         attrs.resolve_types(holder, localns={"Mapping": Mapping})
@@ -308,11 +309,13 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(timedelta, seconds)
     converter.register_unstructure_hook(BuildVersion, str)
     converter.register_unstructure_hook_func(
-        _is(frozenset),
+        _has_origin(frozenset),
         lambda versions: [str(version) for version in sorted(versions)],
     )
-    converter.register_unstructure_hook_func(_is(Mapping), lambda mapping: dict(sorted(mapping.items())))
-    converter.register_unstructure_hook(MarkerReading, _write_reading(converter))
+    converter.register_unstructure_hook_func(
+        _has_origin(Mapping), lambda mapping: dict(sorted(mapping.items()))
+    )
+    converter.register_unstructure_hook(MarkerReading, _reading_writer(converter))
 
     converter.register_structure_hook_factory(attrs.has, _value_reader(converter))
     readers: Mapping[Any, Callable[[Any, Any], object]] = {
@@ -328,10 +331,10 @@ def _converter() -> Converter:
     }
     for kind, read in readers.items():
         converter.register_structure_hook(kind, read)
-    converter.register_structure_hook_factory(_is(tuple), _tuple_reader(converter))
-    converter.register_structure_hook_factory(_is(Mapping), _mapping_reader(converter))
+    converter.register_structure_hook_factory(_has_origin(tuple), _tuple_reader(converter))
+    converter.register_structure_hook_factory(_has_origin(Mapping), _mapping_reader(converter))
     converter.register_structure_hook_func(
-        _is(frozenset),
+        _has_origin(frozenset),
         lambda value, _: frozenset(_read_version(item, BuildVersion) for item in _read_list(value)),
     )
     return converter

@@ -83,7 +83,7 @@ def read_build_name(prefix: str) -> BuildVersion | Skipped | None:
         prefix: the entry, ending in ``/``, relative to the root.
 
     Returns:
-        The build's version, the kind of debris that the name is, or ``None`` for ``markers/`` and ``logs/``.
+        The build's version, what kind of debris the name is, or ``None`` for ``markers/`` and ``logs/``.
     """
     if prefix in {MARKERS, JOBS}:
         return None

@@ -1,4 +1,4 @@
-"""What may have to be asked of a store before the decision can be made, and why it could not be learnt.
+"""What must be known of a store before the decision can be made, and why some of it could not be learnt.
 
 Knows nothing of how a need is fetched.
 """
@@ -65,8 +65,8 @@ class Failure:
 
     Attributes:
         reason: one sentence.
-        denied: whether the store let us know that we may not, rather than that it cannot.
-        hint: what to do about it; empty where nothing better is known than to look.
+        denied: whether the store refused access, rather than failed.
+        hint: what to do about it; empty where there is no particular advice.
     """
 
     reason: str

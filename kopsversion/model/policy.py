@@ -46,7 +46,7 @@ class OnStale(StrEnum):
 
 
 _ARCHITECTURES = ("amd64", "arm64", "arm", "386", "loong64", "ppc64le", "riscv64", "s390x")
-"""Architectures as Go names them, of those that Kubernetes or its friends are built for."""
+"""Architectures as Go names them: those that Kubernetes and related projects are built for."""
 _PLATFORM = re.compile(r"(?:linux|darwin|windows)/[a-z0-9]{1,20}")
 
 
@@ -74,7 +74,7 @@ UNPAIRED = (
     *(".att", ".intoto.jsonl", ".intoto.json", ".provenance", ".provenance.json"),
     *(".sbom", ".sbom.json", ".spdx", ".spdx.json", ".cdx.json", ".cdx.xml"),
 )
-"""Suffixes of signatures, certificates, provenance and SBOMs: files that speak about others (DESIGN section 5)."""
+"""Suffixes of signatures, certificates, provenance and SBOMs: files that describe other files (DESIGN section 5)."""
 
 
 def check_suffix(text: str) -> str:
@@ -114,8 +114,8 @@ def check_root_alias(text: str) -> str:
 class Policy:
     """What counts as an answer. Adjust a policy with `attrs.evolve`.
 
-    One that cannot be meant is a `UsageError`. The types are checked as far as a wrong one would pass unnoticed and
-    change the answer: not every harness has a type checker.
+    A setting that is not valid raises `UsageError`. Types are checked where a wrong one would change the answer
+    unnoticed, since not every harness has a type checker.
 
     >>> policy = evolve(Policy(), max_lag=timedelta(hours=6), exclude=frozenset({answer.version}))
     >>> resolve_latest("master", store=store, now=NOW, policy=policy).version.distance
@@ -180,4 +180,4 @@ class Policy:
 
 
 def _refuse_setting(policy: Policy, name: str, *, hint: str) -> NoReturn:
-    raise UsageError(f"{name} of a policy is {quoted(str(getattr(policy, name)))}", hint=hint)
+    raise UsageError(f"{name} of a policy cannot be {quoted(str(getattr(policy, name)))}", hint=hint)

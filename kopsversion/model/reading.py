@@ -1,4 +1,4 @@
-"""Durations and moments, read from text: what options, configuration and the ends of a bisection are written in.
+"""Reads durations and moments from the text of options, configuration and the ends of a bisection.
 
 Knows nothing of what a value is for.
 """
@@ -33,7 +33,7 @@ def parse_duration(text: str) -> timedelta:
     """Read ``90s``, ``10m``, ``24h``, ``14d``, ``1h30m`` or ``0``.
 
     Raises:
-        UsageError: `text` is anything else, a negative duration among it, or above 36500 days.
+        UsageError: `text` is anything else, including a negative duration, or above 36500 days.
     """
     if text.strip() == "0":
         return timedelta(0)
@@ -55,7 +55,7 @@ def parse_positive_duration(text: str) -> timedelta:
     """
     duration = parse_duration(text)
     if not duration:
-        raise UsageError(f"{quoted(text)} is no time at all", hint="give a duration above 0, as in 60s")
+        raise UsageError(f"{quoted(text)} is not above 0", hint="give a longer duration, as in 60s")
     return duration
 
 

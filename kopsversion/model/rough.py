@@ -27,7 +27,7 @@ _STAGES = {"alpha": 0, "beta": 1, "rc": 2}
 _FINAL = 3
 _SHOWN = 120
 _KEPT = 8
-"""Names of either kind of branch that are kept of one listing: one is shown."""
+"""How many names of each kind of branch are kept of one listing; one is shown."""
 
 
 @frozen
@@ -95,7 +95,7 @@ def read_roughly(text: str) -> RoughName | None:
 
 
 def highest(names: Iterable[RoughName]) -> tuple[RoughName, ...]:
-    """Keep the highest of many names, some of either kind of branch, so that a hostile bucket is not kept whole."""
+    """Keep the highest of many names, a few of each kind of branch, so that a hostile bucket is not kept whole."""
     ordered = sorted(
         set(names),
         key=lambda each: (each.release, each.tag or (), each.distance or 0, each.text),

@@ -1,7 +1,7 @@
-"""Runs of Prow's jobs, and the files that tell of them, read from hostile text (DESIGN section 13).
+"""Runs of Prow's jobs and their files, read from hostile text (DESIGN section 13).
 
-A run's id says when it began, so what is listed needs no reading to be put in order. Every file is read with a limit
-of bytes; what cannot be read is a value too, with its reason. Knows nothing of stores, markers' worth or verdicts.
+A run's id says when it began, so a listing of ids can be ordered without reading any file. Every file is read with a
+limit of bytes; what cannot be read is a value too, with its reason. Knows nothing of stores and verdicts.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class RunId:
 
     @classmethod
     def parse(cls, text: str) -> RunId | None:
-        """Read an id; ``None`` for everything else, older ids that were mere counters among it."""
+        """Read an id; ``None`` for everything else, including older ids, which were plain counters."""
         number = int(text) if _ID.fullmatch(text) else 0
         return cls(number) if _LEAST <= number <= _GREATEST else None
 
@@ -153,12 +153,12 @@ def run_link(place: str, *, job: str, run: RunId) -> str:
 
 @frozen
 class Absent:
-    """There is no such file; without ``finished.json`` a run is on its way, or was lost."""
+    """There is no such file; a run without ``finished.json`` is still running, or was lost."""
 
 
 @frozen
 class Unreadable:
-    """The file could not be read, or says nothing that can be meant. Its text is not kept."""
+    """The file could not be read, or has another form than Prow writes. Its text is not kept."""
 
     reason: str
 
@@ -227,7 +227,11 @@ class LogFacts:
 
 
 def read_started(data: bytes) -> Started | Unreadable:
-    """Read ``started.json``; `data` is hostile, and one byte above the limit tells that it is larger."""
+    """Read ``started.json``.
+
+    Parameters:
+        data: the file, or its first `JSON_LIMIT` + 1 bytes, by which a larger one is known; hostile.
+    """
     fields = _fields(data)
     if isinstance(fields, Unreadable):
         return fields
@@ -288,7 +292,12 @@ Reading = Started | Finished | ProwJob | LogFacts | Absent | Unreadable
 
 
 def read_file(file: RunFile, data: bytes) -> Reading:
-    """Read one of a run's files; `data` is hostile, and one byte above the limit tells that it is larger."""
+    """Read one of a run's files.
+
+    Parameters:
+        file: which one.
+        data: its first `RunFile.limit` + 1 bytes, by which a larger file is known; hostile.
+    """
     readers: Mapping[RunFile, Callable[[bytes], Reading]] = {
         RunFile.STARTED: read_started,
         RunFile.FINISHED: read_finished,
@@ -351,7 +360,7 @@ def _version(text: object) -> BuildVersion | None:
 
 
 _MILLISECONDS_FROM = 10**11
-"""Above it a number of seconds would lie in the year 5138, so it is one of milliseconds."""
+"""A greater number is in milliseconds: in seconds it would be a time after the year 5138."""
 
 
 def _seconds(value: object) -> datetime | None:
@@ -373,7 +382,7 @@ def _rfc3339(value: object) -> datetime | None:
 
 
 def _published(pod: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the markers that the arguments of a pod's containers name, also inside of a script."""
+    """Yield the markers that the arguments of a pod's containers name, also those inside a script."""
     containers = pod.get("containers")
     for container in containers if isinstance(containers, list) else ():
         for key in ("command", "args") if isinstance(container, dict) else ():
@@ -388,7 +397,7 @@ def _published(pod: Mapping[str, Any]) -> Iterator[str]:
 # A run
 
 _EARLY, _LONGEST_RUN = timedelta(minutes=10), timedelta(days=3)
-"""A time in a run's files is believed where it lies between these, seen from the run's id."""
+"""A time in a run's files is believed from so long before the run began to so long after, by its id."""
 
 
 @frozen(kw_only=True)
@@ -399,7 +408,7 @@ class Run:
         job: the job's name.
         id: when it began.
         started, finished, prowjob, log: what its files say.
-        presumed: the branch of the build that came of it, where no other run can have made that.
+        presumed: the branch of the build that it made, where no other run can have made that build.
     """
 
     job: str
@@ -417,12 +426,12 @@ class Run:
 
     @property
     def ended(self) -> datetime | None:
-        """When it ended, UTC, where a file says so and that can be true."""
+        """When it ended, UTC, where a file says so and that is plausible; ``None`` otherwise."""
         said = [
             self.finished.at if isinstance(self.finished, Finished) else None,
             self.prowjob.completed if isinstance(self.prowjob, ProwJob) else None,
         ]
-        return next((at for at in said if at is not None and self._can_be(at)), None)
+        return next((at for at in said if at is not None and self._is_plausible(at)), None)
 
     @property
     def took(self) -> timedelta | None:
@@ -430,12 +439,12 @@ class Run:
         if self.ended is None:
             return None
         said = self.started.at if isinstance(self.started, Started) else None
-        began = said if said is not None and self._can_be(said) else self.began
+        began = said if said is not None and self._is_plausible(said) else self.began
         return max(self.ended - began, timedelta())
 
     @property
     def result(self) -> Result | None:
-        """How it ended; ``None`` where nothing was read that tells."""
+        """How it ended; ``None`` where no file that says so was read."""
         told = self.prowjob.result if isinstance(self.prowjob, ProwJob) else Result.UNKNOWN
         match self.finished:
             case Finished(result=result) if result is not Result.UNKNOWN:
@@ -474,12 +483,12 @@ class Run:
         return reading
 
     def having(self, file: RunFile, reading: Reading) -> Run:
-        """Return the run with what one more of its files says."""
+        """Return a copy that also holds what one more of its files says."""
         said: dict[str, Any] = {file.name.lower(): reading}
         return evolve(self, **said)
 
     def as_of(self, moment: datetime) -> Run:
-        """Return the run as it was at a moment: what had not ended then has no result."""
+        """Return the run as it was at a moment: a run that had not ended then has no result."""
         if self.ended is None or self.ended <= moment:
             return self
         prowjob = self.prowjob
@@ -491,7 +500,7 @@ class Run:
     def _kops_ref(self) -> tuple[str, str] | None:
         return self.started.refs.get("kubernetes/kops") if isinstance(self.started, Started) else None
 
-    def _can_be(self, moment: datetime) -> bool:
+    def _is_plausible(self, moment: datetime) -> bool:
         return self.began - _EARLY <= moment <= self.began + _LONGEST_RUN
 
 
@@ -523,7 +532,12 @@ class SeenRun:
 
     @classmethod
     def of(cls, run: Run, *, place: str) -> SeenRun:
-        """Return a run that lies in the store of that URL."""
+        """Return a run as outputs show it.
+
+        Parameters:
+            run: the run.
+            place: the URL of the store of runs, with a trailing slash.
+        """
         return cls(
             id=str(run.id),
             url=run_link(place, job=run.job, run=run.id),

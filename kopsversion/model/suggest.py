@@ -1,7 +1,7 @@
 """What somebody probably meant who typed something that does not exist.
 
-Pure. It must not know what is typed: a command, an option, a value or a channel. It rather says nothing than something
-far-fetched.
+Pure. It must not know what is typed: a command, an option, a value or a channel. Where nothing is close it suggests
+nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 __all__ = ["closest", "did_you_mean", "distance"]
 
 _SHORTEST = 3
-"""Letters below which everything is close to everything."""
+"""Letters of the shortest word that is compared: below it, everything is close to everything."""
 
 
 def distance(one: str, other: str) -> int:
-    """Count the slips between two words: a letter too many, too few, a wrong one, or two that changed places.
+    """Count the typing errors between two words: a letter too many, too few, a wrong one, or two that changed places.
 
     >>> distance("mastr", "master"), distance("relase", "release"), distance("ilst", "list")
     (1, 1, 1)
@@ -46,19 +46,19 @@ def closest(text: str, known: Iterable[str]) -> str | None:
     if len(typed) < _SHORTEST:
         return None
     ranked = sorted((distance(typed, each.casefold()), each) for each in dict.fromkeys(known))
-    if not ranked or ranked[0][0] > _slips(min(len(typed), len(ranked[0][1]))):
+    if not ranked or ranked[0][0] > _allowed_errors(min(len(typed), len(ranked[0][1]))):
         return None
     if len(ranked) > 1 and ranked[1][0] == ranked[0][0]:
         return None
     return ranked[0][1]
 
 
-def _slips(length: int) -> int:
-    """Return how many slips a word of that length is allowed: one in four letters, three at most."""
+def _allowed_errors(length: int) -> int:
+    """Return how many typing errors a word of that length may have: one in four letters, three at most."""
     return min(3, max(1, length // 4)) if length >= _SHORTEST else 0
 
 
 def did_you_mean(text: str, known: Iterable[str]) -> str:
-    """Ask about what is close, as the beginning of a hint; empty where nothing is."""
+    """Return the question "did you mean …?", as the beginning of a hint; empty where nothing is close."""
     found = closest(text, known)
     return "" if found is None else f"did you mean {found}?"

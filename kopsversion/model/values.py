@@ -23,7 +23,7 @@ class RankedText(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the least."""
+        """The position in the order; 0 for the least."""
         return list(type(self)).index(self)
 
     def __lt__(self, other: str) -> bool:

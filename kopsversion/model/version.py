@@ -1,11 +1,11 @@
-"""What a kOps build is called: grammar, precedence, printing (DESIGN section 3).
+"""The version of a kOps build: grammar, precedence, printing (DESIGN section 3).
 
-A CI build is called ``<release>+<describe>``: the version that will be released next, and what
+A CI build has the version ``<release>+<describe>``: the version that will be released next, and what
 ``git describe --always`` said of its commit. A tag's own build is the bare release.
 
 This module is pure. It knows nothing of builds as uploaded files, of upload times or of channels:
-two versions of equal precedence, or one without a commit distance, cannot be told apart by name
-alone, and what helps then is in `ranking` and `channels`.
+two versions of equal precedence, or without a commit distance, cannot be ordered by name alone.
+`kopsversion.rules.ranking` and `kopsversion.rules.attribution` have what helps then.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _viable(*steps: str) -> str:
     return pattern
 
 
-# Each way a version can go on, one character a step, so that a fault is found to the character.
+# Every way in which a version can go on, in small steps, so that a fault is found to the character.
 _CORE_STEPS = ("v?", _NUMBER, r"\.", _NUMBER, r"\.", _NUMBER)
 _RELEASE_STEPS = (
     _CORE_STEPS,
@@ -216,7 +216,7 @@ _HEX_STEPS = ("[0-9a-f]",) * 40
 
 @cache
 def _release_prefixes() -> Sequence[re.Pattern[str]]:
-    """Compile what finds a fault, only where there is one: with the other it would be 4 ms of every start."""
+    """Compile the patterns that find a fault, only where there is one: at import they would cost every start 4 ms."""
     return [re.compile(_viable(*steps)) for steps in _RELEASE_STEPS]
 
 

@@ -1,7 +1,7 @@
 """Which job writes which marker (DESIGN section 13).
 
 Names of jobs change, so a writer has several, the one of today first. Kops' own writers are the defaults; a
-configuration replaces or adds some. Knows nothing of what any run of a job came to.
+configuration replaces or adds some. Knows nothing of how any run of a job ended.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Writer:
 
     Attributes:
         marker: the marker's file name.
-        jobs: the job's names, the one of today first; the others are asked where the first has no runs.
+        jobs: the job's names, the one of today first; the others are looked up where the first has no runs.
         branch: the ref whose marker it writes; ``None`` for every ref.
         interval: how often it runs; ``None`` for a postsubmit, which runs on every merge.
         timeout: how long a run may take.
@@ -46,7 +46,7 @@ class Writer:
 
     @property
     def idle_after(self) -> timedelta | None:
-        """How long without a run makes it idle: three intervals and a timeout; never for a postsubmit."""
+        """How long without a run makes it idle: three intervals and a timeout; ``None`` for a postsubmit."""
         return None if self.interval is None else 3 * self.interval + self.timeout
 
 
@@ -65,7 +65,7 @@ DEFAULT_WRITERS = (
 
 
 def writer_of(writers: Iterable[Writer], *, ref: str, name: str) -> Writer | None:
-    """Return who writes a marker: the first that says so of this ref, else the first of every ref.
+    """Return the writer of a marker: the first one for this ref, else the first one for every ref.
 
     Parameters:
         writers: the writers, best first.

@@ -143,7 +143,7 @@ def promote(
             another channel, or not newer than what the marker names.
         PreconditionFailedError: others kept writing the marker, or wrote it while it was to go back.
         StoreError: the store could not tell, or not be written.
-        UsageError: the marker's name or the reason cannot be meant.
+        UsageError: the marker's name or the reason is not valid.
     """
     check_marker_name(marker)
     reason = _checked_reason(rollback_reason)

@@ -136,7 +136,7 @@ def _since(states: Sequence[tuple[datetime, bool]]) -> datetime | None:
 
 
 def _recurring(seen: Sequence[tuple[datetime, ChannelRun]], *, now: datetime) -> Iterator[tuple[str, int]]:
-    """Yield how often each finding began in the last days, one that had begun before them among it."""
+    """Yield how often each finding began in the last days, including one that had begun before them."""
     recent = [run.found for at, run in seen if now - at <= RECENT]
     for key in sorted(frozenset[str]().union(*recent)):
         states = [False, *(key in found for found in recent)]

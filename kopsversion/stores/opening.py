@@ -60,7 +60,7 @@ def open_store(
         credentials: whom to ask a bucket as; an emulator is always asked as nobody.
 
     Raises:
-        UsageError: `url` or ``STORAGE_EMULATOR_HOST`` cannot be meant.
+        UsageError: `url` or ``STORAGE_EMULATOR_HOST`` is not valid.
         AccessDeniedError: there are no Application Default Credentials.
     """
     place = _read_url(url)
@@ -119,7 +119,7 @@ def check_store_url(url: str) -> None:
     """Refuse what `open_store` would, and load nothing: a store may be named and never be needed.
 
     Raises:
-        UsageError: `url` cannot be meant.
+        UsageError: `url` is not valid.
     """
     _read_url(url)
 

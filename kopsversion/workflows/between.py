@@ -79,7 +79,7 @@ def list_between(
     The other parameters are those of `resolve_latest`.
 
     Raises:
-        UsageError: an argument cannot be meant; the ends are in the wrong order or of two branches.
+        UsageError: an argument is not valid; the ends are in the wrong order or of two branches.
         NoTestableBuildError: there is no build that an end can mean.
         StoreError: no store could be asked.
 

@@ -314,7 +314,7 @@ def bisect(
         The last good and the first bad build, and what is known of what lies between.
 
     Raises:
-        UsageError: an argument cannot be meant, or the state file is damaged, used or of another bisection.
+        UsageError: an argument is not valid, or the state file is damaged, used or of another bisection.
         NoTestableBuildError: there is no build that an end can mean.
         BisectionError: an end is not what it was said to be, so there is nothing to find.
         StoreError: no store could be asked.

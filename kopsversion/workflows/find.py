@@ -125,7 +125,7 @@ def find_build(
     The other parameters are those of `resolve_latest`.
 
     Raises:
-        UsageError: an argument cannot be meant.
+        UsageError: an argument is not valid.
         NoTestableBuildError: no build contains it yet, with how old the merge is; or none that does can be tested.
         StoreError: no store could be asked.
 

@@ -130,7 +130,7 @@ def list_jobs(
         progress: is told what happens next.
 
     Raises:
-        UsageError: an argument cannot be meant.
+        UsageError: an argument is not valid.
         ResolutionError: no job that was asked for has any run.
         StoreError: no job could be listed.
 

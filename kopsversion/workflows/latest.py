@@ -97,7 +97,7 @@ def resolve_latest(
         The answer, with every condition that a reader should know.
 
     Raises:
-        UsageError: an argument cannot be meant.
+        UsageError: an argument is not valid.
         NoTestableBuildError: there is no testable build, with the reasons.
         MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
         StoreError: no store could be asked.

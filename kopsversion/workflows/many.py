@@ -65,7 +65,7 @@ def resolve_many(
         The answers, in the order of the selectors.
 
     Raises:
-        UsageError: an argument cannot be meant.
+        UsageError: an argument is not valid.
         NoTestableBuildError: a channel has no testable build; `channel` of the error names it.
         MarkerRefusedError: a channel has no marker that can be used, and the policy forbids the fallback.
         StoreError: no store could be asked.

@@ -40,7 +40,7 @@ def open_store(
         credentials: ``anonymous``, or ``default`` for Application Default Credentials, which writing needs.
 
     Raises:
-        UsageError: an argument cannot be meant.
+        UsageError: an argument is not valid.
         AccessDeniedError: there are no Application Default Credentials.
 
     Source: DESIGN section 9.

@@ -121,7 +121,7 @@ def ask(
     The parameters are those of `kopsversion.workflows.latest.resolve_latest`.
 
     Raises:
-        UsageError: an argument cannot be meant.
+        UsageError: an argument is not valid.
         GitWitnessError: `repo` is no clone of kops, or has no branch `ref`.
     """
     wanted = read_selector(selector_text("selector", selector))

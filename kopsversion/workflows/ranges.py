@@ -143,7 +143,7 @@ def ask_range(
     `is_listing` tells that the builds are only listed.
 
     Raises:
-        UsageError: an argument cannot be meant.
+        UsageError: an argument is not valid.
         GitWitnessError: `repo` is no clone of kops, or has no branch `ref`.
     """
     good_end, bad_end = (End.parse(end, name=name) for end, name in zip((good, bad), names, strict=True))

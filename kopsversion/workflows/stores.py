@@ -82,7 +82,7 @@ def walk(
         on_open: is told each store that was opened.
 
     Raises:
-        UsageError: there is no store, or one cannot be meant, though it may be the last and never be needed.
+        UsageError: there is no store, or one is not valid, though it may be the last and never be needed.
         ResolutionError: a store answered that there is no answer, with why others were passed over.
         StoreError: no store could be asked.
     """
@@ -105,7 +105,7 @@ def stores_of(store: StoreLike | Sequence[StoreLike]) -> Sequence[str | Store]:
     """Return the stores to try, in their order.
 
     Raises:
-        UsageError: there is none, or one cannot be meant, though it may be the last and never be needed.
+        UsageError: there is none, or one is not valid, though it may be the last and never be needed.
     """
     stores = (store,) if isinstance(store, str | Path) or not isinstance(store, Sequence) else store
     if not stores:

@@ -105,7 +105,7 @@ def check_health(
     The other parameters are those of `kopsversion.workflows.latest.resolve_latest`; `ref` goes with one selector only.
 
     Raises:
-        UsageError: an argument cannot be meant.
+        UsageError: an argument is not valid.
         ResolutionError: there is no channel to judge.
         StoreError: no store could be asked which channels there are.
     """

@@ -254,7 +254,7 @@ def test_options_have_one_variable_each(tool: click.Command) -> None:
     ("arguments", "environment", "told"),
     [
         (["--max-lag", "24x"], {}, ["Invalid value for '--max-lag': '24x' is not a duration", "24h"]),
-        (["--timeout", "0"], {}, ["Invalid value for '--timeout': '0' is no time at all", "60s"]),
+        (["--timeout", "0"], {}, ["Invalid value for '--timeout': '0' is not above 0", "60s"]),
         (
             ["--as-of", "now"],
             {},
@@ -289,7 +289,7 @@ def test_options_have_one_variable_each(tool: click.Command) -> None:
 def test_bad_input_shows_the_value_and_the_form_expected(
     face: _Face, arguments: list[str], environment: dict[str, str], told: list[str]
 ) -> None:
-    """An argument or variable that cannot be meant: status 2, one ERROR and one hint, no answer."""
+    """An argument or variable that is not valid: status 2, one ERROR and one hint, no answer."""
     result = run(*arguments, env=environment)
     error, hint = result.stderr.splitlines()
     assert (result.exit_code, result.stdout) == (2, "")

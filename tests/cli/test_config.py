@@ -116,7 +116,7 @@ class TestWriters:
             ('[writers."a b"]\nmarker = "x.txt"\n', "is not the name of a job"),
             ('[writers."mine"]\nmarker = 5\n', "line 2: writers.mine.marker: 5 is not text"),
             ('[writers."mine"]\nmarker = "a/b"\n', "is not the name of a marker"),
-            ('[writers."mine"]\ninterval = "0"\n', "is no time at all"),
+            ('[writers."mine"]\ninterval = "0"\n', "is not above 0"),
             ('[writers."mine"]\nbranch = "main"\n', "is not a channel"),
             ('[writers."mine"]\nformerly = "x"\n', "is not a list of names"),
             ('[writers."mine"]\nformerly = ["a b"]\n', "is not the name of a job"),

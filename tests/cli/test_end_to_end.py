@@ -269,7 +269,7 @@ class TestBadInput:
             ),
             (["--settle", "10"], ["--settle", "'10' is not a duration", "90s, 10m, 24h, 14d"]),
             (["--max-build-age", "-1d"], ["--max-build-age", "'-1d' is not a duration", "14d"]),
-            (["--timeout", "0s"], ["--timeout", "'0s' is no time at all", "60s"]),
+            (["--timeout", "0s"], ["--timeout", "'0s' is not above 0", "60s"]),
             (["--as-of", "yesterday"], ["--as-of", "'yesterday' is not a time", "2024-05-06T18:00:00Z"]),
             (["--platform", "linux"], ["--platform", "'linux' is not a platform", "linux/arm64"]),
             (["--unpaired", "sig"], ["--unpaired", "'sig' is not the suffix of files", ".sig"]),

@@ -119,7 +119,7 @@ def test_no_text_makes_the_duration_parser_fail_otherwise(text: str) -> None:
 def test_a_timeout_of_nothing_is_refused() -> None:
     """Where a duration must be above 0, 0 is refused and anything else is read as ever."""
     assert parse_positive_duration("60s") == timedelta(seconds=60)
-    with pytest.raises(UsageError, match="'0s' is no time at all"):
+    with pytest.raises(UsageError, match="'0s' is not above 0"):
         parse_positive_duration("0s")
 
 
@@ -450,7 +450,7 @@ def test_a_variable_of_white_space_is_no_store() -> None:
 
 
 def test_a_bad_value_carries_its_hint() -> None:
-    """A value that cannot be meant is click's own error, with our hint."""
+    """A value that is not valid is click's own error, with our hint."""
     command, _ = _command(options.policy_options)
     with pytest.raises(options.BadValue) as caught:
         command.main(["--max-lag", "24x"], standalone_mode=False)

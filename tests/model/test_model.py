@@ -198,25 +198,25 @@ class TestValues:
     @pytest.mark.parametrize(
         ("setting", "value", "told"),
         [
-            ("nth", 0, "nth of a policy is '0'"),
-            ("nth", -1, "nth of a policy is '-1'"),
-            ("nth", "1", "nth of a policy is '1'"),
+            ("nth", 0, "nth of a policy cannot be '0'"),
+            ("nth", -1, "nth of a policy cannot be '-1'"),
+            ("nth", "1", "nth of a policy cannot be '1'"),
             *(
-                (name, timedelta(seconds=-1), f"{name} of a policy is '-1 day, 23:59:59'")
+                (name, timedelta(seconds=-1), f"{name} of a policy cannot be '-1 day, 23:59:59'")
                 for name in ("max_lag", "max_build_age", "build_sla", "settle")
             ),
-            ("max_lag", 24, "max_lag of a policy is '24'"),
-            ("platforms", (), "platforms of a policy is '()'"),
-            ("platforms", "linux/amd64", "platforms of a policy is 'linux/amd64'"),
+            ("max_lag", 24, "max_lag of a policy cannot be '24'"),
+            ("platforms", (), "platforms of a policy cannot be '()'"),
+            ("platforms", "linux/amd64", "platforms of a policy cannot be 'linux/amd64'"),
             ("platforms", ("linux/amd64", "linux"), "'linux' is not a platform"),
-            ("unpaired", ".sig", "unpaired of a policy is '.sig'"),
+            ("unpaired", ".sig", "unpaired of a policy cannot be '.sig'"),
             ("unpaired", (".sig", ".sha256"), "'.sha256' is not the suffix of files that need no checksum"),
             ("platforms", ("../\x1b",), r"'../\x1b' is not a platform"),
-            ("markers", "latest-ci.txt", "markers of a policy is 'latest-ci.txt'"),
-            ("reported", "latest-ci.txt", "reported of a policy is 'latest-ci.txt'"),
-            ("strategy", "green", "strategy of a policy is 'green'"),
-            ("on_stale", "refuse", "on_stale of a policy is 'refuse'"),
-            ("exclude", {VERSION}, f"exclude of a policy is \"{{'{VERSION}'}}\""),
+            ("markers", "latest-ci.txt", "markers of a policy cannot be 'latest-ci.txt'"),
+            ("reported", "latest-ci.txt", "reported of a policy cannot be 'latest-ci.txt'"),
+            ("strategy", "green", "strategy of a policy cannot be 'green'"),
+            ("on_stale", "refuse", "on_stale of a policy cannot be 'refuse'"),
+            ("exclude", {VERSION}, f"exclude of a policy cannot be \"{{'{VERSION}'}}\""),
         ],
     )
     def test_a_policy_that_cannot_be_meant_is_refused(self, setting: str, value: object, told: str) -> None:

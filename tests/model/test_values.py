@@ -53,7 +53,7 @@ def test_a_ranked_text_equals_itself_and_its_text(member: RankedText) -> None:
 
 @pytest.mark.parametrize("other", ["warning", Certainty.EXACT, 1])
 def test_a_ranked_text_has_no_order_with_anything_else(other: object) -> None:
-    """A comparison that cannot be meant is an error, and not an answer by letters."""
+    """A comparison that is not valid is an error, and not an answer by letters."""
     for compare in ("__lt__", "__le__", "__gt__", "__ge__"):
         assert getattr(Severity.INFO, compare)(other) is NotImplemented
 

@@ -1,4 +1,4 @@
-"""What a caller gives that cannot be meant is a usage error by its name, never an attribute error."""
+"""What a caller gives that is not valid is a usage error by its name, never an attribute error."""
 
 from __future__ import annotations
 

@@ -543,7 +543,7 @@ class TestList:
             assert len(looked_into) == channels * number
 
     def test_a_limit_below_zero_is_a_usage_error(self, store: FakeStore) -> None:
-        """It cannot be meant."""
+        """It is not valid."""
         with pytest.raises(UsageError, match="limit is -1"):
             list_channel(store=store, limit=-1)
 
