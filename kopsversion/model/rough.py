@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from kopsversion.model.version import ALPHA, BETA, CANDIDATE, FINAL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,8 +25,7 @@ _RELEASE = r"v?(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-.](alpha|beta|rc)\.(\d{1,9}))
 _NAME = re.compile(_RELEASE, re.IGNORECASE | re.ASCII)
 _TAG = re.compile(rf"\+{_RELEASE}-\d", re.IGNORECASE | re.ASCII)
 _DISTANCE = re.compile(r"-(\d{1,9})-g[0-9a-f]", re.IGNORECASE | re.ASCII)
-_STAGES = {"alpha": 0, "beta": 1, "rc": 2}
-_FINAL = 3
+_STAGES = {"alpha": ALPHA, "beta": BETA, "rc": CANDIDATE}
 _SHOWN = 120
 _KEPT = 8
 """How many names of each kind of branch are kept of one listing; one is shown."""
@@ -60,7 +61,7 @@ class RoughName:
     @property
     def is_shared(self) -> bool:
         """Whether master and a release branch both give such names."""
-        return self.release[2] == 0 and self.release[3] < _FINAL
+        return self.release[2] == 0 and self.release[3] < FINAL
 
     def is_above(self, version: BuildVersion) -> bool:
         """Tell whether as much of the name as can be read sorts above a version.
@@ -107,5 +108,5 @@ def highest(names: Iterable[RoughName]) -> tuple[RoughName, ...]:
 
 def _key(match: re.Match[str]) -> ReleaseKey:
     major, minor, patch, stage, number = match.groups()
-    place = _STAGES[stage.lower()] if stage else _FINAL
+    place = _STAGES[stage.lower()] if stage else FINAL
     return int(major), int(minor), int(patch), place, int(number or 0)

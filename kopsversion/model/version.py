@@ -22,7 +22,16 @@ from kopsversion.errors import InvalidVersionError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BuildVersion", "Describe", "Precedence"]
+__all__ = [
+    "ALPHA",
+    "BETA",
+    "CANDIDATE",
+    "FINAL",
+    "BuildVersion",
+    "Describe",
+    "Precedence",
+    "ReleaseKey",
+]
 
 # Nine digits are more than any counter here will reach, and keep hostile text away from int().
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"
@@ -34,10 +43,12 @@ _VERSION = re.compile(
     rf"(?:\+(?:v?(?P<tag>{_RELEASE})(?:-(?P<distance>{_NUMBER})-g(?P<commit>{_HEX}))?|(?P<bare>{_HEX})))?"
 )
 
-_STAGES = {"a": 0, "b": 1, "rc": 2}
-_FINAL = 3
+ALPHA, BETA, CANDIDATE, FINAL = range(4)
+"""Stages of a release, as in `ReleaseKey`."""
+_STAGES = {"a": ALPHA, "b": BETA, "rc": CANDIDATE}
 
 ReleaseKey = tuple[int, int, int, int, int]
+"""What orders two release parts: major, minor, patch, stage, number of the stage."""
 Precedence = tuple[ReleaseKey, bool, ReleaseKey, int]
 """What orders two versions: release part, whether it is the tag's own build, tag, distance."""
 
@@ -193,7 +204,7 @@ class BuildVersion:
 @lru_cache(maxsize=4096)  # a bucket of 100,000 builds has a few hundred release parts and tags
 def _release(text: str) -> tuple[Version, ReleaseKey]:
     version = Version(text)
-    stage, number = (_STAGES[version.pre[0]], version.pre[1]) if version.pre else (_FINAL, 0)
+    stage, number = (_STAGES[version.pre[0]], version.pre[1]) if version.pre else (FINAL, 0)
     return version, (version.major, version.minor, version.micro, stage, number)
 
 

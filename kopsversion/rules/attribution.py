@@ -17,6 +17,7 @@ from attrs import frozen
 
 from kopsversion.model.bucket import Build, CommitPlace
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Witness
+from kopsversion.model.version import ALPHA, FINAL
 from kopsversion.rules.lineage import Line, Sighting, are_twins, tell_apart
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ __all__ = [
     "needs_evidence",
     "rivals",
 ]
-
-_ALPHA_STAGE = 0
-_FINAL_STAGE = 3
 
 
 @frozen(kw_only=True)
@@ -68,7 +66,7 @@ class BranchEvidence:
 def is_shared(version: BuildVersion) -> bool:
     """Tell whether master and a release branch both build such names: ``X.Y.0-alpha``, ``-beta`` and ``-rc``."""
     _, _, patch, stage, _ = version.precedence[0]
-    return patch == 0 and stage < _FINAL_STAGE
+    return patch == 0 and stage < FINAL
 
 
 def by_version(version: BuildVersion) -> str | None:
@@ -155,7 +153,7 @@ def _by_git_and_markers(
 
 
 def _is_alpha(version: BuildVersion) -> bool:
-    return version.precedence[0][3] == _ALPHA_STAGE
+    return version.precedence[0][3] == ALPHA
 
 
 # --------------------------------------------------------------------------------------------------

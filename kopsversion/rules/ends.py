@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import count
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -191,7 +190,7 @@ def place_within(
 
 
 def _by_version(version: BuildVersion, builds: Sequence[Candidate], *, side: Side) -> Sequence[int]:
-    named = [number for number, each in enumerate(builds) if is_same(each.version, version)]
+    named = [number for number, each in enumerate(builds) if each.version.is_of_same_commit(version)]
     if named or not version.is_tag_build:
         return named[:1]
     # A tag's own build is no branch's: what is meant is the branch at that tag.
@@ -208,30 +207,13 @@ def _by_commit(commit: str, builds: Sequence[Candidate], *, side: Side, git: Git
     if target is None:
         return ()
     places = [_position(each.version.commit, git) for each in builds]
-    older = [
-        number
-        for number, place in zip(count(), places, strict=False)
-        if place is not None and place <= target
-    ]
-    newer = [
-        number
-        for number, place in zip(count(), places, strict=False)
-        if place is not None and place >= target
-    ]
+    older = [number for number, place in enumerate(places) if place is not None and place <= target]
+    newer = [number for number, place in enumerate(places) if place is not None and place >= target]
     return _outward(max(older, default=-1), min(newer, default=len(builds)), len(builds), side=side)
 
 
 def _outward(last_before: int, first_after: int, size: int, *, side: Side) -> Sequence[int]:
     return range(last_before, -1, -1) if side is Side.GOOD else range(first_after, size)
-
-
-def is_same(one: BuildVersion, other: BuildVersion) -> bool:
-    """Tell whether two names are of one build: equal, or one commit abbreviated differently (DESIGN section 3)."""
-    if one == other:
-        return True
-    if one.precedence != other.precedence or one.commit is None or other.commit is None:
-        return False
-    return one.commit.startswith(other.commit) or other.commit.startswith(one.commit)
 
 
 def _is_of(version: BuildVersion, commit: str) -> bool:

@@ -15,7 +15,7 @@ from attrs import frozen
 from kopsversion.errors import InvalidVersionError, UsageError
 from kopsversion.model.channel import MASTER, Channel, minor_key
 from kopsversion.model.needs import ListUploads
-from kopsversion.model.version import BuildVersion
+from kopsversion.model.version import FINAL, BuildVersion
 from kopsversion.rules.attribution import is_shared
 from kopsversion.rules.health import LeftOut
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from kopsversion.model.bucket import Build, Snapshot
-
-_FINAL = 3
 
 
 @frozen(kw_only=True)
@@ -173,7 +171,7 @@ def _has_final(builds: Iterable[Build]) -> bool:
 
 
 def _is_final(version: BuildVersion) -> bool:
-    return version.precedence[0][3] == _FINAL
+    return version.precedence[0][3] == FINAL
 
 
 def _last(builds: Iterable[Build]) -> datetime | None:
