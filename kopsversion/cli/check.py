@@ -265,11 +265,11 @@ def check(
 
 def _weighed(report: HealthReport, config: Config, *, is_whole: bool, journal: Path | None) -> HealthReport:
     """Add what is known beside the store: what is silenced, what does not exist, and what earlier runs found."""
-    from kopsversion.rules.silences import silenced, with_strangers
+    from kopsversion.rules.silences import silenced, with_unknown_channels
 
     report = silenced(report, config.silences)
     if is_whole:
-        report = with_strangers(report, config.named)
+        report = with_unknown_channels(report, config.named)
     if journal is not None:
         from kopsversion.workflows.journal import Journal, recorded
 

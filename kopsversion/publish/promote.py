@@ -341,7 +341,7 @@ def _check_testable(version: BuildVersion, refusal: Refusal | None, inquiry: Inq
         return
     if refusal.kind is RefusalKind.UNREADABLE:
         raise StoreUnavailableError(
-            f"whether {version} is testable could not be learnt",
+            f"it could not be learnt whether {version} is testable",
             url=inquiry.snapshot.store,
             reasons=refusal.reasons,
             hint="see whether the store can be reached",

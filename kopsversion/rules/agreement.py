@@ -1,8 +1,8 @@
 """Whether the markers that every build of a branch writes name the same build (DESIGN sections 2 and 6).
 
 ``markers/<ref>/latest-ci.txt`` and the marker at the root, ``latest-1.37.txt``, are written one after the other by the
-same build. Where they disagree for longer than that takes, jobs test different builds by what they read. This module
-must not know which of the two is right: that is the verdict on each.
+same build. Where they disagree for longer than that takes, which build a job tests depends on the marker that it
+reads. This module must not know which of the two is right: that is the verdict on each.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def disagreement(inquiry: Inquiry) -> Condition | None:
 
 
 def _marker(inquiry: Inquiry, name: str) -> Marker | None:
-    """Return a marker if it was read; one that cannot be read cannot disagree."""
+    """Return a marker if it was read, and note it as a need if it was not tried yet."""
     ref = inquiry.channel.ref
     marker = inquiry.snapshot.marker(ref, name)
     if marker is None and inquiry.failed(ReadMarker(ref, name)) is None:

@@ -78,11 +78,11 @@ def by_version(version: BuildVersion) -> str | None:
 
 
 def by_name(version: BuildVersion, ref: str) -> Attribution:
-    """Say how sure a build is of a branch that claims it, by its name alone: nothing else could be learnt.
+    """Attribute a build to a branch by its name alone, where nothing else could be learnt.
 
     Parameters:
         version: the build's name.
-        ref: the branch.
+        ref: the branch whose marker names it, or that was asked for.
     """
     if by_version(version) == ref:
         return Attribution(ref, Witness.VERSION, Certainty.EXACT)
@@ -100,7 +100,7 @@ def by_git(version: BuildVersion, line: GitLine, *, ref: str | None = None) -> A
         ref: the channel that the line is of; left out, it is read from the name of the line's ref.
 
     Returns:
-        The branch, which is certain, or ``None`` where the clone cannot tell.
+        The branch, with certainty ``exact``, or ``None`` where the clone cannot tell.
 
     Source: DESIGN section 4, witness 1.
     """
@@ -119,7 +119,7 @@ def by_git(version: BuildVersion, line: GitLine, *, ref: str | None = None) -> A
 
 
 def is_disowned(version: BuildVersion, line: GitLine) -> bool:
-    """Tell whether a clone that surely has the channel's branch knows that a build is another's.
+    """Tell whether a clone that certainly has the channel's branch shows that a build is another's.
 
     Parameters:
         version: a build that is not the channel's by the clone, and may be by its name.
@@ -202,7 +202,7 @@ def attribute(
         git_ref: the channel that it is of.
 
     Returns:
-        The branch of each, what says so, and how sure that is. The order of the input does not matter.
+        The branch of each, by which witness, and how sure that is. The order of the input does not matter.
 
     Source: DESIGN section 4.
     """
@@ -222,7 +222,7 @@ def attribute(
             known = Attribution(ref, Witness.VERSION, Certainty.EXACT)
         elif known is not None and is_shared(version):
             located[version] = known.ref
-            unsettled.append(build)  # it is settled, and tells the other builds where its line was
+            unsettled.append(build)  # itself settled, it shows the lineage witness where its line was
         if known is None:
             unsettled.append(build)
         else:

@@ -19,7 +19,7 @@ from kopsversion.model.needs import ListUploads, Undecided
 from kopsversion.rules.attribution import by_version
 from kopsversion.rules.ends import End, Side, is_passed, place_within, places_of
 from kopsversion.rules.inquiry import Candidate, Inquiry
-from kopsversion.rules.line import NeedsMoreError, judged, walk_back
+from kopsversion.rules.line import NeedsMoreError, refusal_of, walk_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -85,7 +85,7 @@ class Range:
         good: the good end.
         bad: the bad end.
         is_expandable: whether builds outside of the range are wanted too.
-        line: all commits of the channel's branch, those from before it was cut too, where a clone tells them.
+        line: all commits of the channel's branch, including those from before the cut, where a clone has them.
         names: what messages call the ends.
         is_listing: whether the builds are only listed: then no end needs to be testable, and none is moved outward.
     """
@@ -118,13 +118,13 @@ def plan(snapshot: Snapshot, wanted: Range) -> Plan | Undecided:
     Raises:
         UsageError: the ends are equal, in the wrong order, or of two branches.
         NoTestableBuildError: there is no build that an end can mean.
-        StoreUnavailableError: the store would not tell all builds.
+        StoreUnavailableError: the builds, or the files of one, could not be listed.
     """
     return _Planner(snapshot, wanted).plan()
 
 
 class _Planner:
-    """One look at one snapshot."""
+    """Plans one range by one snapshot."""
 
     def __init__(self, snapshot: Snapshot, wanted: Range) -> None:
         self.snapshot = snapshot
@@ -239,14 +239,14 @@ class _Planner:
         )
 
     def _testable(self, builds: Sequence[Candidate], places: Sequence[int], end: End, side: Side) -> int:
-        """Return the first of some places whose build can be tested; a build that is named is taken as it is."""
+        """Return the first of some places whose build is testable; a build that is named is taken as it is."""
         if not places:
             raise self._no_place(builds, end, side)
         if end.is_exact:
             return places[0]
         reasons = []
         for place in places:
-            refusal = judged(self.own, builds[place])
+            refusal = refusal_of(self.own, builds[place])
             if refusal is None:
                 return place
             reasons.append(f"{refusal.version}: {refusal.reasons[0]}")
@@ -287,7 +287,7 @@ class _Planner:
             hint = "old builds are deleted after a while"
         if builds:
             hint += f"; {channel} has builds from {builds[0].version} to {builds[-1].version}"
-        return NoTestableBuildError(f"{message}", channel=str(channel), hint=hint)
+        return NoTestableBuildError(message, channel=str(channel), hint=hint)
 
     def _other_channel(self, version: BuildVersion) -> Attribution | None:
         """Return whose build a version is, if it is another channel's."""
@@ -313,7 +313,7 @@ class _Planner:
                 f"{ends.names[0]} ({ends.good}) is {builds[good].version}, "
                 f"which is newer than {ends.names[1]} ({ends.bad}), "
                 f"{builds[bad].version}",
-                hint="name the older one first; to find what mended a build, let the test say the opposite",
+                hint="name the older one first; to find what fixed a build, let the test say the opposite",
             )
 
     # ----------------------------------------------------------------------------------- conditions
@@ -331,8 +331,8 @@ class _Planner:
         if told_apart:
             branches = ", ".join(f"release-{minor}" for minor in told_apart)
             yield _ambiguous(
-                f"the range crosses the cut of {branches}: which builds there are of {self.wanted.channel} "
-                "is told by names and times",
+                f"the range crosses the cut of {branches}: only names and times tell which builds there are of "
+                f"{self.wanted.channel}",
                 severity=Severity.WARNING,
             )
         doubtful = self._doubtful(builds)

@@ -1,8 +1,8 @@
 """Every condition's code: what it means, how bad it can be, and what to do about it.
 
 Pure data. `kopsversion.rules.health` gives the advice with each finding, and ``docs/reference/conditions.md`` is made
-of all of it. What is the case in one run is said by `rules.conditions` and the others that make a condition;
-this module knows none of them. A test compares both ways.
+of all of it. The conditions themselves are made by `rules.conditions` and others; this module knows none of them. A
+test compares both ways.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _EITHER = (Severity.INFO, Severity.WARNING)
 
 @frozen
 class Entry:
-    """What is to be known of a code.
+    """What the catalogue says of a code.
 
     Attributes:
         severities: those that it can have, mildest first.
@@ -41,7 +41,7 @@ class Entry:
     advice: str
 
 
-_POSTSUBMIT = "Look at the branch's postsubmit job, which builds and uploads; run it again once it is mended."
+_POSTSUBMIT = "Look at the branch's postsubmit job, which builds and uploads; run it again once it is fixed."
 _PROMOTER = "Look at the job that writes this marker: it fails, does not run, or may no longer write."
 _REACH = "See whether the store can be reached from here, and run again."
 _LIST = "See whether the store can be listed from here, and run again."
@@ -51,12 +51,12 @@ CATALOGUE: Mapping[str, Entry] = {
     Code.BUILDS_STALLED: Entry(
         _WARNING,
         "With a clone: a merge has been waiting for its build longer than `build_sla`.",
-        "Mend it, and run it again for the newest merge.",
+        "Fix the postsubmit job, and run it again for the newest merge.",
     ),
     Code.BUILDS_OLD: Entry(
         _EITHER,
         "Without a clone: the channel's newest build, testable or not, is older than `max_build_age`.",
-        "If the branch is meant to be quiet, raise max-build-age for this channel; else mend the postsubmit job.",
+        "If the branch is meant to be quiet, raise max-build-age for this channel; else fix the postsubmit job.",
     ),
     Code.BUILDS_REFUSED: Entry(
         _EITHER,
@@ -88,8 +88,8 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     Code.ORDER_DISPUTED: Entry(
         _EITHER,
-        "A name is too high: builds that came more than a day after it have lower names. An information where a marker "
-        "and the builds themselves agree on that and it was passed over; a warning where it may be the answer.",
+        "A name is too high: builds that came more than a day after it have lower names. Info where a marker and the "
+        "builds themselves agree on that and it was passed over; a warning where it may be the answer.",
         "Give a clone of kops with --repo, which tells the order; see whether a version was raised and taken back.",
     ),
     Code.CHANNEL_RENAMED: Entry(
@@ -120,7 +120,7 @@ CATALOGUE: Mapping[str, Entry] = {
     Code.GIT_UNAVAILABLE: Entry(
         _EITHER,
         "The clone cannot be read for this channel; a warning where --repo names it.",
-        "Mend the clone that --repo names, or leave it out.",
+        "Repair the clone that --repo names, or leave it out.",
     ),
     # Markers
     Code.MARKER_LAGGING: Entry(
@@ -207,14 +207,14 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     Code.MARKER_OLD: Entry(
         _INFO,
-        "The marker has long stood still, and rightly: there is no newer build.",
+        "The marker has long stood still, as it should: there is no newer build.",
         "Nothing to do with the marker itself: it moves again once there is a newer build.",
     ),
     # Writers: the jobs that move markers
     Code.WRITER_RED: Entry(
         _WARNING,
         "The job that writes the marker fails: no run since the one that wrote it last has passed.",
-        "Look at the newest failing run, and mend the job or what it tests.",
+        "Look at the newest failing run, and fix the job or what it tests.",
     ),
     Code.WRITER_IDLE: Entry(
         _WARNING,
@@ -233,27 +233,27 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     Code.WRITER_UNKNOWN: Entry(
         _INFO,
-        "How the job that writes the marker fares is not known: results are deleted after 90 days, jobs are "
+        "The state of the job that writes the marker is not known: results are deleted after 90 days, jobs are "
         "renamed, the store of results may be closed, or what to read was not found within the budget.",
         "If the job has another name by now, say so under writers in the configuration; else look at it in Prow.",
     ),
     Code.PROMOTED_UNTESTED: Entry(
         _INFO,
-        "The marker names another build than the run tested that wrote it.",
+        "The marker names another build than the one that was tested by the run that wrote it.",
         "Nothing to do for one such run: kubetest2 reads its source marker again after the test. A pinned marker "
-        "cures it.",
+        "prevents it.",
     ),
     # The store
     Code.LISTING_UNAVAILABLE: Entry(
         _EITHER,
-        "A part of the store cannot be listed; an information where that changes nothing.",
+        "A part of the store cannot be listed; info where that changes nothing.",
         _LIST,
     ),
     Code.CHANNEL_UNREADABLE: Entry(_ERROR, "The channel cannot be judged, because the store fails.", _REACH),
     Code.CHECK_FAILED: Entry(
         _ERROR,
         "`kopsversion check` could judge no channel at all.",
-        "See what the command said, mend it, and run it again.",
+        "See what the command said, remove the cause, and run it again.",
     ),
     Code.STORE_UNREACHABLE: Entry(
         _WARNING,
@@ -296,7 +296,7 @@ CATALOGUE: Mapping[str, Entry] = {
     Code.STATE_UNUSABLE: Entry(
         _WARNING,
         "The state file cannot be read or written, so there may be no answer to fall back on.",
-        "Mend or remove the file that --state names.",
+        "Repair or remove the file that --state names.",
     ),
 }
 """By code."""

@@ -1,8 +1,8 @@
 """What the reader of an answer should know besides the answer: conditions, worst first (DESIGN section 7).
 
 Pure. Each condition has a code for machines, a severity, and one sentence that is enough to act on;
-``--strict`` fails from ``warning`` on. A condition's severity never depends on how much was explained, only on
-what is the case. This module must not know how the build was chosen, or where a condition is shown.
+``--strict`` fails from ``warning`` on. A condition's severity depends on the facts alone, and never on whether
+``--explain`` was given. This module must not know how the build was chosen, or where a condition is shown.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 
 
-_MOST_TOLD = 8
-"""Builds that a condition names."""
+_MOST_NAMED = 8
+"""Builds that a condition names at the most."""
 
 _AS_ASKED = frozenset({Verdict.EXCLUDED, Verdict.UNKNOWN})
-"""Verdicts that come of the question and not of the marker."""
+"""Verdicts whose cause is the question and not the marker."""
 
 
 @frozen(kw_only=True)
@@ -134,7 +134,7 @@ def clone_disagrees(clone: GitLine, *, channel: Channel, version: BuildVersion) 
         Code.CLONE_DISAGREES,
         Severity.WARNING,
         f"by the clone no build in the store is of {channel}, so the names of builds and not git "
-        f"attribute {version} to it; see whether {clone.ref} is the branch that is meant",
+        f"attribute {version} to it; see whether {clone.ref} is the right branch",
         {"version": str(version), "ref": clone.ref},
     )
 
@@ -176,7 +176,7 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
             and report.verdict in USABLE
             and report.marker.version == evidence.choice.candidate.version
         )
-        # What is verified only in part is used, but not in silence.
+        # A marker that is verified only in part is used, but not without a warning.
         matters = decides and not passed and (not decided or report.verdict is Verdict.UNVERIFIED)
         passed = passed or decided
         yield from _about_marker(report, Severity.WARNING if matters else Severity.INFO)
@@ -190,7 +190,7 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
 
 
 def _about_caches(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
-    """Say how old a marker's content may be that a cache gave: what was written since is not seen."""
+    """Say how old the content of a marker from a cache may be: what was written since is not seen."""
     for report in evidence.deciding:
         marker = report.marker
         if marker.age:
@@ -227,13 +227,13 @@ def about_setting_back(report: MarkerReport, *, severity: Severity, now: datetim
 
 
 def _may_be_missing(report: MarkerReport) -> bool:
-    """Tell whether a marker is missing that not every branch has."""
+    """Tell whether a marker is missing, and the branch need not have it."""
     missing = report.verdict is Verdict.MISSING
     return missing and not Channel(report.marker.ref).must_have(report.marker.name)
 
 
 def about_gaps(inquiry: Inquiry, *, judged: Collection[str] = ()) -> Iterator[Condition]:
-    """Name the evidence that could not be had: the full bucket might have led to another build.
+    """Report the evidence that could not be had: with it the answer might have been another build.
 
     Parameters:
         inquiry: what was asked and learnt.
@@ -259,7 +259,7 @@ def about_gaps(inquiry: Inquiry, *, judged: Collection[str] = ()) -> Iterator[Co
 
 
 def _verdict_unjudged(marker: Marker | Unknown) -> Verdict:
-    """Return the verdict on a marker that was wanted as evidence, and is none."""
+    """Return the verdict on a marker that was read as evidence and names no build."""
     reading = marker.reading if isinstance(marker, Marker) else None
     if isinstance(reading, Malformed):
         return Verdict.MALFORMED
@@ -281,7 +281,7 @@ def _about_marker(report: MarkerReport, severity: Severity) -> Iterator[Conditio
 
 
 def _about_builds(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
-    """Judge freshness by the newest build that is known; a lagging marker shows that there is one."""
+    """Judge freshness by the newest known build, which need not be the one that was chosen: its marker may lag."""
     choice = evidence.choice
     if choice.source is Source.REQUEST or evidence.rung is Rung.MARKER:
         return
@@ -310,9 +310,10 @@ def _newest_known(inquiry: Inquiry, choice: Choice) -> tuple[Candidate, tuple[Ca
 
 
 def _last_upload(newest: Candidate, newer: Iterable[Candidate], inquiry: Inquiry) -> datetime | None:
-    """Return when the channel's last build came, testable or not; ``None`` where that is not known.
+    """Return when the channel's last build was uploaded, testable or not; ``None`` where that is not known.
 
-    A file that is uploaded again is no new build. Where the newest name is too high, the last build is another one.
+    A file that is uploaded again is no new build. Where the newest name is too high, the last build is one of those
+    after it.
     """
     times = [completed(newest.build), *(each.build.first_uploaded for each in newer)]
     for dispute in inquiry.disputes:
@@ -323,7 +324,7 @@ def _last_upload(newest: Candidate, newer: Iterable[Candidate], inquiry: Inquiry
 
 
 def _is_starved(inquiry: Inquiry, evidence: Evidence) -> bool:
-    """Tell whether builds that cannot be tested have kept the answer old."""
+    """Tell whether the answer is old because newer builds cannot be tested."""
     newest, _ = _newest_known(inquiry, evidence.choice)
     return bool(
         judge_freshness(
@@ -338,12 +339,12 @@ def _is_starved(inquiry: Inquiry, evidence: Evidence) -> bool:
 
 
 def about_order(inquiry: Inquiry, pick: Build, *, lowest: Build | None = None) -> Iterator[Condition]:
-    """Say that a name is too high: for certain and passed over, or perhaps, and then it is the answer.
+    """Say that a name is too high and was passed over, or that the answer's name may be too high.
 
     Parameters:
         inquiry: what was asked and learnt.
         pick: the answer, or the newest build.
-        lowest: the last build of a listing: each that was passed over above it is not among the rows.
+        lowest: the last build of a listing, which lacks every build above it that was passed over.
     """
     floor = (lowest or pick).version.precedence
     above = [
@@ -356,7 +357,7 @@ def about_order(inquiry: Inquiry, pick: Build, *, lowest: Build | None = None) -
         later = f"{count(len(dispute.later), 'build')} of {inquiry.channel}"
         data: dict[str, str | int | tuple[str, ...]] = {
             "version": str(dispute.build.version),
-            "later": tuple(str(build.version) for build in dispute.later[:_MOST_TOLD]),
+            "later": tuple(str(build.version) for build in dispute.later[:_MOST_NAMED]),
             "disputed": len(above),
         }
         if dispute.named is None:
@@ -403,11 +404,11 @@ def _about_attribution(inquiry: Inquiry, evidence: Evidence) -> Iterator[Conditi
 
 
 def _rivals(inquiry: Inquiry, evidence: Evidence) -> tuple[BuildVersion, ...]:
-    """Return builds that may be newer builds of the channel: nothing but their branch is in doubt."""
+    """Return builds that would be newer than the answer if they were the channel's, which is in doubt."""
     pick = evidence.choice.candidate
     others = inquiry.rivals(pick.version)
     if evidence.choice.source is Source.MARKER and not _is_newest(evidence):
-        # A marker may lag: only one that it should have gone on to by now speaks against it.
+        # A marker may lag: only a build that it should name by now speaks against it.
         return tuple(each for each in others if _is_overdue(each, inquiry))
     if not _is_newest(evidence):
         return ()
@@ -441,7 +442,7 @@ def _about_clone(inquiry: Inquiry) -> Iterator[Condition]:
     ambiguous = place is CommitPlace.AMBIGUOUS
     why = f"is not on {git.ref} in the clone"
     if is_located:
-        why = f"may be from before {channel} left master, which is not to be seen in the clone"
+        why = f"may be from before {channel} left master, which the clone does not show"
     elif ambiguous:
         why = "abbreviates several commits of the clone"
     why += ", whose history is cut off" if git.shallow else ""
@@ -487,7 +488,7 @@ def _about_refusals(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]
 
 
 def _is_older_than_a_lag(refusal: Refusal, inquiry: Inquiry) -> bool:
-    """Tell whether a build has been unusable for as long as a marker may lag: it is no passing matter."""
+    """Tell whether a build has been untestable for longer than a marker may lag, and so for good."""
     build = inquiry.snapshot.build(refusal.version)
     return (
         build is not None
@@ -514,7 +515,7 @@ def _about_artifacts(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition
             Code.FILES_UNPAIRED,
             Severity.INFO,
             f"{count(len(documents), 'file')} of {chosen.version} came without a checksum, such as "
-            f"{documents[0]}: by policy, names that end so need none",
+            f"{documents[0]}: by policy, files with such a suffix need none",
             {"version": str(chosen.version), "files": documents},
         )
 

@@ -1,7 +1,8 @@
 """Names that are too high: a bump that was taken back, a tag made anew, a typo (DESIGN section 3).
 
-Pure. The key orders names, and a wrong name is still a name. What gives it away are the builds that follow: uploaded
-long after it, and named below it. This module must not know what a marker is worth or which build is chosen.
+Pure. Builds are ordered by their names, so a wrong name puts a build in the wrong place. It shows by the builds that
+follow: uploaded long after it, with lower names. This module must not know what a marker is worth or which build is
+chosen.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 __all__ = ["DELAY", "FEW", "Dispute", "find_disputes"]
 
 DELAY = timedelta(hours=24)
-"""How much later a build must have been uploaded to speak against a name: one of a late upload does not."""
+"""How much later than a build another one must have been uploaded to speak against its name: uploads may be late."""
 
 _ENOUGH = 3
 """Builds that must speak against a name."""
 
 FEW = 8
-"""Builds of a minor that may all be too high: with more of them it is the line that goes on there."""
+"""Builds of a minor that may all be too high: if there are more, the branch really builds that minor."""
 
 _MOST_LOOKED_AT = 1000
 """The highest names that are looked at: a hostile bucket must not cost the square of its size."""

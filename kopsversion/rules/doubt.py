@@ -1,7 +1,7 @@
 """Which builds are in doubt, so that it is worth asking git (DESIGN section 4, witness 1).
 
-*In doubt* are attribution, a disputed order, and builds that are old without anybody knowing whether anything was
-merged since. Pure.
+*In doubt* are attribution, a disputed order, and builds that are old where it is not known whether anything was merged
+since. Pure.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ DOUBTS = frozenset({Code.CHANNEL_AMBIGUOUS, Code.ORDER_DISPUTED, Code.BUILDS_OLD
 """Codes of the conditions that a clone of kops would settle."""
 
 
-def doubts_told(conditions: Iterable[Condition]) -> tuple[BuildVersion, ...]:
-    """Return the builds that the conditions of an answer are in doubt about."""
-    told = [condition for condition in conditions if condition.code in DOUBTS]
-    return tuple(dict.fromkeys(version for condition in told for version in _versions_in(condition)))
+def builds_in_doubt(conditions: Iterable[Condition]) -> tuple[BuildVersion, ...]:
+    """Return the builds that an answer's conditions name as doubtful, in the order of the conditions."""
+    doubts = [condition for condition in conditions if condition.code in DOUBTS]
+    return tuple(dict.fromkeys(version for condition in doubts for version in _versions_in(condition)))
 
 
 def doubtful_builds(inquiry: Inquiry) -> tuple[BuildVersion, ...]:
@@ -46,4 +46,4 @@ def _versions_in(condition: Condition) -> Iterator[BuildVersion]:
                 try:
                     yield BuildVersion.parse(text)
                 except InvalidVersionError:
-                    continue  # it is another part of what the sentence is about
+                    continue  # another value of the condition, such as a URL

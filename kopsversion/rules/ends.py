@@ -77,7 +77,7 @@ class End:
                 )
             return cls(text=given.isoformat(), moment=given)
         if not isinstance(given, str):
-            raise UsageError(f"{name} is {quoted(repr(given))}, which is no text", hint=_hint())
+            raise UsageError(f"{name} is {quoted(repr(given))}, which is not text", hint=_hint())
         text = given.strip()
         if text == NEWEST:
             return cls(text=text)
@@ -95,7 +95,7 @@ class End:
 
     @property
     def is_exact(self) -> bool:
-        """Whether one build and no other can be meant: it is named."""
+        """Whether it names one build, so that no other can be taken in its place."""
         return self.version is not None and not self.version.is_tag_build
 
     @property
@@ -104,7 +104,7 @@ class End:
         return self.commit or (self.version.commit if self.version is not None else None)
 
     def until(self, side: Side) -> datetime | None:
-        """Return the moment whose newest build is meant: of a date its beginning, or, for what was bad, its end."""
+        """Return the moment whose newest build is meant: of a date its beginning (good end) or its end (bad end)."""
         if self.moment is None:
             return None
         return self.moment + _DAY if self.is_date and side is Side.BAD else self.moment
@@ -149,7 +149,7 @@ def is_passed(end: End, newest_first: Sequence[Candidate], *, side: Side, git: G
 def places_of(
     end: End, oldest_first: Sequence[Candidate], *, side: Side, git: GitLine | None
 ) -> Sequence[int]:
-    """Find the builds that an end may mean, the likeliest first.
+    """Find the builds that an end may mean, the nearest first.
 
     Parameters:
         end: the end.

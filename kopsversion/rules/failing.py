@@ -1,7 +1,7 @@
-"""The error of a store that failed to tell what a decision needs: with the cause's own advice (FAILURES row 47).
+"""The error of a store that could not give what a decision needs, with advice on the cause (FAILURES row 47).
 
-"See whether the store can be reached" helps nobody who lacks credentials, a CA or a proxy. Each failure carries the
-hint of the layer that saw it. This module must not know what was being decided.
+"See whether the store can be reached" helps nobody who lacks credentials, a CA or a proxy. So each failure has the
+hint of the layer that met it. This module must not know what was being decided.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 def store_failed(message: str, snapshot: Snapshot, *, reasons: Iterable[str], otherwise: str) -> StoreError:
-    """Make the error of a store that would not, or could not, tell.
+    """Make the error of a store that failed, or refused access.
 
     Parameters:
         message: what could not be learnt.
         snapshot: what was tried; its failures say why.
-        reasons: what is told below the message.
-        otherwise: what can be done besides.
+        reasons: further lines below the message.
+        otherwise: what else can be done; the hint ends with it.
 
     Returns:
         An `AccessDeniedError` where each failure was a denial, else a `StoreUnavailableError`.

@@ -12,7 +12,7 @@ from attrs import frozen
 from kopsversion.model.needs import Undecided
 from kopsversion.rules.ends import End, Side, is_passed, places_of
 from kopsversion.rules.inquiry import Inquiry
-from kopsversion.rules.line import NeedsMoreError, judged, walk_back
+from kopsversion.rules.line import NeedsMoreError, refusal_of, walk_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ def first_build(
         The builds that contain it, or what must be known first.
 
     Raises:
-        StoreUnavailableError: the store would not tell all builds.
+        StoreUnavailableError: the builds, or the files of one, could not be listed.
     """
     inquiry = Inquiry(snapshot, channel, policy, now)
     try:
@@ -70,7 +70,7 @@ def first_build(
         refused: list[Refusal] = []
         first = None
         for place in _places(wanted, builds, snapshot):
-            refusal = judged(inquiry, builds[place])
+            refusal = refusal_of(inquiry, builds[place])
             if refusal is None:
                 first = builds[place]
                 break

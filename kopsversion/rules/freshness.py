@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 _PAUSE = timedelta(hours=1)
-"""No upload pauses for so long: what comes later was uploaded again."""
+"""No upload pauses for so long: files that come later were uploaded again."""
 
 
 def completed(build: Build) -> datetime | None:
     """Return when a build's upload was over, as far as that is known, UTC.
 
     Files that came more than an hour after all others were uploaded again: that does not make a build new. Of a build
-    that was not looked into it is a lower bound, the time of one of its files.
+    whose files were not listed it is a lower bound, the time of one of them.
 
     Source: DESIGN section 6; FAILURES row 30.
     """
@@ -96,14 +96,14 @@ def judge_freshness(
     Parameters:
         channel: the channel.
         newest: its newest testable build.
-        uploaded: when its last build came, testable or not, UTC; ``None`` where not known.
+        uploaded: when its last build was uploaded, testable or not, UTC; ``None`` where not known.
         git: the channel's branch in a clone, where there is one.
         policy: gives `build_sla` (with git) and `max_build_age` (without).
         now: the moment of the judgement, UTC.
         latest: its newest build, testable or not, where that is another one.
 
     Returns:
-        ``builds-stalled``, ``builds-old``, or nothing: that there was no build is said only where there was none.
+        ``builds-stalled``, ``builds-old``, or nothing.
 
     Source: DESIGN section 7; FAILURES row 28.
     """
@@ -129,7 +129,7 @@ def judge_freshness(
         )
     if uploaded is None or now - uploaded <= policy.max_build_age:
         return ()
-    # Release branches are quiet for weeks on two days of five, and rightly: without git that is no alarm.
+    # On two days of five some release branch has been quiet for weeks, rightly: without git that is no alarm.
     ask = (
         f"look there, or give {REPO_OPTION} to tell which"
         if channel.is_master

@@ -1,9 +1,9 @@
-"""How healthy channels are: what the periodic job that watches reports (DESIGN sections 6, 7 and 9).
+"""How healthy channels are: what ``kopsversion check`` reports (DESIGN sections 6, 7 and 9).
 
 Pure. A channel is judged by `rules.resolver.decide`, with the same verdicts, attribution and freshness as every
-answer; what is added here is what only a watcher asks: every marker of a channel matters and not just the one
-that decides, how far each is behind in builds, what to do about each finding, and the builds of the last
-months for a timeline. A channel is healthy if and only if none of its findings is a warning or worse.
+answer. This module adds what only a report needs. Every marker of a channel matters, and not just the one that
+decides; each finding has advice; and there are the builds of the last months for a timeline. A channel is healthy if
+and only if none of its findings is a warning or worse.
 
 This module knows no store, no configuration file and no output format.
 """
@@ -327,8 +327,8 @@ class HealthReport:
         skipped: names in the store that are no build, as kind and count.
         requests: requests made.
         failure: why nothing could be judged at all, and what to do; ``None`` if anything could.
-        made_by: which kopsversion made it, as in ``kopsversion 0.1.0``; empty where nobody said.
-        took: how long the check took; ``None`` where nobody measured.
+        made_by: which kopsversion made it, as in ``kopsversion 0.1.0``; empty where that is not given.
+        took: how long the check took; ``None`` where that was not measured.
     """
 
     store: str
@@ -344,7 +344,7 @@ class HealthReport:
 
     @property
     def unhealthy(self) -> tuple[ChannelHealth, ...]:
-        """The channels that are not healthy, those that could not be read among them."""
+        """The channels that are not healthy, including those that could not be read."""
         return tuple(channel for channel in self.channels if not channel.is_healthy)
 
     @property
@@ -400,10 +400,10 @@ class HealthReport:
 
 
 def failed(why: str, *, advice: str, store: str, now: datetime) -> HealthReport:
-    """Report that nothing could be judged, so that no report of an earlier run is taken for this one's.
+    """Make a report that nothing could be judged, so that an earlier report is not mistaken for the present state.
 
     Parameters:
-        why: what stood in the way, without a full stop.
+        why: what prevented it, without a full stop.
         advice: what to do about it, in one sentence.
         store: what was asked.
         now: the moment of the report, UTC.
@@ -458,7 +458,7 @@ _CHECKS: Mapping[Check, frozenset[str]] = {
     Check.MARKER: frozenset(code for code in CATALOGUE if code.startswith("marker-")),
     Check.WRITER: frozenset(code for code in CATALOGUE if code.startswith(("writer-", "promoted-"))),
 }
-"""The conditions that a judgement can come to, by the check that they belong to."""
+"""The conditions that can be found, by the check that they belong to."""
 _CHECK_OF = {code: check for check, codes in _CHECKS.items() for code in codes}
 
 
@@ -522,17 +522,17 @@ def unreadable(channel: Channel, policy: Policy, error: KopsVersionError) -> Cha
 
 
 def with_remarks(health: ChannelHealth, remarks: Iterable[Condition]) -> ChannelHealth:
-    """Add what was noticed about the means, such as that a clone could not be read.
+    """Add conditions that concern the clone, such as that it could not be read.
 
     Parameters:
         health: how the channel is.
-        remarks: what was noticed: a warning where the user named the means, as in every command.
+        remarks: the conditions; each is a warning where the user named the clone, as in every command.
     """
     return evolve(health, findings=findings_of([*(each.condition for each in health.findings), *remarks]))
 
 
 def with_writers(health: ChannelHealth, reports: Iterable[WriterReport], *, now: datetime) -> ChannelHealth:
-    """Add what became of the jobs that write a channel's markers: the cause before what it came to.
+    """Add what is known of the jobs that write a channel's markers, the causes before their effects.
 
     Parameters:
         health: how the channel is.
@@ -551,7 +551,7 @@ def with_writers(health: ChannelHealth, reports: Iterable[WriterReport], *, now:
 
 
 def _about_unlisted_markers(inquiry: Inquiry) -> Iterator[Condition]:
-    """Say that markers could not be listed: one that nobody knows of is not watched (FAILURES row 33)."""
+    """Say that markers could not be listed, so that one with an unusual name is not watched (FAILURES row 33)."""
     reason = inquiry.failed(ListMarkers())
     if reason is not None:
         yield Condition(
@@ -686,7 +686,7 @@ def _about_agreement(inquiry: Inquiry) -> tuple[Condition, ...]:
 
 
 def _about_old_markers(markers: Iterable[MarkerHealth], inquiry: Inquiry) -> Iterator[Condition]:
-    """Say that a marker has long stood still although nothing is wrong with it: it had nowhere to go."""
+    """Say that a marker has long stood still although nothing is wrong with it: there is no newer build."""
     for marker in markers:
         written = marker.written
         if marker.verdict is not Verdict.CURRENT or written is None:
@@ -751,7 +751,7 @@ def _refused(seen: Iterable[SeenBuild]) -> tuple[SeenBuild, ...]:
 def worth_examining(
     snapshot: Snapshot, channel: Channel, policy: Policy, now: datetime, *, limit: int | None
 ) -> frozenset[ListArtifacts]:
-    """Name builds that the judgement may not need, and whose state the reader would like to see all the same.
+    """Name builds whose state the reader would like to see, although the judgement may not need it.
 
     Parameters:
         snapshot: what is known.

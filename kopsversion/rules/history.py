@@ -1,7 +1,7 @@
-"""What earlier runs of the watcher add to a report: since when, what is new, what comes back.
+"""What earlier runs of ``check`` add to a report: since when, what is new, what comes back.
 
-Pure. A run is what a journal keeps of a report; `with_history` compares a report with the runs before it. It must not
-know how runs are kept.
+Pure. A `Run` here is what the journal keeps of one report, and not a run of a Prow job. This module must not know how
+runs are kept.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["RECENT", "ChannelRun", "Run", "key_of", "run_of", "with_history"]
 
 RECENT = timedelta(days=30)
-"""How far back it is counted how often something has come up."""
+"""How far back findings are counted that come again and again."""
 
 
 @frozen(kw_only=True)
@@ -105,10 +105,10 @@ def _channel(channel: ChannelHealth, runs: Sequence[Run], *, now: Run) -> Channe
     if channel.unreadable is not None or len(seen) < 2:
         return channel
     before = seen[-2][1]
-    ill = _since([(at, not run.healthy) for at, run in seen])
+    unhealthy_since = _since([(at, not run.healthy) for at, run in seen])
     history = ChannelHistory(
-        since=ill,
-        is_since_before=ill == seen[0][0],
+        since=unhealthy_since,
+        is_since_before=unhealthy_since == seen[0][0],
         recurring={key: times for key, times in _recurring(seen, now=now.at) if times > 1},
         lags=tuple((at, max(run.lags.values())) for at, run in seen if run.lags),
     )

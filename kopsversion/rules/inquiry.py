@@ -1,4 +1,4 @@
-"""What a decision asks a snapshot, and what it finds that the snapshot does not know yet.
+"""What a decision asks of a snapshot, and what the snapshot does not know yet.
 
 A snapshot may be partial, because listing a whole bucket to name one build is a waste. The decision is written
 as if everything were known and asks an `Inquiry`; what is not known is noted as a `Need`, so that
@@ -76,7 +76,7 @@ class Unknown:
 UNKNOWN = Unknown()
 
 _MOST_TOGETHER = 2
-"""Minors below the newest that are looked at together with it: names are too high by one, or by a slip."""
+"""Minors below the newest that are looked at together with it: a name is too high by one minor, or by a typo."""
 
 _AT_ONCE = 8
 """Listings that are asked for at the same time: a marker may name a build of long ago."""
@@ -102,19 +102,19 @@ class Inquiry:
     listing_failure: str | None = field(default=None, init=False)
     """Why the builds could not be listed to the end, where that was tried and failed."""
     gaps: dict[ReadMarker | ListUploads, str] = field(factory=dict, init=False)
-    """Evidence that was looked for and could not be had, and why: the decision goes on without it, and says so."""
+    """Evidence that was looked for and could not be had, and why: the decision goes on without it and reports it."""
     _by_minor: dict[str, list[Build]] | None = field(default=None, init=False)
     _builds: dict[str, tuple[Build, ...]] = field(factory=dict, init=False)
     _certainties: dict[str, tuple[list[Build], list[Build]]] = field(factory=dict, init=False)
     _segments: dict[tuple[str, bool], tuple[Candidate, ...]] = field(factory=dict, init=False)
     _attributions: dict[str, Mapping[BuildVersion, Attribution]] = field(factory=dict, init=False)
     _undecided: dict[str, ListUploads | None] = field(factory=dict, init=False)
-    """By directory: what tells which of several of one commit is taken, apart from the channel's markers."""
+    """By directory, where several are of one commit: what shows which is taken, besides the channel's markers."""
     _disputes: tuple[Dispute, ...] | None = field(default=None, init=False)
 
     @property
     def git_ref(self) -> str:
-        """The channel that the clone was read for; it tells of others what is certain of this one."""
+        """The channel whose line the snapshot's clone has; where it does not say, the channel that is asked about."""
         git = self.snapshot.git
         return git.channel if git is not None and git.channel is not None else self.channel.ref
 
@@ -125,7 +125,7 @@ class Inquiry:
 
     @contextmanager
     def peek(self) -> Iterator[None]:
-        """Ask for nothing while the block runs: what is not known stays unknown, and is not fetched for its sake."""
+        """Note no needs while the block runs: what is not known stays unknown, and is not fetched for the block."""
         noted = set(self.needs)
         try:
             yield
@@ -138,17 +138,17 @@ class Inquiry:
         return failure.reason if failure else None
 
     @property
-    def blind_spot(self) -> str | None:
-        """Name evidence that the store failed to give: without it a build may seem another branch's, or missing."""
+    def evidence_failure(self) -> str | None:
+        """Why evidence could not be read, if it could not: without it a build may seem another branch's, or missing."""
         unread = sorted((repr(need), reason) for need, reason in self.gaps.items() if self.failed(need))
         return unread[0][1] if unread else None
 
     @property
     def disowning_clone(self) -> GitLine | None:
-        """Return the clone, if by it no build that is known is the channel's.
+        """The clone, if by it none of the known builds is the channel's; ``None`` otherwise.
 
-        A clone that knows one of them is right about the others too; one that knows none is most likely of something
-        else.
+        A clone that gives one of them to the channel is right about the others too. One that gives it none is most
+        likely a clone of something else.
         """
         witnesses = (candidate.attribution.witness for candidate in self.known_candidates())
         return None if Witness.GIT in witnesses else self.snapshot.git
@@ -168,7 +168,7 @@ class Inquiry:
         return Marker(ref, name, Unreachable(reason))
 
     def _witness(self, ref: str) -> Marker | Unknown:
-        """Return a branch's own marker as evidence of what it built; note it where it is none."""
+        """Return a branch's own marker as evidence of what it built; where it names no build, note that as a gap."""
         marker = self.marker(ref, BRANCH_MARKER)
         if isinstance(marker, Marker) and isinstance(marker.reading, Foreign | Malformed):
             self.gaps[ReadMarker(ref, BRANCH_MARKER)] = f"it {marker.reading.reason}"
@@ -186,7 +186,7 @@ class Inquiry:
         return () if self.listing_failure else self.need(ListMinors())
 
     def ask_down_to(self, minor: str) -> None:
-        """Ask for the builds of a minor and of every later one, some at once: to get there will need them."""
+        """Ask for the builds of a minor and of every later one, several at once: the way down to it needs them all."""
         minors = self.minors()
         known = () if isinstance(minors, Unknown) else minors
         between = [each for each in known if minor_key(each) >= minor_key(minor)]
@@ -210,7 +210,7 @@ class Inquiry:
         # A build that was looked for by itself and not found is held with no artifacts.
         absent = any(build.artifacts == () for build in held)
         if self.snapshot.as_of is not None and absent and self.uploads_wanted(minor):
-            # It was uploaded after the moment asked for, and so were others: their times tell which.
+            # It was uploaded after the moment asked for, and others may have been: upload times show which.
             return self.need(ListUploads(minor))
         self._builds[minor] = tuple(
             build for build in held if build.artifacts != () and not self._is_later(build)
@@ -225,8 +225,8 @@ class Inquiry:
         """Yield the channel's builds, newest first, as far as they are known.
 
         Asks for the next minor, and for what the shared window of a branch cut needs, only when it gets
-        there. Ends with `UNKNOWN` where it needs to know more to go on, and silently, with
-        `listing_failure` set, where the store would not tell: a part is never taken for the whole.
+        there. Ends with `UNKNOWN` where it needs to know more to go on. Where a listing failed it ends early with
+        `listing_failure` set, so that a part is never taken for the whole.
 
         A build whose name is too high, by a marker that names one of those after it, is left out.
         """
@@ -239,7 +239,7 @@ class Inquiry:
                 yield found
 
     def _undecided_about(self, candidate: Candidate) -> bool:
-        """Tell whether it is not known yet which of several directories of a commit is taken; ask for that."""
+        """Tell whether it is not known yet which of a commit's directories is taken; if so, note what is needed."""
         if candidate.version.text not in self._undecided:
             return False
         noted = len(self.needs)
@@ -251,10 +251,10 @@ class Inquiry:
         return len(self.needs) > noted
 
     def _on_the_line(self) -> Iterator[Candidate | Unknown]:
-        """Yield every build of the channel, newest first, those whose names are too high among them.
+        """Yield every build of the channel, newest first, including those whose names are too high.
 
-        Where git shows that merges wait for their builds, builds of an older minor may be of these merges: the minor
-        was raised by mistake. So they are put in order together.
+        Where git shows that merges wait for their builds, builds of an older minor may be of these merges, if the
+        minor was raised by mistake. So they are put in order together.
         """
         held: tuple[Candidate, ...] = ()
         stretches = self._stretches()
@@ -270,7 +270,7 @@ class Inquiry:
             yield from (found,) if isinstance(found, Unknown) else found
 
     def _may_be_overtaken(self, newest: Candidate) -> bool:
-        """Tell whether merges after a build have long waited for their own."""
+        """Tell whether merges after a build have waited for their own builds for longer than `build_sla`."""
         if self.snapshot.git is None:
             return False
         waiting = unbuilt(self.snapshot.git, newest.version, now=self.now)
@@ -281,7 +281,7 @@ class Inquiry:
         )
 
     def _stretches(self) -> Iterator[tuple[Candidate, ...] | Unknown]:
-        """Yield the channel's builds minor by minor, newest first by their names; who asks stops at `UNKNOWN`."""
+        """Yield the channel's builds minor by minor, newest first by their names; the caller stops at `UNKNOWN`."""
         minors = self.minors()
         if isinstance(minors, Unknown):
             yield UNKNOWN
@@ -303,7 +303,7 @@ class Inquiry:
     def disputes(self) -> tuple[Dispute, ...]:
         """The channel's builds whose names are too high, by the upload times that are known (DESIGN section 3)."""
         if self._disputes is None:
-            self._disputes = ()  # what is asked of here is the line with all its builds
+            self._disputes = ()  # disputes are found on the line with all its builds
             failure = self.listing_failure
             with self.peek():
                 self._disputes = self._find_disputes()
@@ -329,8 +329,9 @@ class Inquiry:
     def look_for_disputes(self) -> Unknown | None:
         """Ask for the upload times that show whether the highest names are too high.
 
-        Of the newest minor, and of the one below where the builds of the newest are few and a day old, or where a
-        marker that names an older one was written long after them. And of the channel's markers, where a name is.
+        They are those of the newest minor. Where its builds are few and a day old, or where a marker that names an
+        older build was written long after them, they are those of the minor below too. Where a name is too high, the
+        channel's markers are asked for as well.
 
         Returns:
             `UNKNOWN` with the need noted, or ``None`` where nothing more can be learnt.
@@ -375,7 +376,7 @@ class Inquiry:
         return named or few
 
     def _by_certainty(self, minor: str, builds: Iterable[Build]) -> tuple[list[Build], list[Build]]:
-        """Return a minor's builds whose name leaves no doubt of their branch, and all but those of tags."""
+        """Return a minor's builds whose names leave no doubt of their branch, and all its builds but those of tags."""
         if minor not in self._certainties:
             branch = [build for build in builds if not build.version.is_tag_build]
             certain = [build for build in branch if not is_shared(build.version)]
@@ -384,7 +385,7 @@ class Inquiry:
 
     def known_candidates(self) -> Iterator[Candidate]:
         """Yield the channel's builds, newest first, as far as they are known, and ask for nothing."""
-        with self.peek():  # whoever asks may have seen enough before the end
+        with self.peek():  # also when the caller stops before the end
             for candidate in self.candidates():
                 if isinstance(candidate, Candidate):
                     yield candidate
@@ -394,25 +395,25 @@ class Inquiry:
 
         Parameters:
             minor: the minor.
-            builds: its builds: all, or those whose name leaves no doubt.
-            shared: whether only the others are wanted.
+            builds: its builds: all, or those whose names leave no doubt of their branch.
+            shared: whether the builds whose names leave a doubt are wanted, and not the others.
         """
         key = (minor, shared)
         if key in self._segments:
             return self._segments[key]
         commits = self._by_commit(builds)
-        spoken_for = [self._spokesman(each) for each in commits]
-        evidence = self._evidence(minor, spoken_for)
+        representatives = [self._representative(each) for each in commits]
+        evidence = self._evidence(minor, representatives)
         if isinstance(evidence, Unknown):
             return UNKNOWN
-        said = attribute(
-            spoken_for, minor=minor, evidence=evidence, git=self.snapshot.git, git_ref=self.git_ref
+        known = attribute(
+            representatives, minor=minor, evidence=evidence, git=self.snapshot.git, git_ref=self.git_ref
         )
         attributions = {
-            build.version: said[spokesman.version]
-            for spokesman, each in zip(spoken_for, commits, strict=True)
+            build.version: known[representative.version]
+            for representative, each in zip(representatives, commits, strict=True)
             for build in each
-            if spokesman.version in said
+            if representative.version in known
         }
         own = [
             build
@@ -430,7 +431,7 @@ class Inquiry:
         return self._segments[key]
 
     def _by_commit(self, builds: Sequence[Build]) -> list[list[Build]]:
-        """Put together the directories of one commit, in each the one first that is taken (DESIGN section 3).
+        """Group the directories by commit, in each group the one first that is taken (DESIGN section 3).
 
         That is the one that a marker names, or else the one that was uploaded first.
         """
@@ -445,14 +446,14 @@ class Inquiry:
                 commits.append(each)
         return commits
 
-    def _spokesman(self, directories: Sequence[Build]) -> Build:
-        """Return the one of a commit's directories that witnesses are asked about: git knows a long id best."""
+    def _representative(self, directories: Sequence[Build]) -> Build:
+        """Return the one of a commit's directories that witnesses are asked about: for git, that of the longest id."""
         if self.snapshot.git is None:
             return directories[0]
         return max(directories, key=lambda build: len(build.version.commit or ""))
 
     def _decide_between(self, directories: list[Build]) -> None:
-        """Order the directories of one commit by which is taken; note it where that is not known yet."""
+        """Put that of a commit's directories first which is taken; note in `_undecided` whether that may change."""
         named = [marker.version.text for marker in self.snapshot.markers if marker.version is not None]
         vouched = {build.version.text for build in directories} & set(named)
         undated = any(build.first_uploaded is None for build in directories)
@@ -473,7 +474,7 @@ class Inquiry:
         return attribution is not None and attribution.ref == self.channel.ref
 
     def uploads_wanted(self, minor: str) -> bool:
-        """Tell whether the upload times of a minor are neither known nor impossible to learn; note a failure."""
+        """Tell whether the upload times of a minor are still to be fetched; where that failed, note it as a gap."""
         if minor in self.snapshot.timed:
             return False
         reason = self.failed(ListUploads(minor))
@@ -543,7 +544,7 @@ class Inquiry:
     def _left_to(self, minor: str, master: Marker) -> datetime | Unknown | None:
         """Find out when master had built a later minor: the one that its marker names or, without one, the next.
 
-        Every question of a bucket looks at the same one, so that all of them get the same answer.
+        Every question about a bucket looks at the same minor, so that all of them get the same answer.
         """
         named = master.version
         if named is not None:
@@ -555,7 +556,7 @@ class Inquiry:
         return self._first_upload(min(later, key=minor_key)) if later else None
 
     def _first_upload(self, minor: str) -> datetime | Unknown | None:
-        """Return when the first build of a minor was uploaded that its release branch need not have made."""
+        """Return when the first build of a minor was uploaded whose name is not the release branch's alone."""
         if self.uploads_wanted(minor):
             return self.need(ListUploads(minor))
         uploads = [
@@ -568,7 +569,11 @@ class Inquiry:
     # -------------------------------------------------------------------------------- testability
 
     def refusal(self, build: Build) -> Refusal | Unknown | None:
-        """Judge a build: ``None`` if it is testable, why not, or `UNKNOWN`."""
+        """Judge a build.
+
+        Returns:
+            ``None`` if it is testable, the reasons if not, or `UNKNOWN` with the need noted.
+        """
         if build.artifacts is None and build.version not in self.policy.exclude:
             return self._refusal_unlisted(build)
         refusal = examine(build, policy=self.policy, now=self.now)
@@ -599,7 +604,7 @@ class Inquiry:
         return marker if isinstance(marker, Unknown) else marker.version == build.version
 
     def first_testable(self, candidates: Iterable[Candidate | Unknown]) -> Candidate | Unknown | None:
-        """Find the first testable one, asking for no more than the first that is not known."""
+        """Find the first testable build; at the first one that is not known it stops, with the need noted."""
         for candidate in candidates:
             refusal = UNKNOWN if isinstance(candidate, Unknown) else self.refusal(candidate.build)
             if isinstance(candidate, Unknown) or isinstance(refusal, Unknown):
@@ -618,7 +623,7 @@ class Inquiry:
         )
 
     def is_known_testable(self, build: Build) -> bool:
-        """Tell whether a build is testable by what is known, and ask for nothing."""
+        """Tell whether a build is known to be testable, and ask for nothing."""
         if build.artifacts is None and build.checksums is None:
             return False  # of most builds nothing is known but the name
         with self.peek():
@@ -676,7 +681,7 @@ class Inquiry:
     # ----------------------------------------------------------------------------------- channels
 
     def knows_all_channels(self) -> bool:
-        """Tell whether the channels that exist are known, or cannot be; if not, ask for them."""
+        """Tell whether all that can be learnt of the channels that exist is known; if not, ask for it."""
         if self.snapshot.marker_names is None and self.failed(ListMarkers()) is None:
             self.need(ListMarkers())
         if self.snapshot.minors is None and self.failed(ListMinors()) is None:
@@ -692,7 +697,7 @@ class Inquiry:
 
 
 def _of_one_commit(builds: Iterable[Build]) -> list[list[Build]]:
-    """Split builds of one precedence by commit; an abbreviation that fits several commits is one of its own."""
+    """Split builds of one precedence by commit; an abbreviation that fits several commits stands by itself."""
     commits: list[list[Build]] = []
     for build in sorted(builds, key=lambda build: -len(build.version.commit or "")):
         fitting = [each for each in commits if build.version.is_of_same_commit(each[0].version)]
@@ -713,7 +718,7 @@ def _beside_each_other(ranked: Sequence[Build], commits: Iterable[Sequence[Build
 
 
 def _release_branches(refs: Iterable[str]) -> set[Channel]:
-    """Keep what names a release branch; a store may hold ``markers/release-1.2.3/`` too."""
+    """Keep the refs that are release branches; a store may hold ``markers/release-1.2.3/`` too."""
     found = set()
     for ref in refs:
         if ref.startswith("release-"):

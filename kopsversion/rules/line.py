@@ -1,7 +1,7 @@
-"""A channel's builds in their order, as far back as somebody wants them (DESIGN sections 3 and 4).
+"""A channel's builds in their order, as far back as the caller wants (DESIGN sections 3 and 4).
 
-Pure. What searches among builds needs the line and not its newest end alone. It must not know what the builds are
-searched for.
+Pure. A search among builds needs the whole line and not its newest end alone. This module must not know what the
+builds are searched for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kopsversion.model.answer import Refusal
     from kopsversion.rules.inquiry import Inquiry
 
-__all__ = ["NeedsMoreError", "judged", "walk_back"]
+__all__ = ["NeedsMoreError", "refusal_of", "walk_back"]
 
 
 class NeedsMoreError(Exception):
@@ -28,7 +28,7 @@ class NeedsMoreError(Exception):
 def walk_back(
     inquiry: Inquiry, *, is_enough: Callable[[Sequence[Candidate]], bool], down_to: str | None = None
 ) -> tuple[Candidate, ...]:
-    """Return a channel's builds, oldest first, back to where it is enough or to the first one.
+    """Return a channel's builds, oldest first, as far back as is enough, or back to the first one.
 
     Parameters:
         inquiry: the channel, and what is known of the store.
@@ -37,7 +37,7 @@ def walk_back(
 
     Raises:
         NeedsMoreError: something must be known first.
-        StoreUnavailableError: the store would not tell all of them.
+        StoreUnavailableError: the builds could not all be listed.
     """
     if down_to is not None:
         inquiry.ask_down_to(down_to)
@@ -62,8 +62,8 @@ def walk_back(
     return tuple(reversed(newest_first))
 
 
-def judged(inquiry: Inquiry, candidate: Candidate) -> Refusal | None:
-    """Say why a build cannot be tested; ``None`` if it can.
+def refusal_of(inquiry: Inquiry, candidate: Candidate) -> Refusal | None:
+    """Return why a build cannot be tested; ``None`` if it can.
 
     Raises:
         NeedsMoreError: something must be known first.
@@ -74,7 +74,7 @@ def judged(inquiry: Inquiry, candidate: Candidate) -> Refusal | None:
         raise NeedsMoreError
     if refusal is not None and refusal.kind is RefusalKind.UNREADABLE:
         raise StoreUnavailableError(
-            f"it could not be seen whether {refusal.version} can be tested",
+            f"it could not be learnt whether {refusal.version} is testable",
             url=inquiry.snapshot.store,
             reasons=refusal.reasons,
             hint="see whether the store can be reached, and run the same command again",

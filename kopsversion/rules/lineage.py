@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["Line", "Opinion", "Sighting", "are_twins", "tell_apart"]
 
 _SLACK = 24 * 3600.0
-"""Seconds by which uploads of one line may be out of order without a word: they take hours, at times most of a day."""
+"""Seconds by which uploads of one line may be out of order: they take hours, at times most of a day."""
 _ENOUGH = 3
-"""Builds that must agree, before the order of uploads proves anything: some are built again, three in a row hardly."""
+"""Builds that must agree before the order of uploads proves anything: one is often built again, three hardly ever."""
 _STEP = 16
 """Commits that one merge adds, at most (history: 97 % add one to five)."""
 _FAR = 3 * _STEP
@@ -53,7 +53,7 @@ class Line(Enum):
 
 @frozen
 class Sighting:
-    """A build, as far as lineage looks at it.
+    """What lineage needs to know of a build.
 
     Attributes:
         version: its name, which has a distance.
@@ -87,7 +87,7 @@ class Sighting:
 
     @property
     def place(self) -> Precedence:
-        """What orders it among others."""
+        """Its precedence, which orders it among others."""
         return self.version.precedence
 
     def is_after(self, moment: float | None, *, by: float = 0.0) -> bool:
@@ -111,7 +111,7 @@ class Sighting:
 
 @frozen
 class Opinion:
-    """The line of a build: likely, or no more than the better guess."""
+    """The line that a build is of: likely, or no more than the better guess of the two."""
 
     line: Line
     is_likely: bool = False
@@ -150,7 +150,7 @@ def tell_apart(
         master_left: seconds since the epoch at which master had built a later minor, where known.
 
     Returns:
-        An opinion on each. Takes time in proportion to the number of builds, but for sorting them.
+        An opinion on each. Apart from sorting, the time is linear in the number of builds.
     """
     minor = _Minor(
         builds=tuple(sorted(sightings, key=lambda each: (each.place, each.version.text))),
@@ -212,7 +212,7 @@ class _Minor:
         return self._markers[1]
 
     def _is_overtaken(self, named: Sighting) -> bool:
-        """Tell whether builds that count from an older tag went on after it: then it is not master's, as they are."""
+        """Tell whether builds that count from an older tag went on after it: those are master's, so it is not."""
         uploaded = named.uploaded
         return uploaded is not None and any(
             each.tag < named.tag and each.is_after(uploaded + _SLACK) for each in self.builds
@@ -228,7 +228,7 @@ class _Minor:
         return self._is_past_master(build) or self._is_after_master_left(build)
 
     def _is_past_master(self, build: Sighting) -> bool:
-        """Tell whether it is of a later version than master is at, and the release branch is seen to have built it."""
+        """Tell whether it is of a later version than master is at, and signs show that the release branch built it."""
         master, release = self._master, self._release
         if master is None or build.group <= master.group:
             return False
@@ -242,7 +242,7 @@ class _Minor:
         return not build.is_before(master) and not build.is_after(release.uploaded, by=_SLACK)
 
     def _is_after_master_left(self, build: Sighting) -> bool:
-        """Tell whether it is one of several that came after master left, above all that there was."""
+        """Tell whether it is one of several that came after master left, and that sort above all earlier ones."""
         return build.version in self._after_master_left and len(self._after_master_left) >= _ENOUGH
 
     def _is_off_release(self, build: Sighting) -> bool:
@@ -265,7 +265,7 @@ class _Minor:
 
     @cached_property
     def _reach(self) -> Mapping[int, int]:
-        """How far the release branch may be past its marker, by builds behind master no more than a step apart."""
+        """How far the release branch may be past its marker: as far as builds behind master follow within a step."""
         release = self._release
         found = {}
         for step in (_STEP, _FAR):
@@ -311,12 +311,12 @@ class _Minor:
         )
 
     def _trails(self, build: Sighting, *, by: float) -> bool:
-        """Tell whether a build was there before it that is further from the same tag."""
+        """Tell whether a build that is further from the same tag was uploaded before it."""
         return build.is_after(self._first_ahead.get((build.tag, build.distance), inf), by=by)
 
     @cached_property
     def _first_ahead(self) -> Mapping[tuple[ReleaseKey, int], float]:
-        """For each tag and distance, when the first of those was uploaded that are further from the tag."""
+        """For each tag and distance, when the first build that is further from the tag was uploaded."""
         found: dict[tuple[ReleaseKey, int], float] = {}
         ahead: ReleaseKey | None = None
         first = inf
@@ -329,7 +329,7 @@ class _Minor:
         return found
 
     def _is_passed(self, build: Sighting, *, by: int) -> bool:
-        """Tell whether at least so many builds of lower versions went on after it."""
+        """Tell whether at least `by` builds of lower versions were uploaded after it."""
         if build.uploaded is None:
             return False
         latest = self._latest_below[build.group]
@@ -347,7 +347,7 @@ class _Minor:
         return found
 
     def _is_crossed(self, build: Sighting) -> bool:
-        """Tell whether the release branch built enough after it, of what is before it."""
+        """Tell whether the release branch went on to build what sorts below it, often enough to prove something."""
         if build.uploaded is None:
             return False
         return (

@@ -22,11 +22,11 @@ _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 def rank(builds: Iterable[Build]) -> list[Build]:
     """Order builds from oldest to newest.
 
-    Builds with a distance keep the order of their precedence. A build without one goes after the last of
-    those by whose place in the order nothing was uploaded later than itself: the running maximum of upload
-    times is not later than its own. Where its upload time is not known it goes before every build of its
-    release part. What is still equal is ordered by upload time and text, so the result does not depend on
-    the order of the input.
+    Builds with a distance keep the order of their precedence, and each is given the running maximum of upload
+    times in that order. A build without a distance goes after the last one whose running maximum is not later
+    than its own upload time. Where its upload time is not known it goes before every build of its release
+    part. What is still equal is ordered by upload time and text, so the result does not depend on the order of
+    the input.
 
     >>> older, newer = complete_build(master_version(9)), complete_build(master_version(10))
     >>> rank([newer, older]) == [older, newer]

@@ -1,8 +1,8 @@
 """The decision: which build is the answer, and why (DESIGN section 7).
 
 Pure: `resolve` is a function of a snapshot, a channel, a policy and a moment. The order of trust is fixed: what the
-bucket holds, then what git says, then what a marker claims. `decide` is the same for a snapshot that may be
-partial: it answers with the needs that stand in the way. Who fetches them is `workflows.rounds`; this module
+bucket holds, then what git says, then what a marker claims. `decide` does the same with a snapshot that may be
+partial: where it cannot decide yet, it returns what it needs to know. `workflows.rounds` fetches that; this module
 must not know how.
 """
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 _OTHERWISE = "or allow the last good answer with --state and --allow-cached"
 _MOST_UNREADABLE = 3
-"""Builds whose files the store would not tell, after which it is the store and not the builds that is at fault."""
+"""Builds whose files could not be listed: after so many, the store is at fault and not the builds."""
 
 
 class SnapshotIncompleteError(KopsVersionError):
@@ -61,7 +61,7 @@ class SnapshotIncompleteError(KopsVersionError):
 
     def __init__(self, needs: frozenset[Need]) -> None:
         super().__init__(
-            f"the snapshot does not tell {', '.join(sorted(map(repr, needs)))}",
+            f"the snapshot lacks {', '.join(sorted(map(repr, needs)))}",
             hint="make it with Snapshot.complete, or let kopsversion.workflows.rounds.gather fetch what is missing",
         )
         self.needs = needs
@@ -87,7 +87,7 @@ def resolve(snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy,
     Raises:
         NoTestableBuildError: there is none, with the reasons.
         MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
-        StoreUnavailableError: what the store failed to tell leaves no answer.
+        StoreUnavailableError: too much of the store could not be read to give an answer.
         SnapshotIncompleteError: the snapshot is partial; see `decide`.
         UsageError: an argument is of another type.
     """
@@ -152,7 +152,9 @@ def _decide(inquiry: Inquiry) -> Resolution | Undecided:
 def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
     """Decide by names where a clone gives every build to other branches, and say so.
 
-    That no build is testable is believed where git surely gives this one to another branch.
+    Returns:
+        ``None`` where there is no such clone, or where it certainly gives the build that names would choose to
+        another branch: then the channel has no testable build.
     """
     clone = inquiry.disowning_clone
     if clone is None:
@@ -172,8 +174,8 @@ def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
 def _trusted(inquiry: Inquiry) -> tuple[str, ...]:
     """Name the markers that can decide.
 
-    Of a branch that must have a green marker the next one is asked only where green cannot decide, or is likely not
-    to, since it names an older minor. Everywhere else all are read at once: the first is often not there
+    On a branch that must have a green marker, the next marker is read only where green cannot decide, or probably will
+    not, since it names an older minor. Everywhere else all are read at once, since the first is often not there
     (DESIGN section 10).
     """
     channel = inquiry.channel
@@ -204,7 +206,7 @@ def _judge(names: Iterable[str], inquiry: Inquiry) -> tuple[MarkerReport, ...] |
 
 
 def _judge_alone(marker: Marker | Unknown, inquiry: Inquiry) -> MarkerReport | Unknown:
-    """Judge a marker by the listings that it needs: what could not be listed for another one is no doubt about it."""
+    """Judge a marker by the listings that it needs: a listing that failed for another marker must not count here."""
     if isinstance(marker, Unknown):
         return UNKNOWN
     failed, inquiry.listing_failure = inquiry.listing_failure, None
@@ -235,7 +237,7 @@ def _by_marker(report: MarkerReport, inquiry: Inquiry) -> Choice:
 
 
 def _refuse(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Undecided:
-    """Refuse to fall back; that there is no build, or that the store cannot be asked, says more than the markers do.
+    """Refuse to fall back. Where there is no build, or the store cannot be read, that is the error instead.
 
     Raises:
         KopsVersionError: always, once enough is known.
@@ -244,7 +246,7 @@ def _refuse(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Undecided:
     if isinstance(first, Candidate):
         raise _marker_refused(inquiry, deciding)
     if first is None:
-        inquiry.listing_failure = inquiry.listing_failure or inquiry.blind_spot
+        inquiry.listing_failure = inquiry.listing_failure or inquiry.evidence_failure
         if inquiry.listing_failure is not None:
             raise _unlistable(inquiry, deciding)
         if inquiry.knows_all_channels():
@@ -263,7 +265,7 @@ def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
     """
     testable: list[Candidate] = []
     refused: list[Refusal] = []
-    # Asked for beside the first build: whether the newest name is too high shows by when others were uploaded.
+    # Asked for beside the first build: the upload times of others show whether the newest name is too high.
     looked = inquiry.look_for_disputes()
     for candidate in inquiry.candidates():
         refusal = UNKNOWN if isinstance(candidate, Unknown) else inquiry.refusal(candidate.build)
@@ -282,7 +284,7 @@ def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
     unreadable = [refusal for refusal in refused if refusal.kind is RefusalKind.UNREADABLE]
     if unreadable and inquiry.listing_failure is None:
         inquiry.listing_failure = f"{unreadable[0].version}: {unreadable[0].reasons[0]}"
-    inquiry.listing_failure = inquiry.listing_failure or inquiry.blind_spot
+    inquiry.listing_failure = inquiry.listing_failure or inquiry.evidence_failure
     if inquiry.listing_failure is not None:
         return None
     if not refused and not testable and not inquiry.knows_all_channels():
@@ -291,9 +293,9 @@ def _newest(inquiry: Inquiry) -> Choice | Unknown | None:
 
 
 def _look_ahead(inquiry: Inquiry, *, passed_over: int) -> Unknown:
-    """Ask for more builds at once the more were refused, so that a long bad stretch stays cheap in time.
+    """Ask for the files of several builds at once after many refusals, so that a long bad stretch takes few rounds.
 
-    One at a time while that is likely to do, then half as many as were passed over, at most eight.
+    One build at a time at first, then half as many as were passed over, at most eight.
     """
     ahead = min(max(passed_over // 2, 1), 8)
     for candidate in inquiry.candidates():
@@ -313,7 +315,7 @@ def _without_listing(
 ) -> Resolution | Undecided:
     """Answer from a marker where the builds could not be listed, whatever the strategy (DESIGN section 7).
 
-    A marker cannot tell the second newest.
+    It cannot where another build than the newest is wanted: a marker does not say which is the second newest.
     """
     if usable is not None and inquiry.policy.nth == 1:
         return _answer(inquiry, _by_marker(usable, inquiry), deciding=deciding, reported=reported)
@@ -372,7 +374,7 @@ def _check_version(
         return Undecided(frozenset(inquiry.needs))
     if refusal is not None and refusal.kind is RefusalKind.UNREADABLE:
         raise StoreUnavailableError(
-            f"whether {version} is testable could not be learnt",
+            f"it could not be learnt whether {version} is testable",
             url=snapshot.store,
             reasons=refusal.reasons,
             hint="see whether the store can be reached",
@@ -409,11 +411,11 @@ def _unlistable(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> StoreEr
 def _marker_refused(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> KopsVersionError:
     reasons = [f"{report.marker.path} is {report.verdict}: it {report.message}" for report in deciding]
     channel = inquiry.channel
-    if inquiry.blind_spot or any(report.verdict is Verdict.UNREACHABLE for report in deciding):
+    if inquiry.evidence_failure or any(report.verdict is Verdict.UNREACHABLE for report in deciding):
         return store_failed(
-            f"whether a marker of {channel} can be used could not be learnt, and falling back is refused",
+            f"it could not be learnt whether a marker of {channel} can be used, and falling back is refused",
             inquiry.snapshot,
-            reasons=[*reasons, *([inquiry.blind_spot] if inquiry.blind_spot else [])],
+            reasons=[*reasons, *([inquiry.evidence_failure] if inquiry.evidence_failure else [])],
             otherwise=_OTHERWISE,
         )
     return MarkerRefusedError(
@@ -429,7 +431,7 @@ _NAMED_EACH = 3
 
 
 def _reasons(refused: Sequence[Refusal]) -> list[str]:
-    """Say why builds were passed over; what is the same of all of several is said once."""
+    """Say why builds were passed over; a reason that many share is said once."""
     why = {refusal.reasons[0] for refusal in refused}
     if len(why) == 1 and len(refused) > _NAMED_EACH:
         return [

@@ -1,6 +1,6 @@
 """How many of a job's last runs tested one and the same build (DESIGN section 13).
 
-It is the very finding of kops issue 16533: for two months the periodic jobs tested one build, and nobody was told.
+This was the finding of kops issue 16533: for two months the periodic jobs tested one build, and nobody was told.
 Pure. This module must not know where runs come from.
 """
 
@@ -25,12 +25,12 @@ __all__ = ["SameBuild", "same_build"]
 
 @frozen(kw_only=True)
 class SameBuild:
-    """That the last runs of a job tested the same build.
+    """The last runs of a job, which tested the same build.
 
     Attributes:
         version: the build.
-        runs: how many runs are known to have tested it, none in between another one.
-        silent: how many runs among them do not say what they tested.
+        runs: how many runs are known to have tested it; none between them tested another one.
+        silent: how many runs between them do not say what they tested.
         since: when the first of them began, UTC.
         before: what the run before them tested; ``None`` where no such run is known.
     """
@@ -57,10 +57,10 @@ class SameBuild:
 
 
 def same_build(runs: Iterable[Run]) -> SameBuild | None:
-    """Tell how many of the last runs tested the same build; ``None`` for fewer than two.
+    """Find how many of the last runs tested the same build; ``None`` for fewer than two.
 
     Parameters:
-        runs: newest first; those on their way are passed over.
+        runs: newest first; those without a result yet are passed over.
     """
     streak: list[Run] = []
     silent = between = 0

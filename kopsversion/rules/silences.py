@@ -1,4 +1,4 @@
-"""Findings that somebody knows of already: they stay visible, and do not count until a day.
+"""Findings that the configuration silences: they stay visible, and do not count until a day.
 
 Pure. It must not know where silences and limits are written down.
 """
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from kopsversion.model.silence import Silence
     from kopsversion.rules.health import ChannelHealth, Finding, HealthReport
 
-__all__ = ["silenced", "with_strangers"]
+__all__ = ["silenced", "with_unknown_channels"]
 
 
 def silenced(report: HealthReport, silences: Sequence[Silence]) -> HealthReport:
-    """Mark the findings that a silence is about; a silence that has ended is said, and does nothing.
+    """Mark the findings that a silence is about; a silence that has ended is reported, and does nothing.
 
     Parameters:
         report: what was found.
-        silences: what is known already; each counts on the day of the report.
+        silences: those of the configuration, as they are on the day of the report.
     """
     day = report.now.date()
     in_force = [silence for silence in silences if silence.is_in_force(day)]
@@ -64,15 +64,15 @@ def _day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def with_strangers(report: HealthReport, named: Iterable[str]) -> HealthReport:
-    """Say which channels have limits or silences and do not exist: a slip in a name would do nothing in silence.
+def with_unknown_channels(report: HealthReport, named: Iterable[str]) -> HealthReport:
+    """Report channels that have limits or silences and do not exist: a misspelt name would otherwise go unnoticed.
 
     Parameters:
         report: what was found in a look at all channels.
         named: the refs that the configuration names.
     """
     known = {channel.channel for channel in report.channels} | {old.channel for old in report.left_out}
-    strangers = [
+    unknown = [
         Condition(
             Code.CHANNEL_UNKNOWN,
             Severity.WARNING,
@@ -82,4 +82,4 @@ def with_strangers(report: HealthReport, named: Iterable[str]) -> HealthReport:
         for ref in dict.fromkeys(named)
         if ref not in known
     ]
-    return evolve(report, conditions=worst_first((*report.conditions, *strangers)))
+    return evolve(report, conditions=worst_first((*report.conditions, *unknown)))

@@ -1,4 +1,4 @@
-"""Which build to test next, when a first bad one is looked for among builds in order (DESIGN section 14).
+"""Which build to test next in the search for the first bad one among builds in order (DESIGN section 14).
 
 Pure: a `Bisection` holds what was found so far, and `Bisection.next` says what follows. The same findings always
 lead to the same step, whatever their order, so a search can be resumed from its findings alone. It knows builds as
@@ -109,8 +109,8 @@ class Found:
         good: the last good build.
         bad: the first bad build.
         unknown: the builds between them, none of which could be tested.
-        is_good_tested: whether `good` was tested; if not, somebody said that it is good.
-        is_bad_tested: whether `bad` was tested; if not, somebody said that it is bad.
+        is_good_tested: whether `good` was tested; if not, it is good by assumption.
+        is_bad_tested: whether `bad` was tested; if not, it is bad by assumption.
     """
 
     good: int
@@ -246,7 +246,7 @@ class Bisection:
                 position -= 1
 
     def _find_bad(self) -> int | Step:
-        """Find the bad end: one that was met, the one that is said to be, or one further on."""
+        """Find the bad end: the first build that was found bad, the end as it is said, or one further on."""
         position, stride = self._known_bad(), 1
         while True:
             outcome = self.outcomes.get(position)
@@ -265,7 +265,7 @@ class Bisection:
                 position += 1
 
     def _believe(self, end: int, misfit: Misfit, position: int) -> int | Step:
-        """Take an end at its word where nothing further out could be tested, and it was not refuted itself."""
+        """Believe what is said of an end, if nothing further out could be tested and its own test was no proof."""
         if self.outcomes[end] in _TELLING:
             return Failed(reason=misfit, position=position)
         return end
@@ -304,14 +304,14 @@ class Bisection:
 
 
 def steps_for(builds: int) -> int:
-    """Return the most tests that it takes to find the first bad one after so many builds that may be tested."""
+    """Return the most tests that it takes to find the first bad build when so many builds lie between the ends."""
     return builds.bit_length()
 
 
 def _choose(untried: list[int], skipped: list[int]) -> int:
     """Choose the build that halves the range; near one that was skipped, another that is no worse.
 
-    Builds that cannot be told come in runs: what broke one, broke its neighbours. So the choice goes away from
+    Builds whose test cannot tell come in groups: what broke one broke its neighbours. So the choice moves away from
     those that were skipped, as far as either half can still be searched in one test less.
     """
     most = (1 << (steps_for(len(untried)) - 1)) - 1  # what one test less can search

@@ -4,8 +4,8 @@ Pure. None of the rules knows the names of kops' images or extras, because that 
 other minor; they ask for what a job cannot start without, and otherwise for symmetry. This module must not know
 which channel a build is of.
 
-A *document* is a file that speaks about others, such as a signature: it has no checksum, and its suffix says that it
-needs none. Nothing is asked of it, so that the day on which kops begins to sign its files makes no build untestable.
+A *document* is a file that describes others, such as a signature: it has no checksum, and its suffix says that it
+needs none. No rule applies to it, so that no build becomes untestable on the day on which kops begins to sign files.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _missing_images(paths: set[str], *, platforms: Sequence[str]) -> list[str]:
 
 
 def _without_orphans(missing: Iterable[str]) -> list[str]:
-    """Put missing files into words, each without its checksum where that is missing with it."""
+    """Say which files are missing; a checksum that is missing together with its file is not named."""
     found = set(missing)
     return [
         f"{path} is missing" for path in sorted(found) if path.removesuffix(_CHECKSUM) not in found - {path}
@@ -178,5 +178,5 @@ def _without_orphans(missing: Iterable[str]) -> list[str]:
 def _unsettled(age: timedelta, settle: timedelta) -> str:
     return (
         f"its newest file was uploaded {count(max(0, round(age.total_seconds())), 'second')} ago, "
-        f"and an upload counts as over after {round(settle.total_seconds())}"
+        f"and an upload counts as over after {count(round(settle.total_seconds()), 'second')}"
     )

@@ -44,6 +44,10 @@ _WRITTEN_LAST_LIMIT = timedelta(hours=1)
 def judge(marker: Marker, inquiry: Inquiry) -> MarkerReport | Unknown:
     """Judge one marker of the inquiry's channel.
 
+    Parameters:
+        marker: the marker, as it was read.
+        inquiry: the channel, and what is known of its builds.
+
     Returns:
         The verdict with its sentence, or `UNKNOWN` with what is missing noted in the inquiry.
 
@@ -69,7 +73,7 @@ def judge(marker: Marker, inquiry: Inquiry) -> MarkerReport | Unknown:
 
 def _unusable(marker: Marker, reading: Named) -> str:
     if reading.form is Form.TAG:
-        return f"names {reading.version} with a v before it, and no build's directory is called so"
+        return f"names {reading.version} with a v before it, and no build's directory has such a name"
     return (
         f"names {reading.version} without a URL: its consumers look for that beside the marker, in "
         f"{marker.path.rpartition('/')[0]}/, where no build is"
@@ -250,8 +254,9 @@ def _longest_waiting(
 ) -> _Waiting | Unknown | None:
     """Find the testable build that was complete first, or one that was complete long enough ago.
 
-    The oldest by name is looked into first: mostly it has waited longest. Where it has not, any other may have: files
-    are uploaded again, and old merges are built late. The upload time of one file tells which need not be looked into.
+    The oldest by name is examined first, since mostly it has waited longest. Where it has not, any other may have:
+    files are uploaded again, and old merges are built late. The upload time of one file shows which builds need not be
+    examined.
 
     Parameters:
         newer: the channel's builds that are newer than the marker's, newest first.
@@ -294,7 +299,7 @@ def _is_beyond(since: datetime | None, limit: timedelta, inquiry: Inquiry) -> bo
 
 
 def _doubt(newer: Sequence[Candidate], waiting: _Waiting | None, inquiry: Inquiry) -> str | None:
-    """Say why it cannot be known whether a marker is stale, if it cannot."""
+    """Say why it is not known whether a marker is stale; ``None`` where it is known."""
     if inquiry.listing_failure is not None:
         return "newer ones are not known"
     for candidate in reversed(newer):
@@ -302,11 +307,9 @@ def _doubt(newer: Sequence[Candidate], waiting: _Waiting | None, inquiry: Inquir
             break
         refusal = inquiry.refusal(candidate.build)
         if isinstance(refusal, Refusal) and refusal.kind is RefusalKind.UNREADABLE:
-            return f"whether {candidate.version}, which is newer, could have been promoted is not known"
+            return f"it is not known whether {candidate.version}, which is newer, could have been promoted"
     if waiting is not None and waiting.since is None:
-        return (
-            f"since when {waiting.candidate.version}, which is newer, could have been promoted is not known"
-        )
+        return f"it is not known since when {waiting.candidate.version}, which is newer, could have been promoted"
     return None
 
 

@@ -1,8 +1,8 @@
-"""Which branches are worth watching: what leaves the report leaves it in silence (FAILURES row 33).
+"""Which branches a health report looks at: a branch that it left out by mistake would go unwatched (FAILURES row 33).
 
-Pure. Master always; every branch with markers, or with a build of the last months. A release branch is over when it has
-had its final release and builds no more: never because its markers are old or gone. This module must not know whether
-a branch is healthy.
+Pure. Master is always among them, and every branch with markers or with a build of the last months. A release branch
+is over when it has had its final release and builds no more, never because its markers are old or gone. This module
+must not know whether a branch is healthy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Watched:
 
     Attributes:
         channels: master first, then the newest.
-        tentative: those of them that exist only if their builds turn out to be theirs and not master's.
+        tentative: those of them that exist only if builds turn out to be theirs and not master's.
         left_out: those that are over, the newest first.
     """
 
@@ -61,7 +61,7 @@ class _Branch:
 
     @property
     def built(self) -> datetime | None:
-        """When its last build came, UTC, as far as that is known."""
+        """When its last build was uploaded, UTC, as far as that is known."""
         return _last(self.builds)
 
     def is_active(self, since: datetime) -> bool:
@@ -76,7 +76,7 @@ def choose_channels(
     now: datetime,
     patience: timedelta,
 ) -> Watched:
-    """Tell the branches that are worth watching from those that are over.
+    """Separate the branches to look at from those that are over.
 
     Parameters:
         snapshot: the builds of every minor, with their upload times as far as those could be learnt.

@@ -30,7 +30,7 @@ __all__ = ["Surroundings", "causes_first", "link_of", "writer_conditions"]
 
 @frozen(kw_only=True)
 class Surroundings:
-    """What a writer's condition says besides: how its channel is.
+    """What a writer's condition says of its channel.
 
     Attributes:
         newest: the channel's newest build, testable or not.
@@ -47,7 +47,7 @@ def writer_conditions(report: WriterReport, around: Surroundings, *, now: dateti
     """Say what should be known of a writer; nothing where it is green.
 
     Parameters:
-        report: what became of it.
+        report: how the writer is.
         around: how its channel is.
         now: the moment of the judgement, UTC.
     """
@@ -130,7 +130,7 @@ def _red(report: WriterReport, around: Surroundings) -> str:
 
 
 def _standstill(report: WriterReport, around: Surroundings) -> str:
-    """Say what came of it, where that is certain."""
+    """Say what the red job has stopped, where that is certain; empty otherwise."""
     marker = report.marker
     if report.writer.interval is None:
         if around.newest is None or around.newest != marker.version or around.uploaded is None:
@@ -210,5 +210,5 @@ def _pending(report: WriterReport) -> str:
 
 
 def _unknown(report: WriterReport) -> str:
-    known = f"how {report.job}, which writes {report.marker.path}, fares is not known from {report.place}"
-    return f"{known}: {report.reason}"
+    unknown = f"{report.place} does not show the state of {report.job}, which writes {report.marker.path}"
+    return f"{unknown}: {report.reason}"

@@ -1,9 +1,9 @@
-"""Why a marker stands still: what became of the runs of the job that writes it (DESIGN section 13).
+"""Why a marker stands still: how the runs of the job that writes it ended (DESIGN section 13).
 
 Pure. It explains and never chooses: no answer depends on anything here. A year of runs is judged by a few files,
 because the marker itself tells most of it. A pipeline writes its marker on every test that passes, so the run that
-spans the marker's time is the last one that promoted, and no later one did. What a judgement would like to know
-besides is in `WriterReport.wants`, best first; whoever fetches says how much of it is worth its price.
+spans the marker's time is the last one that promoted, and no later one did. Further files that would help are in
+`WriterReport.wants`, the most useful first; the caller decides how many of them are worth a request.
 
 This module must not know where runs are kept, or how a report is put into words.
 """
@@ -48,7 +48,7 @@ _OVERTIME = timedelta(minutes=30)
 """How much longer than its timeout a run without a result may still be on its way: the cluster is torn down."""
 
 _NEWEST = 3
-"""How many runs are asked for at once where a branch's newest is looked for, and passed over without a result."""
+"""How many runs are read at once to find a branch's newest, and how many without a result are passed over."""
 
 
 class WriterState(StrEnum):
@@ -93,7 +93,7 @@ class JobRuns:
 
 @frozen(kw_only=True)
 class WriterReport:
-    """What became of a marker's writer.
+    """How a marker's writer is.
 
     Attributes:
         marker: the marker.
@@ -106,8 +106,8 @@ class WriterReport:
         is_since_exact: whether it cannot have been so for longer.
         runs: how many ended since the last that wrote the marker, of those that are known.
         is_count_exact: whether there are no others.
-        listed: how many runs began since the marker was written, those for other branches among them.
-        first_red, newest_red: the first and the newest that failed; the marker tells of the first that it did.
+        listed: how many runs began since the marker was written, including those for other branches.
+        first_red, newest_red: the first and the newest that failed; that the first failed follows from the marker.
         last_good: the run that wrote the marker.
         on_way: a run without a result that may still have one.
         newest: the newest run; of a job for several branches, the newest that is known to be for this one.
@@ -143,7 +143,7 @@ class WriterReport:
 
     @property
     def first_failing_run(self) -> SeenRun | None:
-        """The first run that failed; where the marker tells of it, it was not read."""
+        """The first run that failed; its result may follow from the marker, and not have been read."""
         return self._seen(self.first_red)
 
     @property
@@ -176,7 +176,7 @@ class WriterReport:
 
     @property
     def promoted_untested(self) -> BuildVersion | None:
-        """The build that the run tested which wrote the marker, where the marker names another one."""
+        """The build that the run which wrote the marker tested, where the marker names another one."""
         tested = self.last_good.tested if self.last_good is not None else None
         named = self.marker.version
         return tested if not self.by_hand and None not in (tested, named) and tested != named else None
@@ -185,7 +185,7 @@ class WriterReport:
 def presume_branches(
     runs: Sequence[Run], uploads: Iterable[tuple[datetime, str]], *, writer: Writer
 ) -> tuple[Run, ...]:
-    """Tell for which branches runs were by what came of them, so that they need not be read.
+    """Tell by their builds for which branches runs were, so that they need not be read.
 
     Where one run alone was at work when a build was uploaded, and all builds of its time are one branch's, it was for
     that branch. A run that failed has no build, and so has to be read.
@@ -212,7 +212,9 @@ def presume_branches(
 
 
 def window_start(writer: Writer, written: datetime | None, *, now: datetime) -> datetime:
-    """Return from when on runs must be listed: before the run that wrote the marker, and long enough to be idle.
+    """Return the moment from which runs must be listed.
+
+    It lies before the run that wrote the marker, and far enough back to show whether the writer is idle.
 
     Parameters:
         writer: the writer.
@@ -434,7 +436,7 @@ def _judge_by_promoter(case: _Case, report: WriterReport, spanning: Sequence[Run
 
 
 def _confirmed(report: WriterReport) -> WriterReport:
-    """Hold a report against what its runs say that they write, where that was read."""
+    """Check a report against what its runs' own arguments say that they write, where those were read."""
     said = [run for run in (report.newest_red, report.last_good, report.newest) if run is not None]
     for run in said:
         if isinstance(run.prowjob, ProwJob) and run.prowjob.publishes:
@@ -507,7 +509,7 @@ def _is_unread(run: Run) -> bool:
 
 
 def _branches(runs: Iterable[Run]) -> tuple[Want, ...]:
-    """Want what says for which branch runs were: ``prowjob.json``, which has the result too, else ``started.json``."""
+    """Ask for the file that says which branch a run was for: ``prowjob.json``, else ``started.json``."""
     return tuple(
         Want(run.id, RunFile.PROWJOB if run.prowjob is None else RunFile.STARTED)
         for run in runs

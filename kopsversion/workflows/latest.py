@@ -15,7 +15,7 @@ from kopsversion.errors import NoTestableBuildError, ResolutionError, StoreError
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.rules.conditions import worst_first
-from kopsversion.rules.doubt import doubts_told
+from kopsversion.rules.doubt import builds_in_doubt
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.arguments import path_of, span_of, wrong_argument
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
@@ -202,7 +202,7 @@ def resolve_in(
         deadline=question.deadline,
         snapshot=known,
         settle=lambda seen, told: question.settle(
-            seen, None if isinstance(told, ResolutionError) else doubts_told(told.conditions)
+            seen, None if isinstance(told, ResolutionError) else builds_in_doubt(told.conditions)
         ),
         progress=progress,
     )

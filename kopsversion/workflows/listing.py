@@ -273,8 +273,8 @@ def list_builds(
         rows.extend(found)
         if inquiry.listing_failure is not None:
             raise _unlistable(f"the builds of {channel}", snapshot, inquiry.listing_failure)
-        if not rows and not inquiry.needs and inquiry.blind_spot is not None:
-            raise _unlistable(f"the builds of {channel}", snapshot, inquiry.blind_spot)
+        if not rows and not inquiry.needs and inquiry.evidence_failure is not None:
+            raise _unlistable(f"the builds of {channel}", snapshot, inquiry.evidence_failure)
         if not rows and not inquiry.needs:
             inquiry.knows_all_channels()  # what exists instead belongs into the error
         told = disagreement(inquiry)

@@ -18,7 +18,7 @@ from kopsversion.rules.attribution import by_version
 from kopsversion.rules.bisection import Plan, PlannedBuild, Range, plan
 from kopsversion.rules.ends import End
 from kopsversion.rules.inquiry import Candidate, Inquiry
-from kopsversion.rules.line import NeedsMoreError, judged
+from kopsversion.rules.line import NeedsMoreError, refusal_of
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.arguments import channel_of
 from kopsversion.workflows.history import open_history, whole_line
@@ -102,7 +102,7 @@ class RangeQuestion:
             inquiry = Inquiry(snapshot, self.range.channel, question.policy, question.now)
             build = snapshot.build(version) or Build(version)
             try:
-                return (judged(inquiry, Candidate(build, planned.attribution)),)
+                return (refusal_of(inquiry, Candidate(build, planned.attribution)),)
             except NeedsMoreError:
                 return Undecided(frozenset(inquiry.needs))
 

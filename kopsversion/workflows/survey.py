@@ -36,7 +36,7 @@ from kopsversion.model.needs import (
     Undecided,
 )
 from kopsversion.model.policy import Policy
-from kopsversion.rules.doubt import doubts_told
+from kopsversion.rules.doubt import builds_in_doubt
 from kopsversion.rules.health import HealthReport, judge_channel, with_remarks, worth_examining
 from kopsversion.rules.inquiry import Inquiry
 from kopsversion.rules.watched import Watched, choose_channels
@@ -312,7 +312,7 @@ class _Survey:
         known = evolve(snapshot, git=clone.line)
         outcome = judge_channel(known, channel, policy, self.now)
         if not isinstance(outcome, Undecided):
-            doubts = doubts_told(finding.condition for finding in outcome.findings)
+            doubts = builds_in_doubt(finding.condition for finding in outcome.findings)
             better = clone.settle(Inquiry(known, channel, policy, self.now), doubts)
             if better is not None:
                 return self._judge_one(better, channel, depth=depth, clone=clone)

@@ -154,7 +154,7 @@ class TestFirstScreen:
     def test_what_to_do_and_whom_to_ask(self, pages: Mapping[str, str]) -> None:
         """Each finding says what to do, and below them stands whom to ask."""
         page = pages["incident"]
-        assert "mend the postsubmit job" in page
+        assert "fix the postsubmit job" in page
         (ask,) = by_class(page, "ask")
         assert texts(ask).startswith("Ask #kops-dev on Kubernetes' Slack")
 

@@ -195,7 +195,7 @@ class TestJUnit:
         assert failure is not None
         assert failure.get("type") == "builds-old"
         assert "61 days" in failure.get("message", "")
-        assert "mend the postsubmit job" in (failure.text or "")
+        assert "fix the postsubmit job" in (failure.text or "")
 
 
 def samples(report: HealthReport) -> dict[tuple[str, ...], float]:

@@ -252,7 +252,7 @@ class TestBuilds:
         assert unsettled.severity is Severity.INFO
         assert unsettled.message == (
             f"2 newer builds of master may still be uploading; {alpha(3)}: its newest file was uploaded 60 seconds "
-            "ago, and an upload counts as over after 600"
+            "ago, and an upload counts as over after 600 seconds"
         )
         assert unsettled.data == {"versions": (alpha(3), alpha(2))}
         assert "builds-refused" not in codes(found)
@@ -529,7 +529,7 @@ class TestGaps:
             "files-unpaired",
             Severity.INFO,
             f"2 files of {alpha(1)} came without a checksum, such as linux/amd64/kops.sig: "
-            "by policy, names that end so need none",
+            "by policy, files with such a suffix need none",
             {"version": alpha(1), "files": ("linux/amd64/kops.sig", "linux/arm64/kops.sig")},
         )
 

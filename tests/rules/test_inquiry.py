@@ -116,7 +116,7 @@ class TestMarkers:
         assert found == Marker("release-1.30", BRANCH_MARKER, Unreachable("503"))
         assert inquiry.gaps == {RELEASE_S: "503"}
 
-    def test_the_blind_spot_is_what_the_store_failed_to_tell(self) -> None:
+    def test_the_evidence_failure_is_what_the_store_failed_to_tell(self) -> None:
         """A marker that was read and is none is a gap too, but no failure; of several the first by name is told."""
         held = evolve(
             partial(
@@ -124,13 +124,13 @@ class TestMarkers:
             ),
             failures={RELEASE_S: OFF, ListUploads("1.30"): Failure("timeout")},
         )
-        assert asking(held).blind_spot is None
+        assert asking(held).evidence_failure is None
         inquiry = asking(held)
         list(inquiry.candidates())
         assert inquiry.gaps == {MASTER_S: "it x", RELEASE_S: "503", ListUploads("1.30"): "timeout"}
         told = []
         for gap in (ListUploads("1.30"), RELEASE_S, MASTER_S):
-            told.append(inquiry.blind_spot)
+            told.append(inquiry.evidence_failure)
             del inquiry.gaps[gap]
         assert told == ["timeout", "503", None]
 

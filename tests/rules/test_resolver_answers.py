@@ -250,7 +250,7 @@ class TestDespiteTheClone:
             "clone-disagrees",
             Severity.WARNING,
             f"by the clone no build in the store is of release-1.29, so the names of builds and not git "
-            f"attribute {newest} to it; see whether origin/release-1.29 is the branch that is meant",
+            f"attribute {newest} to it; see whether origin/release-1.29 is the right branch",
             {"version": newest, "ref": "origin/release-1.29"},
         )
         assert found == evolve(by_names, conditions=(disagreement, *by_names.conditions))
@@ -373,7 +373,7 @@ class TestStoreUnavailable:
         assert isinstance(raised, StoreUnavailableError)
         assert raised.url == STORE
         assert said(raised) == (
-            f"whether {alpha(9)} is testable could not be learnt",
+            f"it could not be learnt whether {alpha(9)} is testable",
             ("its files could not be listed: 503",),
             "see whether the store can be reached",
         )
@@ -452,7 +452,7 @@ class TestMarkerRefused:
         assert isinstance(raised, StoreUnavailableError)
         assert raised.url == STORE
         assert said(raised) == (
-            "whether a marker of master can be used could not be learnt, and falling back is refused",
+            "it could not be learnt whether a marker of master can be used, and falling back is refused",
             (f"{GREEN_PATH} is unreachable: it cannot be read: 503",),
             SEE_WHETHER,
         )
@@ -472,7 +472,7 @@ class TestMarkerRefused:
         raised = error(held, policy=REFUSE)
         assert isinstance(raised, StoreError)
         assert said(raised) == (
-            "whether a marker of master can be used could not be learnt, and falling back is refused",
+            "it could not be learnt whether a marker of master can be used, and falling back is refused",
             (
                 f"{GREEN_PATH} is stale: it {stale(alpha(1), beta(1), '3 days')}",
                 "503",
@@ -529,7 +529,7 @@ class TestSnapshotIncomplete:
         raised = SnapshotIncompleteError(needs)
         assert raised.needs == needs
         assert said(raised) == (
-            "the snapshot does not tell ListBuilds(minor='1.30'), ListMinors(), ListUploads(minor='1.30')",
+            "the snapshot lacks ListBuilds(minor='1.30'), ListMinors(), ListUploads(minor='1.30')",
             (),
             "make it with Snapshot.complete, or let kopsversion.workflows.rounds.gather fetch what is missing",
         )

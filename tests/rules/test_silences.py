@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from kopsversion.model.silence import LONGEST_SILENCE, Silence
-from kopsversion.rules.silences import silenced, with_strangers
+from kopsversion.rules.silences import silenced, with_unknown_channels
 from tests.builders import DAY, NOW
 from tests.health_reports import everything, many
 
@@ -67,13 +67,13 @@ class TestSilenced:
 class TestStrangers:
     def test_unknown_channel(self) -> None:
         """A limit or silence for a channel that does not exist is said, once."""
-        report = with_strangers(REPORT, ["master", "release-9.9", "release-9.9"])
+        report = with_unknown_channels(REPORT, ["master", "release-9.9", "release-9.9"])
         (said,) = report.conditions
         assert (said.code, said.data["channel"]) == ("channel-unknown", "release-9.9")
 
     def test_left_out_channels_exist(self) -> None:
         """A channel that was left out for its age exists."""
         report: HealthReport = everything()
-        assert with_strangers(report, [report.left_out[0].channel]) == evolve(
+        assert with_unknown_channels(report, [report.left_out[0].channel]) == evolve(
             report, conditions=report.conditions
         )

@@ -381,7 +381,7 @@ class TestSettled:
         refusal = judge(evolve(judged, artifacts=(late, *(judged.artifacts or ()))))
         assert refusal is not None
         assert refusal.reasons == (
-            "its newest file was uploaded 1 second ago, and an upload counts as over after 600",
+            "its newest file was uploaded 1 second ago, and an upload counts as over after 600 seconds",
         )
 
     def test_the_settling_time_is_the_policy_s(self) -> None:

@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
 ON_RELEASE = Channel("release-1.29")
-UNSURE = "could have been promoted is not known"
 
 
 old = partial(alpha, minor="1.29")
@@ -200,7 +199,10 @@ class TestSentences:
         )
         assert judged(held, alpha(1)) == (
             Verdict.UNVERIFIED,
-            f"names {alpha(1)}, which is testable; whether {alpha(2)}, which is newer, {UNSURE}",
+            (
+                f"names {alpha(1)}, which is testable; it is not known whether {alpha(2)}, which is newer, could "
+                "have been promoted"
+            ),
             None,
         )
 
@@ -221,7 +223,10 @@ class TestSentences:
         )
         assert judged(held, alpha(1)) == (
             Verdict.UNVERIFIED,
-            f"names {alpha(1)}, which is testable; since when {alpha(2)}, which is newer, {UNSURE}",
+            (
+                f"names {alpha(1)}, which is testable; it is not known since when {alpha(2)}, which is newer, could "
+                "have been promoted"
+            ),
             None,
         )
 

@@ -338,7 +338,7 @@ def test_what_cannot_be_known_has_a_reason(others: dict[str, Any], reason: str) 
     """A job that was renamed, results that were deleted, and a listing denied are information, never a guess."""
     report = judged((), marker(2), **others)
     assert (report.state, report.reason) == (WriterState.UNKNOWN, reason)
-    assert sentence(report) == f"how {JOB}, which writes {GREEN}, fares is not known from {PLACE}: {reason}"
+    assert sentence(report) == f"{PLACE} does not show the state of {JOB}, which writes {GREEN}: {reason}"
 
 
 def test_a_job_whose_results_are_old_is_idle() -> None:

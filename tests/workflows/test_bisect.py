@@ -203,7 +203,7 @@ def test_an_end_that_is_not_named_is_a_build_that_can_be_tested() -> None:
         (alpha(1), "never", UsageError, "BAD is 'never', which is neither"),
         ("", "newest", UsageError, "GOOD is '', which is neither"),
         (alpha(1), "2024-13-01", UsageError, "is not a time"),
-        (alpha(1), 5, UsageError, "BAD is '5', which is no text"),
+        (alpha(1), 5, UsageError, "BAD is '5', which is not text"),
         (NOW.replace(tzinfo=None), "newest", UsageError, "GOOD is .* which has no time zone"),
         (alpha(99), "newest", NoTestableBuildError, "there is no such build of master in mem://bucket/"),
         ("abcdef0", "newest", NoTestableBuildError, "GOOD is commit abcdef0, and no build"),
@@ -526,7 +526,7 @@ def test_a_store_that_fails_is_no_reason_to_step_over_a_build(tmp_path: Path) ->
     """It says nothing about the build, so it ends the search, which can go on later."""
     store, culprit = of_master(5), Culprit(3)
     store.fail(f"list {alpha(3)}/")
-    with pytest.raises(StoreUnavailableError, match=r"it could not be seen whether .* can be tested"):
+    with pytest.raises(StoreUnavailableError, match=r"it could not be learnt whether .* is testable"):
         find(store, culprit, state=tmp_path / "state.json")
     assert culprit.tested == [1, 5]
     store._faults.clear()

@@ -17,7 +17,7 @@ from kopsversion.model.version import BuildVersion
 from kopsversion.publish.promote import promote
 from kopsversion.rules import inquiry
 from kopsversion.rules.attribution import attribute
-from kopsversion.rules.doubt import doubts_told
+from kopsversion.rules.doubt import builds_in_doubt
 from kopsversion.stores.deadline import Deadline
 from kopsversion.witness import fetching
 from kopsversion.witness.address import CloneUrl
@@ -317,4 +317,4 @@ def test_the_builds_in_doubt_are_read_from_what_is_said() -> None:
         Condition("marker-doubtful", Severity.WARNING, "", {"marker": "markers/x", "version": one}),
         Condition("builds-refused", Severity.WARNING, "", {"version": "1.29.0"}),
     ]
-    assert list(map(str, doubts_told(told))) == [one, other]
+    assert list(map(str, builds_in_doubt(told))) == [one, other]
