@@ -420,7 +420,7 @@ class TestClones:
         found = resolve_latest("1.30", store=store, now=NOW, repo=kops.path)
         assert (found.version.distance, found.attribution.witness) == (2, Witness.VERSION)
         assert codes(found)["clone-disagrees"] is Severity.WARNING
-        assert "see whether origin/release-1.30 is the branch" in sentence(found, "clone-disagrees")
+        assert "see whether origin/release-1.30 is the right branch" in sentence(found, "clone-disagrees")
 
     def test_a_clone_that_disagrees_never_leaves_us_without_a_list(self, kops: Kops) -> None:
         """What `resolve_latest` answers with is in the list, by the same witness and with the same word."""
