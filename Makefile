@@ -81,9 +81,9 @@ mutants: $(VENV)/.installed-mutants  ## Slow (ten minutes): does a test notice e
 	$(BIN)/python -m tests.mutants $(MODULES)
 
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the code
-	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.resolution_schema > docs/reference/resolution.schema.json
-	$(BIN)/python -m tests.health_schema > docs/reference/health.schema.json
+	$(BIN)/python -m tests.command_schemas
+	$(BIN)/python -m docs.generate
 	$(BIN)/python -m tests.fault_expectations
 
 wheel: $(VENV)/.installed-dev  ## Build sdist and wheel into dist/

@@ -1,13 +1,15 @@
 """Writes the reference pages that are made of the code, so that they cannot drift: ``make docs``.
 
 ``docs/reference/cli.md`` from the commands, ``conditions.md`` from the catalogue of conditions, ``exit-codes.md`` from
-the errors and ``api.md`` from the public names. ``tests/test_docs_reference.py`` fails when one is out of date.
+the errors, ``api.md`` from the public names and ``fields.md`` from the schemas.
+``tests/test_docs_reference.py`` fails when one is out of date.
 """
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from enum import Enum
@@ -74,6 +76,7 @@ def pages() -> Mapping[str, str]:
         "conditions.md": _conditions,
         "exit-codes.md": _exit_codes,
         "api.md": _api,
+        "fields.md": _fields_of_json,
     }
     return {name: "\n".join(maker()).rstrip() + "\n" for name, maker in makers.items()}
 
@@ -306,11 +309,11 @@ def _api() -> Iterator[str]:
     yield from (
         "### __version__",
         "",
-        "The version of the package, as text; `0+unknown` where it is not installed.",
+        "The version of the package, as text.",
         "",
         "```pycon",
-        '>>> __version__ == "0+unknown"',
-        "False",
+        '>>> len(__version__.split("."))',
+        "3",
         "```",
         "",
     )
@@ -463,6 +466,85 @@ def _first_paragraph(value: object) -> str:
 def _markdown(text: str) -> str:
     """Turn a docstring's ``literals`` into Markdown's."""
     return text.replace("``", "`")
+
+
+# --------------------------------------------------------------------------------------------------
+# fields.md
+
+_PRINTED_BY = {
+    "resolution": "`resolve-latest -o json`, `--lock`",
+    "health": "`kopsversion check -o json`",
+    "list": "`kopsversion list -o json`",
+    "find": "`kopsversion find -o json`",
+    "bisect": "`kopsversion bisect -o json`",
+    "jobs": "`kopsversion jobs -o json`",
+}
+
+
+def _fields_of_json() -> Iterator[str]:
+    yield from (
+        "# Fields of JSON",
+        "",
+        "<!-- Made by docs/generate.py of the schemas: change the code, then `make docs`. -->",
+        "",
+        "Every key of every document that kopsversion prints; [JSON](json.md) says how they change. What several",
+        "documents have in common stands with the first.",
+        "",
+    )
+    told: set[str] = set()
+    for name, command in _PRINTED_BY.items():
+        file = f"{name}.schema.json"
+        schema = json.loads((REFERENCE / file).read_text(encoding="utf-8"))
+        yield from (f"## {schema['title']}", "", f"Printed by {command}; [{file}]({file}).", "")
+        top = _name_of(schema)
+        for kind in (top, *(kind for kind in schema["$defs"] if kind != top)):
+            if kind not in told:
+                told.add(kind)
+                yield from _fields_of(kind, schema["$defs"][kind])
+
+
+def _fields_of(kind: str, definition: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"### {kind}", "", _markdown(definition["description"]), "")
+    base = [_name_of(part) for part in definition.get("allOf", ())]
+    if base:
+        yield from (f"All of [{base[0]}](#{base[0].lower()}), and:", "")
+    rows = (
+        (f"`{key}`", _kind_of(value), _markdown(value["description"]))
+        for key, value in definition["properties"].items()
+    )
+    yield from _table(("key", "type", "meaning"), *rows)
+
+
+def _name_of(reference: Mapping[str, Any]) -> str:
+    return str(reference["$ref"]).rpartition("/")[2]
+
+
+_FORMS = {"date-time": "time", "date": "date"}
+
+
+def _kind_of(value: Mapping[str, Any]) -> str:
+    """Say in a few words what a schema allows."""
+    match value:
+        case {"anyOf": [*parts]} | {"oneOf": [*parts]}:
+            return " or ".join(_kind_of(part) for part in parts)
+        case {"$ref": str(place)}:
+            name = place.rpartition("/")[2]
+            return f"[{name}](#{name.lower()})"
+        case {"enum": [*words]}:
+            return ", ".join(f"`{word}`" for word in words)
+        case {"const": word}:
+            return f"`{word}`"
+        case {"type": "array", "items": item}:
+            return f"list of {_kind_of(item)}"
+        case {"type": "object", "additionalProperties": item}:
+            return f"object of {_kind_of(item)}"
+        case {"format": str(form)}:
+            return _FORMS[form]
+        case {"type": "number", "description": str(said)} if "seconds" in said:
+            return "seconds"
+        case {"type": str(kind)}:
+            return {"string": "text", "boolean": "true or false", "integer": "whole number"}.get(kind, kind)
+    raise TypeError(value)
 
 
 if __name__ == "__main__":

@@ -315,21 +315,11 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "__version__":
-        return _version()
+        return import_module(f"{__name__}.model.program").VERSION
     homes = (import_module(f"{__name__}.{home}") for home in _HOMES)
     value: object = next(getattr(home, name) for home in homes if hasattr(home, name))
     globals()[name] = value
     return value
-
-
-def _version() -> str:
-    """Return the version of this package; what is not installed, such as a single file, has none."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("kopsversion")
-    except PackageNotFoundError:
-        return "0+unknown"
 
 
 def __dir__() -> list[str]:

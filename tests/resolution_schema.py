@@ -49,6 +49,7 @@ def schema() -> dict[str, Any]:
     top = definitions["Resolution"]
     top["properties"] = {
         "schema": {"const": SCHEMA, "description": "raised when a key changes its meaning or goes"},
+        "made_by": {"type": "string", "description": "which kopsversion wrote it, as in kopsversion 0.1.0"},
         "degraded": {"type": "boolean", "description": "whether any condition is a warning or worse"},
         **top["properties"],
     }
@@ -59,6 +60,7 @@ def schema() -> dict[str, Any]:
         "required": ["binaries"],
         "properties": {
             "binaries": {
+                "description": "the sha256 of each kops and nodeup, by its path below the build",
                 "type": "object",
                 "minProperties": 1,
                 "additionalProperties": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
@@ -110,12 +112,14 @@ def _reference(kind: type, *, definitions: dict[str, Any]) -> dict[str, Any]:
         names = [field.name for field in attrs.fields(kind)]
         said = described_attributes(kind)
         properties = {
-            name: type_schema(hints[name], partial(_reference, definitions=definitions))
-            | ({"description": said[name]} if name in said else {})
+            name: described(
+                type_schema(hints[name], partial(_reference, definitions=definitions)), said.get(name)
+            )
             for name in names
         }
         if kind in _READINGS:
-            properties = {"kind": {"const": kind.__name__.lower()}, **properties}
+            what = {"const": kind.__name__.lower(), "description": "which reading this is"}
+            properties = {"kind": what, **properties}
         definitions[kind.__name__] = {
             "description": first_line(kind.__doc__),
             "type": "object",
@@ -123,6 +127,14 @@ def _reference(kind: type, *, definitions: dict[str, Any]) -> dict[str, Any]:
             "required": list(properties),
         }
     return {"$ref": f"#/$defs/{kind.__name__}"}
+
+
+def described(schema: dict[str, Any], said: str | None) -> dict[str, Any]:
+    """Add what a class says of an attribute, and keep the unit."""
+    if said is None:
+        return schema
+    unit = ", in seconds" if schema.get("description") == "seconds" else ""
+    return {**schema, "description": f"{said.removesuffix('.')}{unit}."}
 
 
 def first_line(docstring: str | None) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PACKAGE = Path(kopsversion.__file__).parent
 
 
-@pytest.mark.parametrize("name", ["api.md", "cli.md", "conditions.md", "exit-codes.md"])
+@pytest.mark.parametrize("name", ["api.md", "cli.md", "conditions.md", "exit-codes.md", "fields.md"])
 def test_page_is_up_to_date(name: str) -> None:
     """`make docs` would change nothing."""
     assert (REFERENCE / name).read_text(encoding="utf-8") == pages()[name], "run: make docs"
@@ -32,7 +32,7 @@ def test_page_is_up_to_date(name: str) -> None:
 
 def test_no_page_is_forgotten() -> None:
     """Each generated page is compared above."""
-    assert set(pages()) == {"api.md", "cli.md", "conditions.md", "exit-codes.md"}
+    assert set(pages()) == {"api.md", "cli.md", "conditions.md", "exit-codes.md", "fields.md"}
 
 
 def test_every_command_and_option_is_in_the_reference() -> None:

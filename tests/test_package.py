@@ -20,6 +20,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import kopsversion
+from kopsversion.model.program import MADE_BY
 from tests.builders import NOW, alpha
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT
 from tests.scenes import PLAIN
@@ -49,6 +51,12 @@ def test_the_changelog_knows_the_version() -> None:
 
 # --------------------------------------------------------------------------------------------------
 # Dependencies
+
+
+def test_the_version_is_said_twice_and_is_one() -> None:
+    """What every output says is what the package is called."""
+    assert kopsversion.__version__ == SETTINGS["version"]
+    assert f"kopsversion {SETTINGS['version']}" == MADE_BY
 
 
 def _declared(*extras: str) -> dict[str, Requirement]:

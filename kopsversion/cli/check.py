@@ -19,7 +19,7 @@ import click
 from attrs import evolve, frozen
 
 from kopsversion.cli.complete import channels, one_of
-from kopsversion.cli.console import DEGRADED, OutputError, command, program
+from kopsversion.cli.console import DEGRADED, OutputError, command
 from kopsversion.cli.job_options import JOBS_HELP, jobs_options, jobs_question
 from kopsversion.cli.options import DURATION, PROGRESS, Parsed, build_options, store_options
 from kopsversion.errors import KopsVersionError, ResolutionError, StoreError, UsageError, quoted
@@ -253,7 +253,7 @@ def check(
                 progress=progress,
                 **question,
             )
-        report = evolve(report, made_by=program(), took=timedelta(seconds=monotonic() - begun))
+        report = evolve(report, took=timedelta(seconds=monotonic() - begun))
         report = _weighed(report, told, is_whole=not selectors, journal=journal)
         faults = _write(console, report, wanted, look=_look(told, question))
     if faults:
@@ -300,7 +300,7 @@ def _reporting_failure(
     except OutputError:
         raise  # the same
     except BaseException as error:
-        report = evolve(_failed(error, question=question), made_by=program())
+        report = _failed(error, question=question)
         is_answer = isinstance(error, StoreError | ResolutionError)
         if journal is not None and isinstance(error, Exception) and not isinstance(error, UsageError):
             from kopsversion.workflows.journal import Journal, recorded
@@ -422,7 +422,7 @@ def _write(
         What went wrong; a file that cannot be written keeps no other from being written.
     """
     from kopsversion.render.causes import lead, worst_of
-    from kopsversion.render.health_table import health_tables, summary_line
+    from kopsversion.render.health_table import health_tables, last_lines
 
     faults: list[UsageError] = []
     tables_shown = False
@@ -434,7 +434,7 @@ def _write(
             console.answer_tables(
                 health_tables(report), is_wide=output.format == WIDE, first=(lead(report), worst_of(report))
             )
-            console.answer(f"\n{summary_line(report)}")
+            console.answer(last_lines(report))
             tables_shown = True
         else:
             console.answer(_text(output, report, look=look))
@@ -445,11 +445,10 @@ def _write(
 
 def _text(output: Output, report: HealthReport, *, look: Mapping[str, Any] | None = None) -> str:
     """Return an output as a file holds it."""
-    from kopsversion.model.tables import plain
-    from kopsversion.render.health_table import health_tables, summary_line
+    from kopsversion.render.health_table import file_text
 
     if output.format in _TABLES:
-        return f"{plain(health_tables(report))}\n{summary_line(report)}"
+        return file_text(report)
     if output.format == HTML:
         return _writer(output.format)(report, **(look or {}))
     return _writer(output.format)(report)

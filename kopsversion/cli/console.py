@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from kopsversion.errors import KopsVersionError, quoted
+from kopsversion.model.program import MADE_BY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -39,7 +40,6 @@ __all__ = [
     "command",
     "is_rich",
     "is_terminal",
-    "program",
     "toolbox",
     "version_text",
     "wants_colour",
@@ -489,11 +489,6 @@ def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> N
         context.exit()
 
 
-def program() -> str:
-    """Return the name and version of this program, which every report carries."""
-    return f"kopsversion {_installed('kopsversion')}"
-
-
 def _installed(name: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
@@ -508,7 +503,7 @@ def version_text() -> str:
     import platform
 
     return (
-        f"{program()}\n"
+        f"{MADE_BY}\n"
         f"Python {platform.python_version()}, {platform.platform()}\n"
         f"google-cloud-storage {_installed('google-cloud-storage')}\n"
     )

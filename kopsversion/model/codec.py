@@ -25,6 +25,7 @@ from kopsversion.errors import KopsVersionError, UsageError, quoted
 from kopsversion.model.answer import Condition, Datum, Resolution
 from kopsversion.model.bucket import Foreign, Later, Malformed, MarkerReading, Missing, Named, Unreachable
 from kopsversion.model.checking import checked
+from kopsversion.model.program import MADE_BY
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SCHEMA",
     "condition_fields",
+    "document",
     "dump",
     "from_json",
     "plain_fields",
@@ -49,7 +51,9 @@ _HINT = "the file must be one that this kopsversion wrote with -o json or --lock
 
 
 def to_json(resolution: Resolution) -> str:
-    """Write a resolution as JSON of schema 1; the same resolution gives the same text.
+    """Write a resolution as JSON of schema 1, with the version of kopsversion that wrote it.
+
+    The same resolution gives the same text.
 
     >>> import json
     >>> json.loads(to_json(answer))["schema"]
@@ -63,7 +67,7 @@ def to_json(resolution: Resolution) -> str:
     """
     checked("resolution", resolution, Resolution, wanted="a Resolution")
     fields = _converter().unstructure(resolution)
-    return dump({"schema": SCHEMA, "degraded": resolution.is_degraded, **fields})
+    return document({"degraded": resolution.is_degraded, **fields})
 
 
 def from_json(text: str) -> Resolution:
@@ -120,6 +124,11 @@ def read_condition(fields: object) -> Condition:
 def plain_fields(value: object) -> Any:
     """Return a value of the model as JSON's own: mappings, lists, texts and numbers."""
     return _converter().unstructure(value)
+
+
+def document(fields: Mapping[str, object]) -> str:
+    """Write a whole document: behind its schema and who made it."""
+    return dump({"schema": SCHEMA, "made_by": MADE_BY, **fields})
 
 
 def dump(fields: Mapping[str, object]) -> str:

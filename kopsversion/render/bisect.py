@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopsversion.model.codec import SCHEMA, condition_fields, dump, plain_fields, time_text
+from kopsversion.model.codec import condition_fields, document, plain_fields, time_text
+from kopsversion.model.program import MADE_BY
 from kopsversion.model.tables import Table
 from kopsversion.model.wording import count, moment
 from kopsversion.render.markdown import escaped
@@ -166,6 +167,7 @@ def _blocks(report: BisectReport) -> Iterator[Sequence[str]]:
         "",
         "</details>",
     )
+    yield (f"Found by {MADE_BY}.",)
 
 
 def _end_markdown(end: RangeEnd) -> str:
@@ -188,9 +190,8 @@ def _tested_markdown(version: str, outcome: str) -> str:
 
 def report_to_json(report: BisectReport) -> str:
     """Write a report as JSON of schema 1; ``merges`` is ``null`` where no clone told them."""
-    return dump(
+    return document(
         {
-            "schema": SCHEMA,
             "channel": report.channel,
             "store": report.store,
             "good": _end_fields(report.good),
@@ -233,9 +234,8 @@ def _merge_fields(merge: BuiltMerge) -> dict[str, Any]:
 
 def plan_to_json(plan: Plan, *, most: int) -> str:
     """Write what would be searched as JSON of schema 1; ``most_tests`` if none is skipped."""
-    return dump(
+    return document(
         {
-            "schema": SCHEMA,
             "channel": plan.channel.ref,
             "good": str(plan.builds[plan.good].version),
             "bad": str(plan.builds[plan.bad].version),

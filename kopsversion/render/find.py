@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from kopsversion.model.codec import SCHEMA, condition_fields, dump, plain_fields, time_text
+from kopsversion.model.codec import condition_fields, document, plain_fields, time_text
 from kopsversion.model.tables import Table
 from kopsversion.model.wording import moment
 
@@ -49,9 +49,8 @@ def found_to_env(found: FoundBuild) -> str:
 
 def found_to_json(found: FoundBuild) -> str:
     """Write the build as JSON of schema 1; what only a clone tells is ``null`` without one."""
-    return dump(
+    return document(
         {
-            "schema": SCHEMA,
             "channel": found.channel,
             "store": found.store,
             "version": str(found.version),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.answer import Severity, explanation
+from kopsversion.model.program import MADE_BY
 from kopsversion.model.tables import printable
 from kopsversion.render.markdown import escaped
 
@@ -73,6 +74,8 @@ def _summary_lines(resolution: Resolution) -> Iterator[str]:
     for table in explanation(resolution):
         yield ""
         yield from _markdown_table(table)
+    yield ""
+    yield f"Found by {MADE_BY}."
 
 
 def _markdown_table(table: Table) -> Iterator[str]:

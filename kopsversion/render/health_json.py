@@ -35,11 +35,11 @@ def health_to_json(report: HealthReport) -> str:
     return dump(
         {
             "schema": SCHEMA,
+            "made_by": report.made_by,
             "healthy": report.is_healthy,
             "headline": report.headline,
             "success": report.is_success,
             "failure": _finding(report.failure) if report.failure else None,
-            "made_by": report.made_by,
             "store": report.store,
             "now": time_text(report.now),
             "channels": [_channel(channel, now=report.now) for channel in report.channels],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopsversion.model.tables import Table, printable
+from kopsversion.model.tables import Table, plain, printable
 from kopsversion.model.wording import dated, duration, moment
 from kopsversion.render.jobs import NOTHING, WRITER_COLUMNS, writer_cells
 
@@ -22,13 +22,14 @@ __all__ = [
     "MARKER_COLUMNS",
     "REFUSED_COLUMNS",
     "channel_cells",
+    "file_text",
     "health_tables",
+    "last_lines",
     "marker_cells",
     "refused_cells",
     "sentences_of",
     "severity_of",
     "state_of",
-    "summary_line",
 ]
 
 CHANNEL_COLUMNS = ("channel", "state", "newest testable build", "age", "merges behind", "newest build")
@@ -89,9 +90,14 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
     return tuple(table for table in tables if table.rows)
 
 
-def summary_line(report: HealthReport) -> str:
-    """Return the last line: whether all is well, and which channels are not."""
-    return f"{printable(report.headline)}\n"
+def last_lines(report: HealthReport) -> str:
+    """Return what comes behind the tables: who made them, and in the last line whether all is well."""
+    return f"\nMade by {printable(report.made_by)}.\n{printable(report.headline)}\n"
+
+
+def file_text(report: HealthReport) -> str:
+    """Return the tables as a file holds them."""
+    return f"{plain(health_tables(report))}{last_lines(report)}"
 
 
 def _finding_rows(report: HealthReport) -> Iterator[tuple[str, ...]]:

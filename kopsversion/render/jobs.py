@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kopsversion.model.codec import SCHEMA, dump, seconds, time_text
+from kopsversion.model.codec import document, seconds, time_text
 from kopsversion.model.tables import Table
 from kopsversion.model.wording import count, dated, duration, moment
 
@@ -145,9 +145,8 @@ def _told(job: ListedJob, *, now: datetime) -> Iterator[str]:
 
 def jobs_to_json(listing: JobListing) -> str:
     """Write the runs of jobs as JSON of schema 1."""
-    return dump(
+    return document(
         {
-            "schema": SCHEMA,
             "store": listing.place,
             "now": time_text(listing.now),
             "jobs": [_job_fields(job, now=listing.now) for job in listing.jobs],

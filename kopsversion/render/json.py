@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopsversion.model.codec import SCHEMA, condition_fields, dump, plain_fields, seconds, time_text
+from kopsversion.model.codec import condition_fields, document, plain_fields, seconds, time_text
 
 if TYPE_CHECKING:
     from kopsversion.workflows.listing import ChannelListing
@@ -31,9 +31,8 @@ def listing_to_json(listing: ChannelListing) -> str:
         }
         for row in listing.rows
     ]
-    return dump(
+    return document(
         {
-            "schema": SCHEMA,
             "channel": listing.channel,
             "store": listing.store,
             "now": time_text(listing.now),

@@ -65,7 +65,7 @@ def _cases(report: HealthReport) -> Iterator[TestCase]:
 
 def _properties(report: HealthReport) -> Iterator[tuple[str, str]]:
     """Yield the numbers that a reader of the results wants to see over time; what is not known is left out."""
-    yield "made by", report.made_by or SUITE
+    yield "made by", report.made_by
     yield "store", printable(report.store)
     for channel in report.channels:
         lags = [marker.lag for marker in channel.markers if marker.lag is not None and not marker.ignored]

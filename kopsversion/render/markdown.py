@@ -48,7 +48,8 @@ def escaped(text: str) -> str:
 
 def _blocks(report: HealthReport) -> Iterator[Sequence[str]]:
     yield (f"## {escaped(report.headline)}",)
-    yield (f"Looked at {escaped(report.store)} on {moment(report.now)}.",)
+    made_by = escaped(report.made_by)
+    yield (f"Looked at {escaped(report.store)} on {moment(report.now)}, by {made_by}.",)
     if report.failure is not None:
         yield (f"{escaped(report.failure.advice)}",)
     if report.conditions:

@@ -49,7 +49,7 @@ def _gauge(registry: CollectorRegistry, name: str, documentation: str, labels: S
 
 def _add_check(report: HealthReport, registry: CollectorRegistry) -> None:
     made_by = _gauge(registry, "build_info", "1; which kopsversion made the check.", ("version",))
-    made_by.labels(report.made_by.removeprefix("kopsversion ") or "unknown").set(1)
+    made_by.labels(report.made_by.removeprefix("kopsversion ")).set(1)
     success = _gauge(registry, "check_success", "1 if anything could be read, 0 if nothing could.")
     success.set(report.is_success)
     checked = _gauge(registry, "check_timestamp_seconds", "When the channels were checked, in Unix time.")

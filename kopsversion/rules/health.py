@@ -22,6 +22,7 @@ from kopsversion.model.answer import USABLE, Condition, MarkerReport, Refusal, R
 from kopsversion.model.codes import Code
 from kopsversion.model.needs import ListArtifacts, ListMarkers, Undecided
 from kopsversion.model.policy import Strategy
+from kopsversion.model.program import MADE_BY
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.agreement import disagreement
 from kopsversion.rules.catalogue import CATALOGUE
@@ -327,7 +328,7 @@ class HealthReport:
         skipped: names in the store that are no build, as kind and count.
         requests: requests made.
         failure: why nothing could be judged at all, and what to do; ``None`` if anything could.
-        made_by: which kopsversion made it, as in ``kopsversion 0.1.0``; empty where that is not given.
+        made_by: which kopsversion made it, as in ``kopsversion 0.1.0``.
         took: how long the check took; ``None`` where that was not measured.
     """
 
@@ -339,7 +340,7 @@ class HealthReport:
     skipped: Mapping[str, int] = Factory(dict)
     requests: int = 0
     failure: Finding | None = None
-    made_by: str = ""
+    made_by: str = MADE_BY
     took: timedelta | None = None
 
     @property

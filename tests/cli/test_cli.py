@@ -37,6 +37,7 @@ from kopsversion.model.answer import Condition, Resolution, Severity
 from kopsversion.model.codec import from_json
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
+from kopsversion.model.program import MADE_BY
 from kopsversion.model.tables import Table
 from kopsversion.model.version import BuildVersion
 from tests.render.test_render import CHOSEN, LISTING, NEWER, RESOLUTION
@@ -846,14 +847,16 @@ def test_version_tells_what_it_runs_on() -> None:
 
 
 def test_version_tells_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package without metadata is said to be missing."""
+    """A package without metadata is said to be missing; kopsversion knows its own version."""
     from importlib import metadata
 
     def missing(name: str) -> str:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    assert "kopsversion not installed\n" in run("--version").stdout
+    said = run("--version").stdout
+    assert said.startswith(f"{MADE_BY}\n")
+    assert "google-cloud-storage not installed\n" in said
 
 
 def test_completion_does_not_run_anything() -> None:

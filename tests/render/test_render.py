@@ -31,6 +31,7 @@ from kopsversion.model.bucket import Foreign, Malformed, Marker, Missing, Named,
 from kopsversion.model.channel import Attribution, Certainty, Witness
 from kopsversion.model.codec import SCHEMA, from_json, to_json
 from kopsversion.model.policy import OnStale, Policy, Strategy
+from kopsversion.model.program import MADE_BY
 from kopsversion.model.tables import Table, plain, printable
 from kopsversion.model.version import BuildVersion
 from kopsversion.render.env import to_env
@@ -268,8 +269,8 @@ def test_json_is_read_back(resolution: Resolution) -> None:
 def test_json_begins_with_its_schema_and_keeps_the_models_order() -> None:
     """The keys are those of the model, in its order, behind the schema and a verdict in one word."""
     fields = json.loads(to_json(RESOLUTION))
-    assert list(fields)[:5] == ["schema", "degraded", "channel", "version", "base_url"]
-    assert (fields["schema"], fields["degraded"]) == (SCHEMA, True)
+    assert list(fields)[:6] == ["schema", "made_by", "degraded", "channel", "version", "base_url"]
+    assert (fields["schema"], fields["made_by"], fields["degraded"]) == (SCHEMA, MADE_BY, True)
     assert list(fields["skipped"]) == ["empty segments", "names that are no version"]
     assert list(fields["conditions"][1]["data"]) == ["kinds", "share"]
     assert fields["policy"]["exclude"] == [str(BARE), str(NEWER)]
@@ -422,6 +423,7 @@ def test_a_listing_is_written_as_json() -> None:
     assert list(fields["skipped"]) == ["a", "b"]
     assert fields == {
         "schema": 1,
+        "made_by": MADE_BY,
         "channel": "master",
         "store": "file:///bucket/",
         "now": "2024-05-06T18:00:00Z",

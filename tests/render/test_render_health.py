@@ -7,7 +7,7 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import jsonschema
@@ -19,17 +19,16 @@ from prometheus_client.parser import text_string_to_metric_families
 from kopsversion.model.answer import Verdict
 from kopsversion.model.channel import GREEN_MARKER
 from kopsversion.model.silence import Silence
-from kopsversion.model.tables import plain
 from kopsversion.render.health_json import health_to_json
-from kopsversion.render.health_table import health_tables, summary_line
+from kopsversion.render.health_table import file_text
 from kopsversion.render.html import health_to_html
 from kopsversion.render.junit import health_to_junit
 from kopsversion.render.markdown import escaped, health_to_markdown
 from kopsversion.render.prometheus import health_to_prometheus
 from kopsversion.rules.history import ChannelRun, run_of, with_history
 from kopsversion.rules.silences import silenced
-from tests import health_schema
 from tests.builders import DAY, NOW, alpha
+from tests.command_schemas import strict
 from tests.health_reports import LONGEST, crowded, everything, incident, longest, nothing
 
 if TYPE_CHECKING:
@@ -42,12 +41,8 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 SCHEMA = Path(__file__).parents[2] / "docs/reference/health.schema.json"
 
 
-def health_to_table(report: HealthReport) -> str:
-    return f"{plain(health_tables(report))}\n{summary_line(report)}"
-
-
 WRITERS: Mapping[str, Callable[[HealthReport], str]] = {
-    "txt": health_to_table,
+    "txt": file_text,
     "json": health_to_json,
     "xml": health_to_junit,
     "prom": health_to_prometheus,
@@ -87,7 +82,7 @@ class TestGolden:
 class TestTable:
     def test_last_line(self, reports: Mapping[str, HealthReport]) -> None:
         """The last line names every channel that is not healthy."""
-        lines = health_to_table(reports["incident"]).splitlines()
+        lines = file_text(reports["incident"]).splitlines()
         assert lines[-1] == "1 of 4 channels is unhealthy: master."
 
     def test_what_the_last_run_did_not_find_is_new(self) -> None:
@@ -95,30 +90,18 @@ class TestTable:
         earlier = evolve(run_of(everything()), at=NOW - DAY)
         well = {ref: ChannelRun(healthy=True) for ref in earlier.channels}
         nothing_before = evolve(earlier, channels=well)
-        assert "New since the last run." in health_to_table(with_history(everything(), [nothing_before]))
-        again = health_to_table(with_history(everything(), [earlier]))
+        assert "New since the last run." in file_text(with_history(everything(), [nothing_before]))
+        again = file_text(with_history(everything(), [earlier]))
         assert "New since the last run." not in again
         assert "Found since 2024-05-05 18:00 UTC." in again
 
     def test_hostile_text(self, reports: Mapping[str, HealthReport]) -> None:
         """Nothing in a report can steer a terminal."""
         assert "\x1b" in str(reports["everything"].channels[-1].unreadable)
-        assert health_to_table(reports["everything"]).replace("\n", "").isprintable()
-
-
-def strict(schema: Any) -> Any:
-    """Allow no key that the schema does not name, so that none goes undescribed."""
-    if isinstance(schema, dict):
-        named = {"additionalProperties": False} if "required" in schema else {}
-        return {key: strict(value) for key, value in schema.items()} | named
-    return [strict(each) for each in schema] if isinstance(schema, list) else schema
+        assert file_text(reports["everything"]).replace("\n", "").isprintable()
 
 
 class TestJson:
-    def test_the_published_schema_is_made_from_the_report(self) -> None:
-        """`make docs` would change nothing."""
-        assert SCHEMA.read_text() == health_schema.text(), "run: make docs"
-
     @pytest.mark.parametrize("name", ["incident", "everything", "longest", "nothing"])
     def test_schema(self, name: str, reports: Mapping[str, HealthReport]) -> None:
         """The JSON is what its schema says, key by key."""

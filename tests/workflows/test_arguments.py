@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,16 +190,3 @@ def test_what_arguments_mean() -> None:
     assert span_of("wait", 90) == span_of("wait", timedelta(seconds=90))
     assert path_of("path", "a/b") == path_of("path", Path("a/b"))
     assert complete_build(BuildVersion.parse(master_version(1))).version.distance == 1
-
-
-def test_the_version_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is installed, it is not known."""
-    from importlib import metadata
-
-    assert re.fullmatch(r"[0-9]+\.[0-9]+.*", kopsversion.__version__)
-
-    def fail(_name: str) -> str:
-        raise metadata.PackageNotFoundError
-
-    monkeypatch.setattr(metadata, "version", fail)
-    assert kopsversion.__version__ == "0+unknown"
