@@ -19,8 +19,6 @@ from kopsversion.model.answer import Rung, Severity, Source
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
 from tests import fault_commands
 from tests.builders import alpha
-from tests.fault_commands import ALWAYS as ALWAYS_BY_COMMAND
-from tests.fault_commands import ONCE as ONCE_BY_COMMAND
 from tests.gcs_faults import FAULTS, Fault
 from tests.gcs_server import Kind, Recorded
 from tests.scenes import CUT, PLAIN, Scene
@@ -416,7 +414,8 @@ _COMMANDS = """\
 ## Every command
 
 The same faults in every command, at whatever it asks, written from `tests/fault_commands.py`. `promote` moves a marker
-from an older build to the newest; `--fetch`, `--lock` and `--from-lock` are what is done with an answer.
+from an older build to the newest; `--fetch`, `--lock` and `--from-lock` are what is done with an answer; `bisect`
+plans, as with `--dry-run`.
 """
 
 
@@ -436,11 +435,9 @@ def page() -> str:
         _COMMANDS,
         _list(fault_commands.MEANINGS),
     ]
-    for title, text in (
-        ("first answer to each request", ONCE_BY_COMMAND),
-        ("every answer", ALWAYS_BY_COMMAND),
-    ):
-        parts += [f"### The fault strikes the {title}", _markdown(fault_commands.read_table(text))]
+    for title, table in fault_commands.TABLES.items():
+        parts += [f"### The fault strikes the {title}", _markdown(table)]
+    parts += ["### One thing is never answered", _markdown(fault_commands.HANGS, head="what hangs")]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -448,9 +445,9 @@ def _list(entries: Mapping[str, str]) -> str:
     return "\n".join(f"- **{name}** {text}" for name, text in entries.items())
 
 
-def _markdown(table: Table) -> str:
-    head = ["fault", *next(iter(table.values()))]
-    rows = [head, ["---"] * len(head), *([name, *cells.values()] for name, cells in table.items())]
+def _markdown(table: Table, *, head: str = "fault") -> str:
+    titles = [head, *next(iter(table.values()))]
+    rows = [titles, ["---"] * len(titles), *([name, *cells.values()] for name, cells in table.items())]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

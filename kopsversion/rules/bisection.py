@@ -17,9 +17,11 @@ from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, W
 from kopsversion.model.codes import Code
 from kopsversion.model.needs import ListUploads, Undecided
 from kopsversion.rules.attribution import by_version
+from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.ends import End, Side, is_passed, place_within, places_of
+from kopsversion.rules.failing import store_failed
 from kopsversion.rules.inquiry import Candidate, Inquiry
-from kopsversion.rules.line import NeedsMoreError, refusal_of, walk_back
+from kopsversion.rules.line import AGAIN, NeedsMoreError, refusal_of, walk_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -118,7 +120,7 @@ def plan(snapshot: Snapshot, wanted: Range) -> Plan | Undecided:
     Raises:
         UsageError: the ends are equal, in the wrong order, or of two branches.
         NoTestableBuildError: there is no build that an end can mean.
-        StoreUnavailableError: the builds, or the files of one, could not be listed.
+        StoreError: the store would not tell all builds, or something without which an end cannot be found.
     """
     return _Planner(snapshot, wanted).plan()
 
@@ -143,6 +145,15 @@ class _Planner:
             return self._plan()
         except NeedsMoreError:
             return Undecided(frozenset(self.own.needs | self.master.needs))
+        except NoTestableBuildError as error:
+            if self.own.evidence_failure is None:
+                raise
+            raise store_failed(
+                f"it could not be learnt which builds of {self.wanted.channel} are meant",
+                self.snapshot,
+                reasons=(self.own.evidence_failure, f"without that, {error}"),
+                otherwise=AGAIN,
+            ) from error
 
     def _plan(self) -> Plan:
         wanted = self.wanted
@@ -192,13 +203,12 @@ class _Planner:
         """Ask when builds were uploaded, where an end is a moment."""
         if self.wanted.good.moment is None and self.wanted.bad.moment is None:
             return
-        is_missing = False
-        for minor in {each.version.minor for each in builds}:
-            need = ListUploads(minor)
-            if minor not in self.snapshot.timed and inquiry.failed(need) is None:
-                inquiry.need(need)
-                is_missing = True
-        if is_missing:
+        missing = [
+            minor for minor in {each.version.minor for each in builds} if inquiry.uploads_wanted(minor)
+        ]
+        for minor in missing:
+            inquiry.need(ListUploads(minor))
+        if missing:
             raise NeedsMoreError
 
     def _before_cut(self, own: Sequence[Candidate]) -> tuple[Candidate, ...]:
@@ -319,7 +329,7 @@ class _Planner:
     # ----------------------------------------------------------------------------------- conditions
 
     def _conditions(self, builds: Sequence[Candidate], *, cut: bool) -> Iterator[Condition]:
-        """Say where the range is not certain: a branch cut that no clone has placed, builds of doubtful branches."""
+        """Say where the range is not certain: a cut that no clone has placed, doubtful branches, missing evidence."""
         if cut:
             how = "by a clone" if self.wanted.line is not None else "by their names alone"
             yield _ambiguous(
@@ -327,6 +337,9 @@ class _Planner:
                 severity=Severity.INFO if self.wanted.line is not None else Severity.WARNING,
                 settled=self.wanted.line is not None,
             )
+        yield from {
+            each.message: each for asked in (self.own, self.master) for each in about_gaps(asked)
+        }.values()
         told_apart = sorted({each.version.minor for each in builds if _is_told_apart(each)}, key=minor_key)
         if told_apart:
             branches = ", ".join(f"release-{minor}" for minor in told_apart)

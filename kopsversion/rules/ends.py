@@ -137,7 +137,7 @@ def is_passed(end: End, newest_first: Sequence[Candidate], *, side: Side, git: G
         return any(each.build.uploaded is not None and each.build.uploaded <= moment for each in newest_first)
     if end.commit is None:
         return bool(newest_first)
-    if any(_is_of(each.version, end.commit) for each in newest_first):
+    if any(is_of(each.version, end.commit) for each in newest_first):
         return True
     target = _position(end.commit, git)
     return target is not None and any(
@@ -200,7 +200,7 @@ def _by_version(version: BuildVersion, builds: Sequence[Candidate], *, side: Sid
 
 
 def _by_commit(commit: str, builds: Sequence[Candidate], *, side: Side, git: GitLine | None) -> Sequence[int]:
-    named = [number for number, each in enumerate(builds) if _is_of(each.version, commit)]
+    named = [number for number, each in enumerate(builds) if is_of(each.version, commit)]
     if named:
         return named[:1]
     target = _position(commit, git)
@@ -216,7 +216,8 @@ def _outward(last_before: int, first_after: int, size: int, *, side: Side) -> Se
     return range(last_before, -1, -1) if side is Side.GOOD else range(first_after, size)
 
 
-def _is_of(version: BuildVersion, commit: str) -> bool:
+def is_of(version: BuildVersion, commit: str) -> bool:
+    """Tell whether a version is of a commit, as far as both are written."""
     own = version.commit
     return own is not None and (own.startswith(commit) or commit.startswith(own))
 

@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.channel import Certainty
+from kopsversion.model.codes import Code
 from kopsversion.model.needs import Undecided
-from kopsversion.rules.ends import End, Side, is_passed, places_of
+from kopsversion.rules.conditions import about_gaps
+from kopsversion.rules.ends import End, Side, is_of, is_passed, places_of
+from kopsversion.rules.failing import store_failed
 from kopsversion.rules.inquiry import Inquiry
-from kopsversion.rules.line import NeedsMoreError, refusal_of, walk_back
+from kopsversion.rules.line import AGAIN, NeedsMoreError, refusal_of, walk_back
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from kopsversion.model.answer import Refusal
     from kopsversion.model.bucket import Snapshot
     from kopsversion.model.channel import Channel
     from kopsversion.model.policy import Policy
+    from kopsversion.model.version import BuildVersion
     from kopsversion.rules.inquiry import Candidate
 
 __all__ = ["Containing", "first_build"]
@@ -35,11 +41,13 @@ class Containing:
         first: the first of them that can be tested; ``None`` where there is none yet.
         refused: those before it, oldest first, and why they cannot be tested.
         newest: the newest build of the channel; ``None`` where it has none.
+        conditions: what could not be learnt, or is in doubt, and might have led to another build.
     """
 
     first: Candidate | None
     refused: tuple[Refusal, ...]
     newest: Candidate | None
+    conditions: tuple[Condition, ...] = ()
 
 
 def first_build(
@@ -58,7 +66,7 @@ def first_build(
         The builds that contain it, or what must be known first.
 
     Raises:
-        StoreUnavailableError: the builds, or the files of one, could not be listed.
+        StoreError: the store would not tell all that it takes to see such a build.
     """
     inquiry = Inquiry(snapshot, channel, policy, now)
     try:
@@ -77,7 +85,42 @@ def first_build(
             refused.append(refusal)
     except NeedsMoreError:
         return Undecided(frozenset(inquiry.needs))
-    return Containing(first=first, refused=tuple(refused), newest=builds[-1] if builds else None)
+    if first is None and inquiry.evidence_failure is not None:
+        raise store_failed(
+            f"it could not be learnt whether a build of {channel} contains {wanted}",
+            snapshot,
+            reasons=(inquiry.evidence_failure,),
+            otherwise=AGAIN,
+        )
+    return Containing(
+        first=first,
+        refused=tuple(refused),
+        newest=builds[-1] if builds else None,
+        conditions=(*about_gaps(inquiry), *_about_doubt(inquiry, wanted, first)),
+    )
+
+
+def _about_doubt(inquiry: Inquiry, wanted: End, first: Candidate | None) -> Iterator[Condition]:
+    """Name the builds that may be the first instead, or none of the channel: their branch is in doubt."""
+    doubtful = [version for version in inquiry.doubtful() if _may_contain(version, wanted)]
+    if first is not None:
+        doubtful = [version for version in doubtful if version < first.version]
+        if first.attribution.certainty is Certainty.DOUBTFUL:
+            doubtful.append(first.version)
+    if doubtful:
+        yield Condition(
+            Code.CHANNEL_AMBIGUOUS,
+            Severity.WARNING,
+            f"whether {min(doubtful)} is a build of {inquiry.channel} is doubtful: around a branch cut two branches "
+            "use the same names; a clone of kops settles it (--repo)",
+            {"version": str(min(doubtful))},
+        )
+
+
+def _may_contain(version: BuildVersion, wanted: End) -> bool:
+    if wanted.version is not None:
+        return version >= wanted.version
+    return wanted.commit is not None and is_of(version, wanted.commit)
 
 
 def _places(wanted: End, builds: Sequence[Candidate], snapshot: Snapshot) -> Sequence[int]:

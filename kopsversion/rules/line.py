@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopsversion.errors import StoreUnavailableError
 from kopsversion.model.answer import RefusalKind
+from kopsversion.rules.failing import store_failed
 from kopsversion.rules.inquiry import Candidate, Unknown
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from kopsversion.model.answer import Refusal
     from kopsversion.rules.inquiry import Inquiry
 
-__all__ = ["NeedsMoreError", "refusal_of", "walk_back"]
+__all__ = ["AGAIN", "NeedsMoreError", "refusal_as_seen", "refusal_of", "walk_back"]
+
+AGAIN = "and run the same command again"
+"""What to do besides, where a store did not tell all that is needed."""
 
 
 class NeedsMoreError(Exception):
@@ -37,7 +40,7 @@ def walk_back(
 
     Raises:
         NeedsMoreError: something must be known first.
-        StoreUnavailableError: the builds could not all be listed.
+        StoreError: the store would not tell all of them.
     """
     if down_to is not None:
         inquiry.ask_down_to(down_to)
@@ -53,30 +56,40 @@ def walk_back(
             raise NeedsMoreError
         newest_first.append(candidate)
     if inquiry.listing_failure is not None:
-        raise StoreUnavailableError(
+        raise store_failed(
             f"the builds of {inquiry.channel} in {inquiry.snapshot.store} could not all be listed",
-            url=inquiry.snapshot.store,
+            inquiry.snapshot,
             reasons=(inquiry.listing_failure,),
-            hint="see whether the store can be reached",
+            otherwise=AGAIN,
         )
     return tuple(reversed(newest_first))
 
 
-def refusal_of(inquiry: Inquiry, candidate: Candidate) -> Refusal | None:
-    """Return why a build cannot be tested; ``None`` if it can.
+def refusal_as_seen(inquiry: Inquiry, candidate: Candidate) -> Refusal | None:
+    """Say why a build cannot be tested, or that it could not be learnt; ``None`` if it can be tested.
 
     Raises:
         NeedsMoreError: something must be known first.
-        StoreUnavailableError: its files could not be listed, which says nothing about the build.
     """
     refusal = inquiry.refusal(candidate.build)
     if isinstance(refusal, Unknown):
         raise NeedsMoreError
+    return refusal
+
+
+def refusal_of(inquiry: Inquiry, candidate: Candidate) -> Refusal | None:
+    """Say why a build cannot be tested; ``None`` if it can.
+
+    Raises:
+        NeedsMoreError: something must be known first.
+        StoreError: its files could not be listed, which says nothing about the build.
+    """
+    refusal = refusal_as_seen(inquiry, candidate)
     if refusal is not None and refusal.kind is RefusalKind.UNREADABLE:
-        raise StoreUnavailableError(
+        raise store_failed(
             f"it could not be learnt whether {refusal.version} is testable",
-            url=inquiry.snapshot.store,
+            inquiry.snapshot,
             reasons=refusal.reasons,
-            hint="see whether the store can be reached, and run the same command again",
+            otherwise=AGAIN,
         )
     return refusal

@@ -11,6 +11,7 @@ This module knows nothing of versions, markers or channels.
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,19 @@ class Gathering:
         if not isinstance(name, str) or not name.startswith(self._root + self._prefix):
             raise AnswerError("a name that does not begin as asked for")
         return name.removeprefix(self._root)
+
+
+def is_whole_json(body: bytes) -> bool:
+    """Tell whether a body is JSON to its end, where nothing else tells whether all of it has come.
+
+    >>> is_whole_json(b'{"items": [{"name": "a"}')
+    False
+    """
+    try:
+        json.loads(body)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_page(page: dict[str, Any]) -> bool:

@@ -43,6 +43,7 @@ from kopsversion.stores.bucket import (
     Gathering,
     decimal,
     etag_or_none,
+    is_whole_json,
     overwritten,
 )
 from kopsversion.stores.failures import (
@@ -510,7 +511,7 @@ def _buffer(response: Response) -> None:
     """Take the body, as requests would do next, with no limit."""
     answer = Answer(response.raw)
     body = answer.body(limit=PAGE_LIMIT)
-    if response.status_code == 200 and not answer.is_delimited and not body.rstrip().endswith(b"}"):
+    if response.status_code == 200 and not answer.is_delimited and not is_whole_json(body):
         raise CutShortError
     if len(body) > PAGE_LIMIT:
         raise AnswerError(f"more than {PAGE_LIMIT} bytes")

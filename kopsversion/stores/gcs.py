@@ -18,6 +18,7 @@ from kopsversion.stores.bucket import (
     Gathering,
     decimal,
     etag_or_none,
+    is_whole_json,
     number_or_none,
     stored_object,
 )
@@ -201,7 +202,7 @@ def _parsed(answer: Answer) -> object:
     body = answer.body(limit=PAGE_LIMIT)
     if len(body) > PAGE_LIMIT:
         raise AnswerError(f"more than {PAGE_LIMIT} bytes")
-    if not answer.is_delimited and not body.rstrip().endswith(b"}"):
+    if not answer.is_delimited and not is_whole_json(body):
         raise CutShortError
     parsed: object = json.loads(body)
     return parsed

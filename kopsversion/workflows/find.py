@@ -301,7 +301,7 @@ class _Search:
             merged=merge.time if merge is not None else None,
             subject=merge.subject if merge is not None else None,
             refused=walked.answer.refused,
-            conditions=(*walked.conditions, *question.conditions),
+            conditions=(*walked.conditions, *question.conditions, *walked.answer.conditions),
         )
 
     def _not_yet(
@@ -313,7 +313,8 @@ class _Search:
         age = f"; it was merged {dated(merge.time, now=question.now)}" if merge is not None else ""
         if answer.refused:
             builds = count(len(answer.refused), "build")
-            message = f"{builds} of {self.channel} contain {self.end}, and none can be tested{age}"
+            verb = "contains" if len(answer.refused) == 1 else "contain"
+            message = f"{builds} of {self.channel} {verb} {self.end}, and none can be tested{age}"
             hint = "see the reasons"
         else:
             message = f"no build of {self.channel} contains {self.end} yet{age}"
@@ -325,7 +326,10 @@ class _Search:
         return NoTestableBuildError(
             message,
             channel=self.channel.ref,
-            reasons=[f"{each.version}: {each.reasons[0]}" for each in answer.refused],
+            reasons=[
+                *(f"{each.version}: {each.reasons[0]}" for each in answer.refused),
+                *(each.message for each in answer.conditions),
+            ],
             hint=hint,
         )
 

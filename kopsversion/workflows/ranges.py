@@ -18,7 +18,7 @@ from kopsversion.rules.attribution import by_version
 from kopsversion.rules.bisection import Plan, PlannedBuild, Range, plan
 from kopsversion.rules.ends import End
 from kopsversion.rules.inquiry import Candidate, Inquiry
-from kopsversion.rules.line import NeedsMoreError, refusal_of
+from kopsversion.rules.line import NeedsMoreError, refusal_as_seen, refusal_of
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.arguments import channel_of
 from kopsversion.workflows.history import open_history, whole_line
@@ -93,16 +93,19 @@ class RangeQuestion:
     def examine(self, store: Store, planned: PlannedBuild) -> tuple[Refusal | None, PlannedBuild]:
         """Look into a build; say why it cannot be tested, ``None`` if it can, and what is known of it now.
 
+        Of a build of a range that is only listed, that its files could not be listed is such a reason too.
+
         Raises:
-            StoreUnavailableError: its files could not be listed, which says nothing about the build.
+            StoreError: its files could not be listed, which says nothing about the build.
         """
         question, version = self.question, planned.version
+        see = refusal_as_seen if self.range.is_listing else refusal_of
 
         def judge(snapshot: Snapshot) -> tuple[Refusal | None] | Undecided:
             inquiry = Inquiry(snapshot, self.range.channel, question.policy, question.now)
             build = snapshot.build(version) or Build(version)
             try:
-                return (refusal_of(inquiry, Candidate(build, planned.attribution)),)
+                return (see(inquiry, Candidate(build, planned.attribution)),)
             except NeedsMoreError:
                 return Undecided(frozenset(inquiry.needs))
 

@@ -23,6 +23,7 @@ from kopsversion.errors import (
     StoreUnavailableError,
 )
 from kopsversion.stores.base import AttemptPolicy
+from kopsversion.stores.bucket import is_whole_json
 from kopsversion.stores.checksums import crc32c, is_what_was_promised
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.failures import NetworkError, ProxyFaultError, never_arrived, reason_in, translating
@@ -169,11 +170,20 @@ class TestBodies:
         with pytest.raises(MalformedResponseError, match="a part"):
             open_at(server).read(MARKER, limit=1024)
 
-    def test_a_page_without_a_length_may_be_cut(self, serve: Callable[..., Server]) -> None:
-        """JSON says itself where it ends."""
-        whole = page(items=[item("a")])
-        cut = Answer(headers={"Connection": "close"}, body=whole.body[:-5], length=-1)
-        assert len(open_at(serve(cut, whole), attempts=QUICK).list().objects) == 1
+    @pytest.mark.parametrize("end", [b'"items":', b"}"])
+    def test_a_page_without_a_length_may_be_cut(self, end: bytes, serve: Callable[..., Server]) -> None:
+        """JSON says itself where it ends, and that is not at the first brace."""
+        whole = page(items=[item("a"), item("b")])
+        body = whole.body.replace(b": ", b":")
+        assert end in body
+        cut = Answer(headers={"Connection": "close"}, body=body[: body.index(end) + len(end)], length=-1)
+        assert len(open_at(serve(cut, whole), attempts=QUICK).list().objects) == 2
+
+    def test_no_beginning_of_a_page_is_a_page(self) -> None:
+        """Wherever it is cut."""
+        body = page(items=[item("a"), item("b")], prefixes=["c/"]).body
+        assert [is_whole_json(body[:length]) for length in range(len(body))] == [False] * len(body)
+        assert is_whole_json(body)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -18,6 +18,9 @@ from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Channel
 from kopsversion.model.policy import Policy, Strategy
 from kopsversion.publish.promote import promote
 from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.between import list_between
+from kopsversion.workflows.bisect import plan_bisection
+from kopsversion.workflows.find import find_build
 from kopsversion.workflows.latest import resolve_latest
 from kopsversion.workflows.listing import list_channel
 from kopsversion.workflows.survey import check_health
@@ -101,12 +104,31 @@ def _promoted(store: FakeStore, channel: str) -> Said:
     return Said(str(promotion.version), promotion.conditions)
 
 
+def _found(store: FakeStore, channel: str) -> Said:
+    found = find_build(NEWEST[channel], channel, store=store, now=NOW, timeout=TIMEOUT)
+    return Said(str(found.version), found.conditions)
+
+
+def _between(store: FakeStore, channel: str) -> Said:
+    listing = list_between(OLDEST[channel], "newest", channel, store=store, now=NOW, timeout=TIMEOUT)
+    return Said(str(listing.rows[0].version), listing.conditions)
+
+
+def _planned(store: FakeStore, channel: str) -> Said:
+    plan = plan_bisection(OLDEST[channel], "newest", channel, store=store, now=NOW, timeout=TIMEOUT)
+    return Said(str(plan.builds[-1].version), plan.conditions)
+
+
 COMMANDS: dict[str, Callable[[FakeStore, str], Said]] = {
     "resolve": _resolved,
     "list": _listed,
     "check": _checked,
     "promote --dry-run": _promoted,
+    "find": _found,
+    "list A..B": _between,
+    "bisect --dry-run": _planned,
 }
+OLDEST = {"master": alpha(3), "release-1.29": patch(2), "release-1.30": beta(0)}
 NEWEST = {"master": alpha(9), "release-1.29": patch(4), "release-1.30": beta(2)}
 
 every_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
@@ -116,6 +138,7 @@ def _fill(store: FakeStore) -> FakeStore:
     """Put master, a release branch and five markers there."""
     for distance in (3, 9):
         store.add_build(alpha(distance), at=NOW - (20 - distance) * HOUR)
+    store.add_build(patch(2), at=NOW - 6 * HOUR)
     store.add_build(patch(4), at=NOW - 5 * HOUR)
     store.add_marker("master", BRANCH_MARKER, alpha(9))
     store.add_marker("master", GREEN_MARKER, alpha(9))

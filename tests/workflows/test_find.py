@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from kopsversion.errors import NoTestableBuildError, StoreUnavailableError, UsageError
-from kopsversion.model.channel import Channel
+from kopsversion.errors import AccessDeniedError, NoTestableBuildError, StoreUnavailableError, UsageError
+from kopsversion.model.channel import BRANCH_MARKER, Channel
+from kopsversion.model.codes import Code
 from kopsversion.model.version import BuildVersion
 from kopsversion.workflows.between import list_between, read_range
 from kopsversion.workflows.find import FIRST_PAUSE, LONGEST_PAUSE, FoundBuild, find_build
-from tests.builders import DAY, HOUR, NOW, alpha, patch
+from tests.builders import DAY, HOUR, NOW, alpha, beta, patch
 from tests.fake_store import FakeStore
 from tests.git_repos import GitRepository
 from tests.workflows.test_bisect import LACKING, of_master
@@ -60,7 +61,7 @@ class TestFind:
         [
             ("abcdef0", "no build of master contains abcdef0 yet"),
             (alpha(99), "no build of master contains .*-99-.* yet"),
-            (f"{3:010x}", "1 build of master contain 0000000003, and none can be tested"),
+            (f"{3:010x}", "1 build of master contains 0000000003, and none can be tested"),
         ],
     )
     def test_no_build_contains_it_yet(self, wanted: str, said: str) -> None:
@@ -98,6 +99,51 @@ class TestFind:
         store.fail(f"list {alpha(2)}/")
         with pytest.raises(StoreUnavailableError):
             find(store, alpha(2))
+
+
+class TestDoubt:
+    """Around a branch cut nothing is named, or said not to be there, in silence (DESIGN section 4)."""
+
+    @pytest.fixture
+    def shared(self) -> FakeStore:
+        """A minor that two branches build; their markers tell some of the builds apart."""
+        store = FakeStore()
+        for distance in range(3):
+            store.add_build(beta(distance), at=NOW - (30 - distance) * HOUR)
+            store.add_build(beta(40 + 3 * distance), at=NOW - (29 - distance) * HOUR)
+        store.add_marker("release-1.30", BRANCH_MARKER, beta(2))
+        store.add_marker("master", BRANCH_MARKER, beta(46))
+        return store
+
+    def test_what_a_marker_names_is_no_doubt(self, shared: FakeStore) -> None:
+        """The branch's own build says whose it is."""
+        assert find(shared, beta(2), channel="release-1.30").conditions == ()
+
+    @pytest.mark.parametrize(
+        ("wanted", "channel", "found"), [(beta(43), "master", 43), (beta(1), "release-1.30", 2)]
+    )
+    def test_a_build_that_may_be_of_another_branch(
+        self, shared: FakeStore, wanted: str, channel: str, found: int
+    ) -> None:
+        """Whether it is named, or may be the one that was asked for and was not."""
+        build = find(shared, wanted, channel=channel)
+        assert str(build.version) == beta(found)
+        assert [each.code for each in build.conditions] == [Code.CHANNEL_AMBIGUOUS]
+        assert wanted in build.conditions[0].message
+
+    @pytest.mark.parametrize("wanted", [beta(43), f"{43:010x}"])
+    def test_that_none_contains_it_is_told_with_the_doubt(self, shared: FakeStore, wanted: str) -> None:
+        """The one that was asked for is there, and may be the channel's."""
+        with pytest.raises(NoTestableBuildError, match="yet") as caught:
+            find(shared, wanted, channel="release-1.30")
+        assert "doubtful" in caught.value.reasons[0]
+
+    def test_evidence_that_is_denied_is_no_answer(self, shared: FakeStore) -> None:
+        """Nobody can say then that none contains it."""
+        shared.fail("read markers/*", AccessDeniedError("reading is denied", url="mem://bucket/"))
+        shared.fail("list 1.30. 1.30.*", AccessDeniedError("listing is denied", url="mem://bucket/"))
+        with pytest.raises(AccessDeniedError, match=r"whether a build of release-1\.30 contains"):
+            find(shared, beta(2), channel="release-1.30")
 
 
 class TestFindWithClone:
