@@ -30,9 +30,6 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --constraint constraints.txt --editable '.[report,dev]'
 	@touch $@ $(VENV)/.installed
 
-$(VENV)/.installed-soak: $(VENV)/.installed-dev  ## Two thousand resolves in one process with 256 descriptors: none is left open
-	$(BIN)/python -m tests.soak
-
 soak: $(VENV)/.installed-dev  ## Two thousand resolves in one process with 256 descriptors: none is left open
 	$(BIN)/python -m tests.soak
 

@@ -8,10 +8,10 @@ In a page, a fenced block counts when it begins with one of these:
   line, and alone in a line for any lines.
 - a language and a name, as in ``bash job.sh`` or ``python harness.py``: a file of that name and content.
 
-All else (``yaml``, ``text``) is not run. The blocks of a page run in their order, in one bash, in a directory that
-holds the demo bucket as ``.demo``, as `make demo` leaves it, and nothing else. A command that fails
-fails the page, unless the next command is ``echo $?``. In PATH are the project's scripts and a
-stand-in for kubetest2 that reads markers by kubetest2's rule and makes no cluster.
+All else (``yaml``, ``text``) is not run: it needs a network, another project, or a file that only the reader has. The
+blocks of a page run in their order, in one bash, in a directory that holds the demo bucket as ``.demo``, as `make demo`
+leaves it, and nothing else. A command that fails fails the page, unless the next command is ``echo $?``. In PATH are
+the project's scripts and a stand-in for kubetest2 that reads markers by kubetest2's rule and makes no cluster.
 """
 
 from __future__ import annotations
@@ -24,13 +24,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 from attrs import frozen
 
 from kopsversion.cli.demo_bucket import lay_out
+from kopsversion.cli.toolbox import tools
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 _FENCE = re.compile(r"^```(\w+)(?: +(\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+_CALL = re.compile(
+    r"(?:^|\$\(|&& |^\w+=\S+ |/bin/)(?:resolve-latest|kopsversion (?P<command>[a-z]+))(?P<rest>(?: [^#)&|\n]*)?)",
+    re.MULTILINE,
+)
+"""A call of ours in a line for a shell, up to what ends it there."""
 
 _KLOG = re.compile(r"^[IWE][0-9]{4} [0-9:]{8}\.[0-9]{6} +[0-9]+ [a-z_]+\.py:[0-9]+\] ", re.MULTILINE)
 
@@ -195,3 +203,20 @@ def runs_in_yaml(text: str) -> list[str]:
         for line in content.splitlines()
     ]
     return [line for line in lines if re.search(r"\b(resolve-latest|kopsversion) ", line)]
+
+
+def unknown_in_text(text: str) -> list[str]:
+    """Return the calls in a page's ``text`` blocks that name a command or an option which does not exist."""
+    found = []
+    for language, name, content in _FENCE.findall(text):
+        for call in _CALL.finditer(content) if language == "text" and not name else ():
+            command = tools.commands.get(call["command"] or "resolve")
+            try:
+                known = command is not None and command.make_parser(click.Context(command)).parse_args(
+                    shlex.split(call["rest"])
+                )
+            except click.UsageError:
+                known = False
+            if not known:
+                found.append(call[0].removeprefix("&& ").strip())
+    return found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docs_commands import DOCS, Command, File, faults, read_page, runs_in_yaml
+from tests.docs_commands import DOCS, Command, File, faults, read_page, runs_in_yaml, unknown_in_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,14 @@ def test_commands_in_job_definitions_are_run_too(page: Path) -> None:
         for line in (step.content if isinstance(step, File) else step.text).splitlines()
     ]
     assert [line for line in runs_in_yaml(text) if line not in run] == []
+
+
+def test_commands_that_are_not_run_exist() -> None:
+    """What needs a network or another project is not run; its commands and options are those of today."""
+    pages = [path for path in (*DOCS.rglob("*.md"), DOCS.parent / "README.md") if path.name != "cli.md"]
+    found = {path.name: unknown_in_text(path.read_text()) for path in pages}
+    # The section on the command line has a summary with brackets and dots, which is no command.
+    assert {name: calls for name, calls in found.items() if calls and name != "design.md"} == {}
 
 
 def test_each_how_to_has_commands() -> None:
@@ -103,6 +111,22 @@ def test_a_wrong_page_is_told(block: str, said: str, tmp_path: Path) -> None:
     """What a command prints, all of it, and its status, must be right."""
     (found,) = faults(f"```console\n{block}```\n", tmp_path)
     assert said in found
+
+
+def test_what_does_not_exist_is_told() -> None:
+    """A command or an option that is gone, wherever in the line it stands; what only looks like one is left alone."""
+    page = """\
+```text
+resolve-latest master --gone
+x="$(resolve-latest master --strict)" && kopsversion vanished -- ./test.sh
+A=b kopsversion check --repo https://example.org/kops   # every --branch
+python -c 'from kopsversion import gone'
+```
+"""
+    assert unknown_in_text(page) == [
+        "resolve-latest master --gone",
+        "kopsversion vanished -- ./test.sh",
+    ]
 
 
 def test_output_needs_a_command(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -99,6 +100,15 @@ def test_no_page_names_a_file_of_one_release(page: Path) -> None:
     if page.name == "CHANGELOG.md":
         pytest.skip("it speaks of releases")
     assert re.findall(r"kopsversion[-=]+\d+\.\d+\S*", page.read_text(encoding="utf-8")) == []
+
+
+def test_the_readme_has_absolute_links_once_there_is_an_address() -> None:
+    """An index shows it alone. While nobody knows the project's address, its links lead to the files beside it."""
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    relative = [
+        each for each in links((PROJECT / "README.md").read_text("utf-8")) if not re.match(r"https://", each)
+    ]
+    assert bool(relative) is not bool(settings.get("urls"))
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])

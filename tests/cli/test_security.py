@@ -368,7 +368,7 @@ class TestPromise6:
 
 
 class TestPromise7:
-    """Files are private until they are right"""
+    """Files are private until they are complete"""
 
     def test_mode_and_name(
         self, directory: DirectoryPlace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -443,7 +443,7 @@ class TestPromise8:
 
 
 class TestPromise9:
-    """A marker is written only by consent"""
+    """A marker is written only on request"""
 
     def test_nothing_else_is_ever_written(self, bucket: ServerPlace, tmp_path: Path) -> None:
         """Asking, pinning, locking and fetching write nothing into a store; promoting writes one marker."""
@@ -465,7 +465,7 @@ class TestPromise9:
 
 
 class TestPromise10:
-    """Git is let do nothing else"""
+    """Git runs nothing else"""
 
     @pytest.mark.parametrize(
         "hostile",
