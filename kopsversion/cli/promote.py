@@ -61,7 +61,7 @@ The build must be in the store, testable, of that channel beyond doubt, and newe
 names; only --allow-rollback lets it be older. The marker is written only if nobody else has written it since
 it was read; otherwise it is read again, and decided again. A marker that names no build of the channel (missing,
 malformed, of another channel) is replaced.
-A bucket is written with Application Default Credentials. --dry-run writes nothing, and asks as nobody.
+A bucket is written with Application Default Credentials. --dry-run writes nothing, and reads anonymously.
 """,
         ),
         (

@@ -1,4 +1,4 @@
-"""Places where builds are kept. `open_store` is the way in; `base` says what a store can do.
+"""Places where builds are kept. `open_store` opens one; `base` says what a store can do.
 
 A store knows nothing of versions, markers or channels.
 """

@@ -1,11 +1,11 @@
 """The `Store` protocol: all that kopsversion asks of a place where builds are kept.
 
 Names are relative to the store's root, use ``/`` and never begin with it; they are untrusted text.
-A store does no more than translate: it decides nothing, and every failure leaves it as a
+A store only translates between this protocol and its own. It decides nothing, and raises every failure as a
 `kopsversion.errors.StoreError`. It knows nothing of versions, markers or channels.
 
-What every store shares stands here too: which names it refuses, how names fold at a delimiter, and how
-often it asks again.
+This module also has what all stores share: which names they refuse, how names fold at a delimiter, and how
+often a request is tried.
 """
 
 from __future__ import annotations
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Credentials = Literal["anonymous", "default"]
-"""Whom to ask a bucket as: nobody, or whoever Application Default Credentials say."""
+"""How a bucket is asked: anonymously, or with Application Default Credentials."""
 
 
 class StoreAddress(str):
-    """A store's URL or path, with whom to ask it as.
+    """A store's URL or path, with the credentials to ask it with.
 
-    It is its text in every other respect. Credentials are for buckets that are named as such, ``gs://…``: a URL of
-    the web is open to everybody, and a directory knows who reads it.
+    In every other respect it is its text. Credentials are only used for buckets that are named as such, ``gs://…``: a
+    URL of the web is read anonymously, and a directory with the rights of the process.
 
     Parameters:
         text: the URL or path.
-        credentials: whom to ask as.
+        credentials: how to ask.
 
     Attributes:
-        credentials: whom to ask as, which is nobody where the text is no ``gs://`` URL.
+        credentials: how to ask: ``anonymous`` where the text is not a ``gs://`` URL.
     """
 
     __slots__ = ("credentials",)
     credentials: Credentials
 
     def __new__(cls, text: str, *, credentials: Credentials) -> Self:
-        """Make the text, and remember the credentials."""
+        """Create the text with its credentials."""
         made = super().__new__(cls, text)
         made.credentials = credentials if text.lower().startswith("gs://") else "anonymous"
         return made
 
 
 def credentials_for(place: str) -> Credentials:
-    """Return whom to ask a store as that is named by a text, which may be a `StoreAddress`."""
+    """Return the credentials for a store that a text names; only a `StoreAddress` has other than anonymous ones."""
     return place.credentials if isinstance(place, StoreAddress) else "anonymous"
 
 
@@ -108,12 +108,12 @@ class Content:
     (True, True)
 
     Attributes:
-        data: at most `limit` + 1 bytes: more than `limit` tells that the object is larger.
+        data: at most `limit` + 1 bytes; if there are more than `limit`, the object is larger.
         generation: the object's generation as text; for a file, one derived from its state.
         written: when, UTC, where the store says so.
-        etag: the object's ETag, where the store says one.
-        age: how old the answer may be that a cache gave, where one says so.
-        answered: when the server says that it answered, UTC, where a cache may stand in front of it.
+        etag: the object's ETag, where the store gives one.
+        age: how old a cache says that its answer may be; ``None`` where none says so.
+        answered: when the server says that it answered, UTC, where there may be a cache in front of it.
     """
 
     data: bytes
@@ -134,7 +134,7 @@ class Store(Protocol):
 
     @property
     def url(self) -> str:
-        """Where this is, as a person would write it, with a trailing slash."""
+        """The store's URL, as a person would write it, with a trailing slash."""
         ...
 
     @property
@@ -144,7 +144,7 @@ class Store(Protocol):
 
     @property
     def is_local(self) -> bool:
-        """Whether this is a directory of this machine, where a question costs nothing."""
+        """Whether this is a directory of this machine, so that asking it costs no request."""
         ...
 
     def public_url(self, name: str) -> str:
@@ -164,8 +164,8 @@ class Store(Protocol):
             prefix: where names must begin; may end in the middle of a name.
             delimiter: names that hold it after the prefix are folded into `Listing.prefixes`.
             match_glob: a pattern in GCS's glob language; a server may ignore it, so filter again.
-            start: names below it are left out; what lies below them costs no page.
-            end: names from it on may be missing, if they cost a page more; empty for none.
+            start: names that sort before it are left out, and cost no page.
+            end: names that sort at it or after it may be left out, to save pages; empty for none.
 
         Raises:
             StoreError: any page could not be read.
@@ -177,7 +177,7 @@ class Store(Protocol):
 
         Parameters:
             name: the object.
-            limit: bytes; no more than one above it is taken into memory.
+            limit: bytes; at most one more is read into memory.
 
         Raises:
             ObjectNotFoundError: there is no such object.
@@ -203,7 +203,7 @@ class Store(Protocol):
         cache_control: str,
         metadata: Mapping[str, str],
     ) -> str:
-        """Write an object, only if nobody else has since it was read.
+        """Write an object, only if nobody else has written it since it was read.
 
         Parameters:
             name: the object.
@@ -216,7 +216,7 @@ class Store(Protocol):
             The new generation.
 
         Raises:
-            PreconditionFailedError: the object's generation is another by now.
+            PreconditionFailedError: the object has another generation by now.
             StoreError: it could not be written.
         """
         ...
@@ -234,12 +234,12 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the connections that are kept. The store can be asked again, and then opens new ones."""
+        """Close the connections that are kept open. The store can be asked again, and then opens new ones."""
         ...
 
 
 class Attempts(Protocol):
-    """Calls a function, again where that may help. ``retrying.py`` holds the one that does."""
+    """Calls a function, and again where that may help; `kopsversion.stores.retrying` implements it."""
 
     def __call__(self, function: Callable[[], T]) -> T:
         """Return what `function` returns, or raise the `StoreError` of its last attempt."""
@@ -250,13 +250,13 @@ class Attempts(Protocol):
 class AttemptPolicy:
     """How often, and for how long, a request is tried. Adjust with `attrs.evolve`.
 
-    Between two attempts lies a random time of up to `initial` seconds, doubled with each attempt but
-    never above `maximum`. All times shrink with what the deadline leaves.
+    The wait between two attempts is random, of up to `initial` seconds, doubled with each attempt but never
+    above `maximum`. All times shrink with what the deadline leaves.
 
     Attributes:
         max_attempts: attempts at one request, the first included.
         initial: seconds; the longest wait after the first attempt.
-        maximum: seconds; the longest wait at all, but for a server's ``Retry-After``.
+        maximum: seconds; the longest of all waits, except for a server's ``Retry-After``.
         connect: seconds that one attempt may take to connect.
         read: seconds that one attempt may wait for the next byte.
         whole: seconds that one attempt may take in all, however its bytes are spread.

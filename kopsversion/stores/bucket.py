@@ -1,10 +1,10 @@
-"""A bucket of Cloud Storage: where its objects are, and what its answers may be (pure).
+"""A bucket of Cloud Storage: the URLs of its objects, and the checks of its answers (pure).
 
-Two readers use it: `gcs` asks anonymously, `cloud` with credentials. What a server sends is hostile until
-checked. A listing is whole or it is an error: every page is read, and a page that is malformed, a token that
+Two stores use it: `gcs` asks anonymously, `cloud` with credentials. What a server sends is hostile until
+checked. A listing is whole or it is an error. Every page is read, and a page that is malformed, a token that
 comes twice, or a chain of pages without end fails the whole. An entry that comes twice counts once if both
-are the same, because pages may overlap without anything being lost; if they differ, nobody can say which one
-holds, and the listing is malformed.
+are the same, because pages may overlap without anything being lost. If they differ, it is not known which one
+is right, and the listing is malformed.
 
 This module knows nothing of versions, markers or channels.
 """
@@ -35,9 +35,9 @@ MOST_PAGES = 10_000
 """Pages of the longest listing, a thousand names each: a bucket has some hundred thousand objects."""
 
 MOST_IDLE_PAGES = 200
-"""Pages in a row that bring nothing new. With ``matchGlob`` some can rightly be empty, but not so many."""
+"""Pages in a row that bring nothing new. With ``matchGlob`` some may be empty, but not so many."""
 
-_KIND = re.compile(r"#?storage[#/]objects")  # Firebase's emulator writes it in a way of its own
+_KIND = re.compile(r"#?storage[#/]objects")  # Firebase's emulator writes it differently
 _PAGE_KEYS = {"kind", "items", "prefixes", "nextPageToken"}
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -53,7 +53,7 @@ class Location:
     Attributes:
         bucket: the bucket's name.
         prefix: empty, or with a trailing slash.
-        emulator: the origin of an emulator that stands in for Google's servers.
+        emulator: the origin of an emulator that is asked instead of Google's servers; ``None`` without one.
     """
 
     bucket: str
@@ -93,9 +93,9 @@ class Gathering:
     """Gathers the pages of one listing, and refuses those that cannot belong to it.
 
     Parameters:
-        root: what the store's objects begin with in the bucket; it is taken off.
-        prefix: where names must begin, after `root`.
-        delimiter: where names are folded; also names that the server should have folded.
+        root: what the names of the store's objects begin with in the bucket; it is removed.
+        prefix: what names must begin with after `root`.
+        delimiter: where names are folded, even those that the server should have folded.
         start, end: the part of the names that is wanted, after `root`; see `Store.list`.
     """
 
@@ -111,7 +111,7 @@ class Gathering:
         self._idle = 0
 
     def add(self, page: object) -> str:
-        """Take a page in, and return the token of the next one; an empty one after the last page.
+        """Add a page, and return the token of the next one; an empty one after the last page.
 
         Raises:
             AnswerError: the page is malformed, or there would be no end.
@@ -134,7 +134,7 @@ class Gathering:
         return "" if self._is_past_end(names) else token
 
     def _is_past_end(self, names: list[str]) -> bool:
-        """Whether the names that are wanted have come: all of them, from a server that lists folded ones in order."""
+        """Tell whether all wanted names have come; folded names must be in order for that, as GCS lists them."""
         return bool(self._end and self._prefixes) and max(names, default="") >= self._end
 
     def listing(self, matches: Callable[[str], bool]) -> Listing:
@@ -213,7 +213,7 @@ def stored_object(resource: dict[str, Any], *, name: str) -> StoredObject:
 
 
 def decimal(value: object) -> str:
-    """Read a number as GCS writes it, which is as text; plain JSON numbers are taken as well.
+    """Read a number as GCS writes it, which is as text; plain JSON numbers are accepted too.
 
     Raises:
         AnswerError: it is no number.
@@ -230,7 +230,7 @@ def number_or_none(text: str) -> str | None:
 
 
 def etag_or_none(text: str) -> str | None:
-    """Return an ETag that can be repeated to a reader; ``None`` for anything else."""
+    """Return an ETag that is safe to print; ``None`` for anything else."""
     return text if _ETAG.fullmatch(text) else None
 
 

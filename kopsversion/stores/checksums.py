@@ -1,4 +1,4 @@
-"""``x-goog-hash``: is a body what the server says that the object is (pure).
+"""Checks a body against the hashes that the server sends of the object, ``x-goog-hash`` (pure).
 
 Source: Cloud Storage, "Hashes and ETags": CRC32C (Castagnoli, RFC 4960 appendix B) and MD5, each base64 of the
 big-endian digest. The bodies checked here are small, so a table in Python is fast enough.
@@ -15,19 +15,19 @@ import hashlib
 _POLYNOMIAL = 0x82F63B78  # Castagnoli's, with its bits reversed
 
 
-def is_what_was_promised(data: bytes, promise: str) -> bool | None:
+def matches_hashes(data: bytes, header: str) -> bool | None:
     """Check a body against the value of ``x-goog-hash``.
 
     Parameters:
         data: the whole body.
-        promise: the header, as in ``crc32c=n03x6A==,md5=Ojk9c3dhfxgoKVVHYwFbHQ==``; untrusted.
+        header: the value, as in ``crc32c=n03x6A==,md5=Ojk9c3dhfxgoKVVHYwFbHQ==``; untrusted.
 
     Returns:
         Whether it is right; ``None`` where the header holds no hash that is known here.
     """
     known = {"crc32c": _crc32c_text, "md5": _md5_text}
     found = None
-    for part in promise.split(","):
+    for part in header.split(","):
         kind, _, expected = part.strip().partition("=")
         if kind in known and expected:
             if known[kind](data) != expected:

@@ -1,8 +1,9 @@
 """A bucket as a store, through google-cloud-storage: read with credentials, and written (DESIGN section 11).
 
-The client is used as its makers mean it. What it does not promise is added around it, by the same rules as for
-the public reader: each request is counted and bounded, the one retry is ours, a listing is whole, a body is no
-larger than allowed, redirects are not followed, and the way to the server is `Route`'s alone.
+The client is used through its public interface, with two exceptions that are explained below. What it does not
+guarantee is added around it, by the same rules as for anonymous reads. Each request is counted and bounded, only our
+own retry is used, a listing is whole, and a body is no larger than allowed. Redirects are not followed, and `Route`
+alone says how the server is reached.
 
 This is the only module with google-cloud-storage, google.auth and requests. It knows nothing of versions,
 markers or channels.
@@ -37,7 +38,7 @@ from kopsversion.errors import (
     StoreUnavailableError,
     quoted,
 )
-from kopsversion.stores.base import Content, Listing, Store, StoredObject, check_name
+from kopsversion.stores.base import PIECE, Content, Listing, Store, StoredObject, check_name
 from kopsversion.stores.bucket import (
     LISTED_FIELDS,
     Gathering,
@@ -62,6 +63,7 @@ from kopsversion.stores.failures import (
 from kopsversion.stores.globs import glob_matcher, is_literal
 from kopsversion.stores.retrying import Retrying
 from kopsversion.stores.transport import (
+    CONNECTIONS,
     PAGE_LIMIT,
     Answer,
     UrllibError,
@@ -83,9 +85,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
-_CONNECTIONS = 16  # kept open; the most that any caller uses side by side is `AT_ONCE`, eight
 _RANGE = 8 << 20  # bytes that one request of a download asks for
-_PIECE = 1 << 20  # bytes of the largest piece that is handed on
 _WRITING = 0.8  # of the time that is left: the rest is for finding out whether a lost answer meant success
 
 _log = logging.getLogger("kopsversion.stores")
@@ -99,7 +99,7 @@ def open_cloud_store(
     Parameters:
         place: where it is.
         route: how its server is reached.
-        credentials: whom to ask as.
+        credentials: how to ask.
         policy: how often and how long a request is tried.
         deadline: nothing waits longer.
 
@@ -178,7 +178,7 @@ class CloudStore(Store):
     def list(
         self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
     ) -> Listing:
-        """List objects; see `Store.list`. Each page is asked for again by itself where that may help."""
+        """List objects; see `Store.list`. Each page is retried by itself."""
         root, url = self._place.prefix, self.url + prefix
         gathered = Gathering(root, prefix=prefix, delimiter=delimiter, start=start, end=end)
         with translating(url, self._route):
@@ -197,7 +197,7 @@ class CloudStore(Store):
         return gathered.listing(glob_matcher(match_glob))
 
     def _page_attempts(self, url: str, fetch: Callable[[], object]) -> Callable[[], object]:
-        """Wrap the fetch of one page, the way google-cloud-storage wants its `retry` to."""
+        """Wrap the fetch of one page, as google-cloud-storage expects of its `retry`."""
 
         def attempt() -> object:
             page = self._ask(fetch, url=url)
@@ -263,11 +263,11 @@ class CloudStore(Store):
                 partial(self._range, blob, offset=offset, size=found.size, generation=generation)
             )
             offset += len(arrived)
-            for start in range(0, len(arrived), _PIECE):
-                yield arrived[start : start + _PIECE]
+            for start in range(0, len(arrived), PIECE):
+                yield arrived[start : start + PIECE]
 
     def _range(self, blob: Any, *, offset: int, size: int, generation: int | None) -> bytes:
-        """Return what comes of the next bytes; all that came, also where the connection broke then."""
+        """Return the next bytes, or those of them that arrived before the connection broke."""
         url = self._place.url + blob.name.removeprefix(self._place.prefix)
         wanted = min(_RANGE, size - offset)
         sink = _Sink(wanted)
@@ -355,7 +355,7 @@ class CloudStore(Store):
             return decimal(blob.generation)
 
     def _settled(self, name: str, data: bytes, *, expected: str, failure: StoreError) -> str:
-        """Find out whether a write whose answer was lost, or not understood, has happened."""
+        """Find out whether a write has happened whose answer was lost or not understood."""
         url = self.url + name
         try:
             found = self.read(name, limit=len(data))
@@ -400,7 +400,7 @@ class CloudStore(Store):
 
 
 def _may_have_written(error: StoreError) -> bool:
-    """Whether a write that failed so may have happened: its answer was lost, or was none."""
+    """Tell whether a write with this error may have happened: its answer was lost, or was malformed."""
     if isinstance(error.__cause__, StatusError):
         status = error.__cause__.status
         return 200 <= status < 300 or (status in TRANSIENT_STATUS and status != 429)
@@ -413,7 +413,7 @@ class _EnoughError(Exception):
 
 
 class _Sink:
-    """A file that takes no more than `most` bytes, and keeps what came when its writer fails."""
+    """A file that takes no more than `most` bytes, and keeps what has arrived when its writer fails."""
 
     def __init__(self, most: int) -> None:
         self.data = bytearray()
@@ -428,7 +428,7 @@ class _Sink:
 
 
 # --------------------------------------------------------------------------------------------------
-# Google's side, made ours
+# Google's session and errors, adapted
 
 
 class Session(AuthorizedSession):
@@ -436,11 +436,11 @@ class Session(AuthorizedSession):
 
     Parameters:
         credentials: of google-auth.
-        route: how the server is reached; nothing else of the environment is heard, nor is ``~/.netrc``.
+        route: how the server is reached; the rest of the environment and ``~/.netrc`` are ignored.
     """
 
     def __init__(self, credentials: Any, *, route: Route) -> None:
-        # There is nothing to refresh when nobody asks: a 401 is then an answer like any other.
+        # Without credentials there is nothing to refresh: a 401 is then an answer like any other.
         refreshing = {"refresh_status_codes": ()} if isinstance(credentials, AnonymousCredentials) else {}
         super().__init__(credentials, **refreshing)  # type: ignore[no-untyped-call]  # google-auth is not annotated
         self.count = 0
@@ -454,16 +454,16 @@ class Session(AuthorizedSession):
         self.mount("https://", adapter)
 
     def counted(self) -> None:
-        """Take note that a request goes out."""
+        """Count a request."""
         with self._counting:
             self.count += 1
 
 
 class _Adapter(HTTPAdapter):
-    """Counts requests, and takes no answer to be more than it is."""
+    """Counts requests, and checks that each answer is whole."""
 
     def __init__(self, session: Session) -> None:
-        super().__init__(pool_maxsize=_CONNECTIONS)
+        super().__init__(pool_maxsize=CONNECTIONS)
         self._session = session
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -508,7 +508,7 @@ def _check(request: PreparedRequest, response: Response) -> None:
 
 
 def _buffer(response: Response) -> None:
-    """Take the body, as requests would do next, with no limit."""
+    """Read the body with a limit, before requests reads it without one."""
     answer = Answer(response.raw)
     body = answer.body(limit=PAGE_LIMIT)
     if response.status_code == 200 and not answer.is_delimited and not is_whole_json(body):

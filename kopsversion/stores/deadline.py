@@ -1,8 +1,8 @@
-"""One deadline for all that is asked of stores, and calls that cannot outlive it.
+"""One deadline for all that is asked of stores, and calls that are not waited for beyond it.
 
 Socket timeouts bound the time *between* two bytes, name resolution has none at all, and a server that
-sends one byte a second never trips either. So each call runs in a daemon thread of its own and is
-left behind when its time is over: a daemon thread does not keep the interpreter from exiting.
+sends one byte a second never exceeds either. So each call runs in a daemon thread of its own and is
+abandoned when its time is over. A daemon thread does not keep the interpreter from exiting.
 
 This module knows nothing of HTTP, files or retries.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AT_ONCE = 8
-"""How many calls are worth running side by side where there are many: a connection pool serves them all."""
+"""How many calls run side by side where there are many; a connection pool has a connection for each."""
 
 
 SLOWEST = 1000
@@ -34,8 +34,8 @@ SLOWEST = 1000
 class Deadline:
     """A moment after which no answer is waited for any more.
 
-    What is done one after the other, such as two stores or the rungs of the ladder, shares it by `stage`, so
-    that the first that hangs leaves the others time.
+    Steps that follow one another, such as two stores or the rungs of the ladder, share it by `stage`, so that one
+    that hangs leaves the others time.
 
     Parameters:
         timeout: from now on, as a duration or in seconds; at or below zero it has passed already.
@@ -68,7 +68,7 @@ class Deadline:
 
     @contextmanager
     def stage(self, share: float) -> Iterator[None]:
-        """Let what is done within end when a share of the time that is left has passed. Stages nest.
+        """Let the block have only a share of the time that is left. Stages nest.
 
         Parameters:
             share: the part of the remaining time, from 0 to 1.
@@ -82,7 +82,7 @@ class Deadline:
             self._stage_end = outer
 
     def held(self) -> Deadline:
-        """Return a deadline at the moment at which the stage ends now: a call that was left behind keeps it."""
+        """Return a deadline that ends with the present stage, and stays so: an abandoned call gains no time by it."""
         return Deadline(self.remaining(), self._clock)
 
     def check(self, url: str) -> None:
@@ -110,11 +110,11 @@ class Deadline:
         """Return what `call` returns, but wait for it no longer than the deadline.
 
         Parameters:
-            call: runs in a daemon thread, which is left behind if it takes too long.
+            call: runs in a daemon thread, which is abandoned if it takes too long.
             url: what is asked for, for the message.
-            limit: seconds after which this attempt is given up although the deadline is further off.
-            progress: the bytes that have come so far. As long as `SLOWEST` of them come in each second of
-                `limit`, the attempt goes on: what is slow but steady is not given up.
+            limit: seconds after which this attempt is given up although the deadline is later.
+            progress: returns the bytes that have arrived so far. As long as `SLOWEST` of them arrive in each second
+                of `limit`, the attempt goes on: what is slow but steady is not given up.
 
         Raises:
             StoreUnavailableError: the deadline has passed, or, as a transient one, `limit` has.
@@ -131,12 +131,12 @@ class Deadline:
                 break
             if running.wait(limit):
                 break
-            come = progress() if progress else 0
-            if come < known + limit * SLOWEST:
+            arrived = progress() if progress else 0
+            if arrived < known + limit * SLOWEST:
                 raise StoreUnavailableError(
                     f"{quoted(url)} gave no whole answer within {limit:g} s", url=url, transient=True
                 )
-            known = come
+            known = arrived
         return running.result()
 
 
@@ -198,7 +198,7 @@ class _Running(Generic[T]):
         self._error: BaseException | None = None
         try:
             threading.Thread(target=self._work, name="kopsversion-store", daemon=True).start()
-        except RuntimeError as error:  # the machine has no more of them
+        except RuntimeError as error:  # the machine allows no more threads
             self._error = StoreUnavailableError(
                 "the store cannot be asked: no thread can be started", url="", transient=True
             )

@@ -1,8 +1,8 @@
-"""What goes wrong while a server is asked, and the one place that makes a `StoreError` of it.
+"""What can go wrong while a server is asked, and the one place that makes a `StoreError` of it.
 
-Both readers of a bucket raise the exceptions below, or let those of the operating system and of their
-libraries pass; `translating` knows them by what lies beneath them, so it imports no library. This module
-must not know which requests a store makes.
+The stores that ask a server raise the exceptions below, or let those of the operating system and of their libraries
+pass. `translating` looks at the exceptions that these wrap, so it imports no library. This module must not know which
+requests a store makes.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ _OPEN_HINT = "look at the network, the proxy and the status of the store"
 _TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
 _XML_REASON = re.compile(r"<(?:Message|Details)>([^<]{1,1000})</")
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What JSON's and the libraries' parsers trip over when a body is not of the promised shape."""
+"""What the parsers of JSON and of the libraries raise when a body has not the expected form."""
 _OUT_OF_FILES = {errno.EMFILE, errno.ENFILE}
 _FAR = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL}
 
 
 class StatusError(Exception):
-    """An HTTP status that was not hoped for.
+    """An HTTP status that means failure.
 
     Parameters:
         status: the status.
-        retry_after: seconds after which the server wants to be asked again, where it said so.
+        retry_after: seconds that the server asks to wait before the next try, where it said so.
         reason: what the server says in the body; untrusted, may be empty.
     """
 
@@ -65,7 +65,7 @@ class StatusError(Exception):
 
 
 class AnswerError(Exception):
-    """An answer that is not what the protocol promises. `reason` completes "answered with …"."""
+    """An answer that the protocol does not allow. `reason` completes "answered with …"."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -77,11 +77,11 @@ class CutShortError(Exception):
 
 
 class NetworkError(Exception):
-    """An exchange that failed on its way; its cause says how."""
+    """An exchange that failed in the network; its cause says how."""
 
 
 class ProxyFaultError(NetworkError):
-    """The same, between here and the proxy."""
+    """An exchange that failed between here and the proxy."""
 
 
 class SocksError(Exception):
@@ -89,7 +89,7 @@ class SocksError(Exception):
 
 
 class TrustError(Exception):
-    """The certificates that are to be trusted cannot be read; its cause says why."""
+    """The trusted certificates cannot be read; its cause says why."""
 
 
 class CredentialsError(Exception):
@@ -120,7 +120,7 @@ def reason_in(body: bytes) -> str:
 
 
 def never_arrived(error: BaseException) -> bool:
-    """Whether a request surely did not reach the server: there was no connection to send it over."""
+    """Tell whether a request certainly did not reach the server: there was no connection to send it over."""
     causes = list(nested(error))
     unreachable = any(isinstance(each, OSError) and each.errno in _FAR | _OUT_OF_FILES for each in causes)
     return unreachable or any(
@@ -175,7 +175,7 @@ def _from_status(error: StatusError, url: str, route: Route) -> StoreError:
             hint="check that the bucket is public; one that is not is read as gs://… with --credentials default, "
             "and the credentials need a role for it"
             if _is_bucket(url)
-            else "a web server is read as nobody; check that this place is open to everybody",
+            else "a web server is read anonymously; check that this place is public",
         )
     if status == 404:
         return ObjectNotFoundError(

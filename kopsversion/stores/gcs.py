@@ -1,8 +1,7 @@
 """A public bucket as a store: read anonymously over the JSON API (DESIGN sections 10 and 11).
 
-Nothing is sent that was not asked for. What is written goes through google-cloud-storage, which `cloud` holds
-and which is loaded only then. This module knows which requests a question takes. It knows nothing of versions,
-markers or channels.
+A write goes through google-cloud-storage, in `cloud`, which is loaded only then. This module knows which requests a
+question takes, and makes no others. It knows nothing of versions, markers or channels.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _STAT_FIELDS = "name,size,timeCreated,generation"
 
 
 class GcsStore(Store):
-    """A store in a bucket that anybody may read.
+    """A store in a public bucket, read anonymously.
 
     Parameters:
         place: where it is.
@@ -90,7 +89,7 @@ class GcsStore(Store):
     def list(
         self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
     ) -> Listing:
-        """List objects; see `Store.list`. Each page is asked for again by itself where that may help."""
+        """List objects; see `Store.list`. Each page is retried by itself."""
         root = self._place.prefix
         gathered = Gathering(root, prefix=prefix, delimiter=delimiter, start=start, end=end)
         wanted = {
@@ -209,10 +208,10 @@ def _parsed(answer: Answer) -> object:
 
 
 def _content(answer: Answer, *, limit: int) -> tuple[Content, bool]:
-    """Read an object's content, and tell whether it surely is all of it.
+    """Read an object's content, and tell whether it certainly is all of it.
 
-    It is not sure where nothing but the end of the connection says where it ends, and where it is empty and
-    the server has sent neither its length nor a hash: so looks an answer that somebody else has cut.
+    That is not certain where only the end of the connection says where it ends. Nor is it where the content is empty
+    and the server has sent neither its length nor a hash: an answer that a proxy has cut looks like that.
     """
     if answer.status == 416:  # of an empty object there is no range
         return Content(data=b"", generation=None, written=None), True

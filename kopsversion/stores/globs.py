@@ -1,4 +1,4 @@
-"""GCS's glob language, for stores that do not speak it and servers that ignore it (pure).
+"""GCS's glob language, for stores that do not know it and servers that ignore it (pure).
 
 Source: Cloud Storage JSON API, ``matchGlob`` of ``objects.list``: ``*`` and ``?`` stay within a segment,
 ``**`` does not, ``[a-z]`` and ``[!a-z]`` are sets, ``{a,b}`` alternatives, a backslash makes the next

@@ -1,15 +1,15 @@
 """A directory as a store: for mirrors, demonstrations and tests.
 
 An object is a regular file; its upload time is the file's mtime, its generation is made from mtime,
-size and inode. The listing is that of a bucket, with two differences: a directory that folds into a
-common prefix is not looked into, so an empty one counts as a prefix as well; and names that begin with
-``.kopsversion-`` are ours and are not listed.
+size and inode. The listing is that of a bucket, with two differences. A directory that folds into a
+common prefix is not read, so an empty one counts as a prefix as well. And names that begin with
+``.kopsversion-`` are our own and are not listed.
 
 A directory serves no headers, so `write` keeps no ``Cache-Control``. Metadata is kept, for people, in a
 hidden JSON file beside the object, and only if there is any: it holds the reason of a rollback.
 
-Nothing outside the directory is ever read or written: a symlink counts as what it leads to if that
-lies within, and does not exist otherwise. This module knows nothing of versions, markers or channels.
+Nothing outside the directory is ever read or written. A symlink that leads to something inside counts as that;
+any other symlink counts as absent. This module knows nothing of versions, markers or channels.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ HIDDEN = TEMPORARY
 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_LOCK_PAUSE = 0.005  # seconds between two looks at a lock; a write takes about one millisecond
+_LOCK_PAUSE = 0.005  # seconds between two tries to get a lock; a write takes about one millisecond
 
 
 class DirectoryStore(Store):
@@ -103,7 +103,7 @@ class DirectoryStore(Store):
         return True
 
     def public_url(self, name: str) -> str:
-        """Return where that really is, as a ``file://`` URL: a symlink may lead elsewhere tomorrow."""
+        """Return a ``file://`` URL with symlinks resolved, since a symlink may lead elsewhere tomorrow."""
         return _file_url(self._root) + quote(name, safe="/+~")
 
     def list(
@@ -150,7 +150,7 @@ class DirectoryStore(Store):
         return StoredObject(name, status.st_size, _mtime(status), _generation(status))
 
     def download(self, name: str, *, offset: int = 0) -> Iterator[bytes]:
-        """Stream a file; see `Store.download`. What is opened once stays what it was if it is replaced."""
+        """Stream a file; see `Store.download`. A file that is replaced meanwhile is still read as it was."""
         with self._opened(name) as descriptor:
             os.lseek(descriptor, offset, os.SEEK_SET)
             while piece := os.read(descriptor, PIECE):
@@ -190,7 +190,7 @@ class DirectoryStore(Store):
                         url=url,
                         hint="read it again and decide again",
                     )
-                # A clock's tick is longer than a write: without this, two writes could look the same.
+                # A clock's tick may be longer than a write: without this, two writes could have one generation.
                 written_ns = max(self._now_ns(), current.st_mtime_ns + 1 if current else 0)
                 generation = _replace(parent / path.name, data, mtime_ns=written_ns)
                 _keep_metadata(parent / path.name, metadata)
@@ -200,7 +200,7 @@ class DirectoryStore(Store):
     # ----------------------------------------------------------------------------------------------
 
     def _start(self, prefix: str) -> tuple[_Directory, ...]:
-        """Return where a listing of `prefix` begins: the deepest directory that `prefix` names whole."""
+        """Return where a listing of `prefix` begins: the deepest directory whose whole name is in `prefix`."""
         above = prefix.rpartition("/")[0]
         if not above:
             return () if prefix.startswith("/") else (_Directory("", self._root, (self._root,)),)
@@ -249,7 +249,7 @@ class DirectoryStore(Store):
             return None
 
     def _locked(self, directory: Path, *, url: str) -> AbstractContextManager[int]:
-        """Hold the lock of `directory`, as far as the deadline lets us wait for it."""
+        """Hold the lock of `directory`; wait for it until the deadline."""
 
         def wait() -> None:
             self._deadline.check(url)
@@ -264,7 +264,7 @@ class DirectoryStore(Store):
 
     @contextmanager
     def _translated(self, url: str) -> Iterator[None]:
-        """Raise what the operating system says as a `StoreError`."""
+        """Raise errors of the operating system as a `StoreError`."""
         try:
             yield
         except OSError as error:
@@ -274,7 +274,8 @@ class DirectoryStore(Store):
             if error.errno in _DENIED:
                 hint = "check the owner and mode of the file and its directories"
                 raise AccessDeniedError(f"{quoted(url)}: {reason}", url=url, hint=hint) from error
-            raise StoreUnavailableError(f"{quoted(url)}: {reason}", url=url) from error
+            hint = "look at the disk, and at what is mounted there"
+            raise StoreUnavailableError(f"{quoted(url)}: {reason}", url=url, hint=hint) from error
 
 
 @frozen
@@ -332,7 +333,7 @@ def _entry(found: os.DirEntry[str], name: str, *, root: str) -> _Entry | None:
 
 
 def _symlink_target(name: str, path: str, *, root: str) -> _Entry | None:
-    """Return what a symlink leads to, unless that is nothing, or outside of `root`."""
+    """Return the file or directory that a symlink leads to; ``None`` where there is none inside `root`."""
     try:
         real = os.path.realpath(path, strict=True)
         mode = os.lstat(real).st_mode
@@ -395,7 +396,7 @@ def _replace(path: Path, data: bytes, *, mtime_ns: int | None = None) -> str:
 
 
 def _keep_metadata(path: Path, metadata: Mapping[str, str]) -> None:
-    """Leave `metadata` beside the object `path`, or take away that of the object before."""
+    """Write `metadata` beside the object `path`, or delete that of the object before."""
     beside = path.with_name(f"{HIDDEN}metadata-{path.name}.json")
     if metadata:
         _replace(beside, json.dumps(dict(metadata), indent=2, sort_keys=True).encode() + b"\n")

@@ -1,8 +1,8 @@
-"""A store's URL, read once: which kind of store, and where (DESIGN section 9, ``--store``).
+"""Reads a store's URL and opens the store of that kind (DESIGN section 9, ``--store``).
 
-A store's module is imported only when the URL turns out to be of its kind: a bucket's urllib3 takes longer to
-import than a directory takes to list, and google-cloud-storage, which is loaded where credentials are asked for or
-something is written, longer than a whole answer (DESIGN section 10). This module must not know what is in a store.
+A store's module is imported only when the URL is of its kind. A bucket's urllib3 takes longer to import than a
+directory takes to list. google-cloud-storage takes longer than a whole answer, and is loaded only for credentials
+and to write (DESIGN section 10). This module must not know what is in a store.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def open_store(
         deadline: nothing that the store does waits longer.
         attempts: how often a bucket is asked again; ``None`` for the defaults.
         environ: the environment; of it ``STORAGE_EMULATOR_HOST`` and the proxy and CA variables are read.
-        credentials: whom to ask a bucket as; an emulator is always asked as nobody.
+        credentials: how to ask a bucket; an emulator is always asked anonymously.
 
     Raises:
         UsageError: `url` or ``STORAGE_EMULATOR_HOST`` is not valid.
@@ -91,7 +91,7 @@ def _open_bucket(
     environ: Mapping[str, str],
     credentials: Credentials,
 ) -> Store:
-    """Open the reader that the credentials ask for; an emulator never sees any."""
+    """Open the store that fits the credentials; an emulator never gets any."""
     from kopsversion.stores.route import route_to
 
     route = route_to(place.endpoint, environ)
@@ -116,7 +116,7 @@ def _open_bucket(
 
 
 def check_store_url(url: str) -> None:
-    """Refuse what `open_store` would, and load nothing: a store may be named and never be needed.
+    """Refuse the URLs that `open_store` refuses, and load nothing: a store may be named and never be needed.
 
     Raises:
         UsageError: `url` is not valid.
@@ -167,12 +167,12 @@ def _not_a_store(url: str) -> UsageError:
 
 
 def _without_secrets(url: str) -> str:
-    """Leave out of a URL what is a password or a signature: a message ends in logs."""
+    """Leave passwords and signatures out of a URL, since a message may end in logs."""
     return _TOKEN.sub(r"\1...", _PASSWORD.sub(r"\1...@", url))
 
 
 def _web_place(url: str) -> Site:
-    """Read a place on a web server that is not Google's: theirs is a bucket, and was refused as one."""
+    """Read a place on a web server; a URL of Google's that gets here is no valid one of a bucket."""
     from kopsversion.stores.site import read_site
 
     site = read_site(url)

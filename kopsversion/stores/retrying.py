@@ -1,9 +1,9 @@
-"""Asking again: the single retry authority (DESIGN sections 8 and 11), and the only place with tenacity.
+"""Retries: the single place that decides on them (DESIGN sections 8 and 11), and the only one with tenacity.
 
-What is worth asking again, the store says by raising a `StoreError` with `transient` set. This module
-decides how often and when, within the deadline. It knows nothing of HTTP.
+A store says that a retry may help by raising a `StoreError` with `transient` set. This module decides how often and
+when, within the deadline. It knows nothing of HTTP.
 
-Hardly any request has to be asked again, so tenacity is imported when one has to: it is 4 ms of each start.
+Hardly any request has to be retried, so tenacity is imported when one has to: it would cost every start 4 ms.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ T = TypeVar("T")
 class Retrying:
     """Calls a function until it succeeds, fails for good, or time is over.
 
-    Exponential backoff with full jitter; a server's ``Retry-After`` is waited for instead where it is
-    longer. Either wait takes at most half of what the deadline leaves, so that there is as much time
-    left for the attempt that follows it.
+    Waits grow exponentially, with full jitter; a server's ``Retry-After`` counts instead where it is longer.
+    Either wait takes at most half of what the deadline leaves, so that as much time is left for the attempt that
+    follows it.
 
     Parameters:
         policy: how often, and how long to wait between.
@@ -56,7 +56,7 @@ class Retrying:
 
     def __call__(self, function: Callable[[], T]) -> T:
         """Return what `function` returns, or raise the error of its last attempt."""
-        # A call that was left behind when its stage ended must not go on in the time of the next one.
+        # A call that is abandoned when its stage ends must not go on in the time of the next stage.
         deadline = self._deadline.held()
         try:
             return function()
@@ -66,7 +66,7 @@ class Retrying:
             return self._again(function, error, deadline=deadline)
 
     def _again(self, function: Callable[[], T], failed: StoreError, *, deadline: Deadline) -> T:
-        """Go on after a first attempt that failed, which is replayed, so that it counts and is waited after."""
+        """Go on after a failed first attempt; tenacity gets it replayed, so that it counts and is waited after."""
         try:
             import tenacity
         except (ImportError, OSError):  # a process that is out of descriptors cannot import either

@@ -1,8 +1,7 @@
 """The way to a server, read from the environment once: proxy and certificates (FAILURES row 44).
 
-This is the one place that decides where requests go. No other variable moves them, whatever other libraries
-read. Each setting knows the variable it came from, so that an error can name it. This module must not know
-which library sends.
+This module alone decides where requests go; other variables that libraries read have no effect. Each setting
+knows the variable it came from, so that an error can name it. This module must not know which library sends.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
-"""The variables that may name a file of trusted certificates; the first that is set holds."""
+"""The variables that may name a file of trusted certificates; the first that is set counts."""
 
 
 @frozen
@@ -56,8 +55,8 @@ class Route:
 def route_to(endpoint: str, environ: Mapping[str, str]) -> Route:
     """Read from the environment how a server is reached.
 
-    Read are ``https_proxy``, ``http_proxy``, ``all_proxy`` and ``no_proxy``, in either case, and
-    `CA_VARIABLES`. The own machine is never asked through a proxy, which could not reach it (DESIGN section 11).
+    It reads ``https_proxy``, ``http_proxy``, ``all_proxy`` and ``no_proxy``, in either case, and `CA_VARIABLES`.
+    This machine is never asked through a proxy, which could not reach it (DESIGN section 11).
 
     Parameters:
         endpoint: the server's scheme, host and port.

@@ -1,7 +1,7 @@
-"""The URL of a plain web server below which builds lie: read, checked, and put together with names (pure).
+"""The URL of a plain web server below which builds lie: read, checked, and joined with names (pure).
 
-What may stand in such a URL is narrow: no user, no password, no query, no fragment. A secret in a URL would end in
-logs, and an object's name cannot be appended to a query. It knows nothing of requests.
+Such a URL may have no user, password, query or fragment. A secret in a URL would end in logs, and an object's name
+cannot be appended to a query. This module knows nothing of requests.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Site:
         return f"{self.endpoint}/{quote(self.prefix + name, safe='/+~')}"
 
     def object_url(self, name: str) -> str:
-        """Return the URL to ask for: some servers would read a literal ``+`` as a space."""
+        """Return the URL to request, with an escaped ``+``, since some servers read a literal one as a space."""
         return f"{self.endpoint}/{quote(self.prefix + name, safe='/~')}"
 
 
@@ -56,7 +56,7 @@ def read_site(url: str) -> Site | None:
         url: ``http://…`` or ``https://…``; in its path ``%2B`` means ``+``, and doubled slashes are one.
 
     Returns:
-        The place, or ``None`` where the URL names none, or has a user, a password, a query or a fragment.
+        The place, or ``None`` where the URL is not valid, or has a user, a password, a query or a fragment.
     """
     if not url.isprintable() or any(mark in url for mark in "?#\\"):
         return None
@@ -80,7 +80,7 @@ def read_site(url: str) -> Site | None:
 
 
 def _host(parts: SplitResult) -> str | None:
-    """Return the host as a URL holds it; ``None`` where it is none, or somebody is to log in there."""
+    """Return the host as a URL has it; ``None`` where it is not valid, or the URL has a user."""
     name = parts.hostname or ""
     if "@" in parts.netloc:
         return None

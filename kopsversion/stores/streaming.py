@@ -1,6 +1,6 @@
-"""An object's content over HTTP: whole, or piece by piece and going on where it broke off.
+"""An object's content over HTTP: whole, or piece by piece, continued where a connection broke off.
 
-Both stores that read over HTTP use it. This module must not know where an object's URL comes from.
+The stores that read over urllib3 use it. This module must not know where an object's URL comes from.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ MEDIA = {"Accept-Encoding": "identity"}
 """The headers of a request for content: a compressed object is then decompressed by the server."""
 
 RANGED_FROM = 1 << 16
-"""Bytes. What may be longer is asked for by range, so that no server sends gigabytes."""
+"""Bytes. An object that may be longer is asked for by range, so that no server sends gigabytes."""
 
 WHOLE = frozenset({200, 203, 206})
-"""The statuses of a whole object. 203: a proxy touched it; 206: a server may call the whole a part."""
+"""The statuses of a whole object. 203: a proxy changed the answer; 206: a server may call the whole a part."""
 
 PART = frozenset({200, 203, 206, 416})
 """The statuses of a part. 416: the offset is at the end, or past it."""
@@ -36,7 +36,7 @@ _RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
 
 
 def check_whole(answer: Answer, *, limit: int | None = None) -> None:
-    """Take an answer that calls itself a part only if the part is the whole, or all that is read.
+    """Accept an answer that calls itself a part only if the part is the whole, or all that was asked for.
 
     Parameters:
         answer: its body unread.
@@ -80,10 +80,10 @@ class Stream:
         self._written: str | None = None
 
     def pieces(self, attempts: Attempts) -> Iterator[bytes]:
-        """Yield the bytes to the end, and give up the connection where nobody wants the rest.
+        """Yield the bytes to the end, and give up the connection if the caller stops before it.
 
         Parameters:
-            attempts: asks again where that may help.
+            attempts: retries where that may help.
         """
         try:
             while piece := attempts(self.piece):
@@ -118,7 +118,7 @@ class Stream:
             self._answer.close()
 
     def _arrived(self, answer: Answer) -> tuple[bytes, Exception | None]:
-        """Read a piece: what came of it, and what broke it off."""
+        """Read a piece; return the bytes that arrived, and the error that broke it off, if one did."""
         arrived = bytearray()
         take = partial(answer.take, arrived, most=PIECE, is_enough=self._transport.patience())
         try:
@@ -146,7 +146,7 @@ class Stream:
         return answer
 
     def _check(self, answer: Answer) -> None:
-        """See to it that the answer is the bytes that were asked for, and of the generation begun with."""
+        """Make sure that the answer has the bytes that were asked for, of the generation that was begun with."""
         if answer.encoding != "identity":
             raise AnswerError("a body in an encoding that was not asked for")
         size = answer.stored_length
@@ -157,7 +157,7 @@ class Stream:
             size = int(found[3]) if found[3] != "*" else size
         generation = number_or_none(answer.headers.get("x-goog-generation", ""))
         etag = answer.headers.get("ETag")
-        # Where a cache strips both, the time of writing and the size are all that tells two contents apart.
+        # Where a cache strips both, only the time of writing and the size tell two contents apart.
         written = None if generation or etag else answer.headers.get("Last-Modified")
         pairs = (
             (self._generation, generation),

@@ -1,9 +1,8 @@
-"""HTTP as the public reader needs it: one transport over urllib3, counted, bounded in bytes and seconds.
+"""One HTTP transport over urllib3 for what is read anonymously: counted, and bounded in bytes and seconds.
 
-It adds what urllib3 has not: a body is never larger in memory than allowed, also when it is compressed; no
-attempt outlives its time; an answer whose headers break off is a broken connection and no empty answer; a
-body is what its length and its hashes promise. Redirects are not followed, and nothing but `Route` says where
-requests go.
+It adds what urllib3 lacks. A body in memory is never larger than allowed, even if it is compressed. No attempt takes
+longer than it may. An answer whose headers break off is a broken connection, and not an empty answer. A body is checked
+against its length and its hashes. Redirects are not followed, and only `Route` says where requests go.
 
 This module knows HTTP and urllib3. It must not know which requests a store makes, or what their bodies hold.
 """
@@ -27,7 +26,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from kopsversion.stores.checksums import is_what_was_promised
+from kopsversion.stores.checksums import matches_hashes
 from kopsversion.stores.failures import (
     REASON_LIMIT,
     AnswerError,
@@ -50,21 +49,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PAGE_LIMIT = 32 << 20
-"""Bytes of the largest body that is taken whole: a page of 1,000 names needs a hundredth of it."""
+"""Bytes of the largest body that is read whole: a page of 1,000 names needs a hundredth of it."""
 
 UrllibError = urllib3.exceptions.HTTPError
 """Whatever urllib3 raises."""
 
 _CHUNK = 1 << 16  # bytes asked of the socket at once
-_CONNECTIONS = 16  # kept open; the most that any caller uses side by side is `AT_ONCE`, eight
+CONNECTIONS = 16
+"""Connections that are kept open; callers use at most `kopsversion.stores.deadline.AT_ONCE`, eight, side by side."""
 _PATIENCE = 0.5  # seconds after which a piece of a download is handed on, however small it is
-_AGENT = "kopsversion (gzip)"  # Google's servers compress only for agents that say so here, too
+_AGENT = "kopsversion (gzip)"  # Google's servers compress only if the agent's name says so too
 
 _log = logging.getLogger("kopsversion.stores")
 
 
 class _WholeHead(http.client.HTTPResponse):
-    """A response whose headers end with an empty line; `http.client` takes the end of the connection as well."""
+    """A response whose headers end with an empty line; `http.client` accepts the end of the connection as well."""
 
     def begin(self) -> None:
         """Read the status line and the headers.
@@ -75,7 +75,7 @@ class _WholeHead(http.client.HTTPResponse):
         reading: Any = self.fp
         lines: Any = _Lines(reading)
         self.fp = lines
-        super().begin()  # what it raises leaves an answer that nobody reads, and that is closed
+        super().begin()  # if it raises, this answer is closed and not read
         self.fp = reading
         if lines.last not in {b"\r\n", b"\n"}:
             self.close()
@@ -83,7 +83,7 @@ class _WholeHead(http.client.HTTPResponse):
 
 
 class _Lines:
-    """Passes lines on, and remembers the last one."""
+    """A file that remembers the last line that was read from it."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -160,7 +160,7 @@ class Transport:
 
         Raises:
             StatusError: the status is another one.
-            StoreUnavailableError: it took longer than an attempt may, or ran into the deadline.
+            StoreUnavailableError: it took longer than an attempt may, or than the deadline allows.
             Exception: what `consume` raises, and what `translating` knows.
         """
         connect, read = self._policy.socket_seconds(self._deadline.remaining())
@@ -172,7 +172,7 @@ class Transport:
                 _check_status(answer, accepted)
                 return consume(answer)
             except BaseException:
-                answer.close()  # what is left of its body would spoil the connection for others
+                answer.close()  # the rest of its body would be read as the next answer
                 raise
 
         return self.bounded(send, about=about)
@@ -181,9 +181,9 @@ class Transport:
         """Return what `call` returns, unless it takes longer than an attempt may.
 
         Parameters:
-            call: runs in another thread, which is left behind if it takes too long.
+            call: runs in another thread, which is abandoned if it takes too long.
             about: what is asked for, for the message.
-            progress: the bytes that have come so far; while they keep coming, the attempt goes on.
+            progress: returns the bytes that have arrived so far; while more arrive, the attempt goes on.
 
         Raises:
             StoreUnavailableError: it took longer, or the deadline has passed.
@@ -192,12 +192,12 @@ class Transport:
         return self._deadline.run(call, url=about, limit=limit, progress=progress)
 
     def patience(self) -> Callable[[], bool]:
-        """Return a function that tells when a piece of a download is to be handed on, however small it is."""
+        """Return a function that tells when a piece of a download has to be yielded, however small it is."""
         end = self._deadline.remaining() - _PATIENCE
         return lambda: self._deadline.remaining() <= end
 
     def close(self) -> None:
-        """Close the connections that are kept; a later request opens new ones."""
+        """Close the connections that are kept open; a later request opens new ones."""
         with self._lock:
             pools, self._pools = self._pools, None
         if pools is not None:
@@ -249,7 +249,7 @@ def _wrapping() -> Iterator[None]:
 
 def _pools(route: Route) -> urllib3.PoolManager:
     proxy = route.proxy.value if route.proxy else ""
-    settings: dict[str, Any] = {"maxsize": _CONNECTIONS}
+    settings: dict[str, Any] = {"maxsize": CONNECTIONS}
     if route.is_secure or proxy.startswith("https:"):
         settings["ssl_context"] = _trust(route)
     manager: urllib3.PoolManager
@@ -269,14 +269,14 @@ def _pools(route: Route) -> urllib3.PoolManager:
 
 
 def expect_whole_heads(manager: urllib3.PoolManager) -> None:
-    """Let a manager of connections take headers that break off for a broken connection."""
+    """Let a pool manager treat headers that break off as a broken connection."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
 
 
 def close_pools(manager: urllib3.PoolManager) -> None:
-    """Close the connections that a manager keeps.
+    """Close the connections that a pool manager keeps open.
 
-    Its own `clear` leaves them to the garbage collector, and an error that was raised keeps what its frames hold.
+    Its own `clear` leaves them to the garbage collector, and the frames of an error may keep them alive.
     """
     for key in manager.pools.keys():  # noqa: SIM118 # it refuses to be iterated
         manager.pools[key].close()
@@ -324,7 +324,7 @@ class Answer:
 
     @property
     def is_delimited(self) -> bool:
-        """Whether the answer says where its body ends; otherwise any break looks like the end."""
+        """Whether the answer says where its body ends; otherwise a broken connection looks like the end."""
         chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
         return chunked or self.headers.get("Content-Length", "").strip().isdigit()
 
@@ -335,14 +335,14 @@ class Answer:
         return {"": "identity", "x-gzip": "gzip"}.get(text, text)
 
     def body(self, *, limit: int) -> bytes:
-        """Read the body, decompressed, up to `limit` + 1 bytes: one more than `limit` tells that it is longer.
+        """Read the body, decompressed, up to `limit` + 1 bytes: one more than `limit` shows that it is longer.
 
         urllib3 would decompress a chunk to whatever size it has, and take a truncated gzip stream for a
-        whole one; hence the decompressing here.
+        whole one, so it is decompressed here.
 
         Raises:
             AnswerError: its encoding is not one that was asked for, or is broken.
-            CutShortError: it is not what its length or its hashes promise.
+            CutShortError: it has another length than the server says, or other hashes.
             NetworkError: the connection broke.
         """
         if self.encoding not in {"identity", "gzip"}:
@@ -366,9 +366,9 @@ class Answer:
         """Read the next bytes of a body that is not compressed.
 
         Parameters:
-            into: where they go, as they come.
+            into: where they go, as they arrive.
             most: how many at most.
-            is_enough: tells when fewer will do; without any, they are waited for.
+            is_enough: tells when fewer will do; the first ones are always waited for.
 
         Raises:
             NetworkError: the connection broke.
@@ -399,17 +399,17 @@ class Answer:
         return self.headers.get("x-goog-stored-content-encoding", "identity") in {"", "identity"}
 
     def is_proven(self, body: bytes) -> bool:
-        """Whether a length or a hash of the object itself says that `body` is all of it."""
+        """Whether the answer gave a length or a hash of the object itself, against which `body` was checked."""
         hashes = self.headers.get("x-goog-hash", "")
-        return self.stored_length is not None or is_what_was_promised(body, hashes) is not None
+        return self.stored_length is not None or matches_hashes(body, hashes) is not None
 
     def _check(self, raw: bytes, body: bytes) -> None:
-        """Hold a whole body against what is said of it; hashes are those of the bytes as they are stored."""
+        """Check a whole body against its length and hashes; hashes are those of the bytes as they are stored."""
         stored = self.stored_length
         if stored is not None and len(body) != stored and self.encoding == "identity":
             raise CutShortError
         hashes = self.headers.get("x-goog-hash", "")
-        wrong = is_what_was_promised(raw, hashes) is False and is_what_was_promised(body, hashes) is False
+        wrong = matches_hashes(raw, hashes) is False and matches_hashes(body, hashes) is False
         if wrong and (self._is_as_stored or self.encoding != "identity"):
             raise CutShortError
 
@@ -436,7 +436,7 @@ def http_date(text: str | None) -> datetime | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read ``Retry-After``, seconds or a date, as seconds from now, which is what ``Date`` says."""
+    """Read ``Retry-After``, seconds or a date, as seconds from now; ``Date`` says what the server takes for now."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

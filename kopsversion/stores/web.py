@@ -1,8 +1,8 @@
 """A plain web server as a store: it can be read, and neither listed nor written (DESIGN sections 7 and 10).
 
-Such is a CDN in front of a bucket, or a mirror behind nginx. Objects are read by name. There may be no ETag and no
-generation, and a cache may answer with what was there long ago: how long ago is kept with the content. This module
-knows nothing of versions, markers or channels.
+It may be a CDN in front of a bucket, or a mirror behind nginx. Objects are read by name. There may be no ETag and no
+generation. A cache may answer with old content, whose age is kept with it. This module knows nothing of versions,
+markers or channels.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from kopsversion.stores.transport import Answer
 
 _BUCKET_HINT = "name the bucket itself, as in gs://bucket/prefix/"
-_SKEW = timedelta(minutes=1)  # by which two clocks may differ before Date tells of a cache
+_SKEW = timedelta(minutes=1)  # by which two clocks may differ before Date shows that a cache answered
 _MOST_AGE = 1 << 31  # seconds; a larger Age means no more (RFC 9111, section 1.2.2)
 
 
 class WebStore(Store):
-    """A store on a plain web server, read as nobody.
+    """A store on a plain web server, read anonymously.
 
     Parameters:
         place: where it is.
@@ -164,7 +164,7 @@ def age_of(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
         now: when it came, UTC.
 
     Returns:
-        The age; ``None`` where nothing tells of a cache.
+        The age; ``None`` where nothing shows that a cache answered.
     """
     text = headers.get("Age", "").strip()
     said = timedelta(seconds=min(int(text[:20]), _MOST_AGE)) if text.isascii() and text.isdigit() else None
@@ -175,7 +175,7 @@ def age_of(headers: Mapping[str, str], *, now: datetime) -> timedelta | None:
 
 
 def _content(answer: Answer, *, limit: int) -> Content:
-    """Read an object's content. Where nothing says where it ends, nobody can tell that it was not cut short."""
+    """Read an object's content; refuse one whose end nothing marks, since it may have been cut short."""
     if answer.status == 416:  # of an empty object there is no range
         return _dated(answer, b"")
     check_whole(answer, limit=limit if limit >= RANGED_FROM else None)

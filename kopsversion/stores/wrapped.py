@@ -1,4 +1,4 @@
-"""A store in front of another one: it does what that does, but for what a subclass changes.
+"""A store in front of another one, to which it passes every call that a subclass does not change.
 
 This module must not know what a subclass is for.
 """
@@ -18,7 +18,7 @@ __all__ = ["WrappedStore"]
 
 
 class WrappedStore(Store):
-    """Passes every question on.
+    """Passes every call to another store.
 
     Parameters:
         inner: the store that is asked.

@@ -24,7 +24,7 @@ from kopsversion.errors import (
 )
 from kopsversion.stores.base import AttemptPolicy
 from kopsversion.stores.bucket import is_whole_json
-from kopsversion.stores.checksums import crc32c, is_what_was_promised
+from kopsversion.stores.checksums import crc32c, matches_hashes
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.failures import NetworkError, ProxyFaultError, never_arrived, reason_in, translating
 from kopsversion.stores.retrying import Retrying
@@ -78,7 +78,7 @@ class TestChecksums:
     )
     def test_a_header_may_promise_one_hash_or_both(self, promise: str, *, expected: bool | None) -> None:
         """Nothing is promised where no hash is known."""
-        assert is_what_was_promised(b"", promise) is expected
+        assert matches_hashes(b"", promise) is expected
 
 
 class TestBodies:
