@@ -1,4 +1,4 @@
-"""Every error that kopsversion raises, and what each carries (DESIGN section 8).
+"""Every error that kopsversion raises, and the data of each (DESIGN section 8).
 
 ::
 
@@ -52,7 +52,7 @@ class KopsVersionError(Exception):
     Parameters:
         message: one sentence that names the offending value.
         hint: what the reader can do next; may be empty.
-        reasons: one clause for each thing that stood in the way, most telling first.
+        reasons: one clause for each cause, the most important first.
     """
 
     exit_code: ClassVar[int] = 1
@@ -67,7 +67,7 @@ class KopsVersionError(Exception):
         return self.message
 
     def __reduce__(self) -> tuple[object, ...]:
-        # An exception is pickled and copied as a call of its class with `args`, which keyword-only data is not in.
+        # By default an exception is pickled as a call of its class with `args`, which lack the keyword-only data.
         return _unfilled, (type(self), self.args), vars(self)
 
 
@@ -214,7 +214,7 @@ class GitWitnessError(KopsVersionError):
     kopsversion.errors.GitWitnessError: 'not-a-clone' is not a directory
 
     Parameters:
-        kind: what stood in the way.
+        kind: the cause.
         repo: the directory that was looked at.
     """
 
@@ -271,7 +271,7 @@ class StoreError(KopsVersionError):
     Parameters:
         url: what was asked for.
         transient: asking again may help.
-        retry_after: seconds after which the server wants to be asked again, where it said so.
+        retry_after: seconds that the server asks to wait before the next try, where it said so.
     """
 
     exit_code = 4
@@ -303,7 +303,7 @@ class ObjectNotFoundError(StoreError):
 
 
 class AccessDeniedError(StoreError):
-    """The store exists and does not let us in (401, 403, file permissions).
+    """The store exists and refuses access (401, 403, file permissions).
 
     >>> store.fail("*", AccessDeniedError("HTTP 403 for mem://bucket/", url="mem://bucket/"))
     >>> store.read("markers/master/latest-ci.txt", limit=1024)
@@ -325,7 +325,7 @@ class MalformedResponseError(StoreError):
 
 
 class StoreUnavailableError(StoreError):
-    """The store cannot be reached, is overloaded, or ran into the deadline.
+    """The store cannot be reached, is overloaded, or did not answer before the deadline.
 
     >>> store.fail("*")
     >>> try:

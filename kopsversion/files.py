@@ -1,8 +1,7 @@
 """Local files, written whole or not at all, and locks between processes.
 
-A file is written under a private temporary name beside its place, and put there in one step when everything
-about it is right. What was there before, a symlink too, is replaced and never written through. This module
-knows nothing of what the files hold.
+A file is written under a temporary name beside its place, and moved there in one step when it is complete. What was
+there before, even a symlink, is replaced and never written through. This module knows nothing of what the files hold.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ TEMPORARY = ".kopsversion-"
 """How the names of files that are being written begin."""
 
 _OF_THE_SYSTEM = ("/dev", "/proc", "/sys")
-_MEMORY = "/dev/shm"  # noqa: S108 # a place for files like any other, if somebody names it
+_MEMORY = "/dev/shm"  # noqa: S108 # a place for files like any other, if a user names it
 
 READABLE = 0o644
 EXECUTABLE = 0o755
 
 
 def check_target(path: Path) -> None:
-    """Make sure, before anything is asked of a store, that a file can take the place `path`.
+    """Make sure that a file can be written at `path`, before a store is asked for anything.
 
     A file, or a symlink to one or to nothing, is replaced. A directory is not, nor is a device or a pipe, nor
-    anything in the system's own directories: ``/dev/stdout`` is a symlink that may well lead to a file, and to
-    replace it, or ``/dev/null``, would break the machine.
+    anything in the system's own directories. ``/dev/stdout`` is a symlink that may lead to a file, and replacing it,
+    or ``/dev/null``, would break the machine.
 
     Raises:
         UsageError: `path` is none of these, or is not in a directory.
@@ -80,10 +79,10 @@ def replacing(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
 def in_place(path: Path, *, mode: int) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of `path` when the block has ended without an error.
 
-    Until then nobody else can read it; whatever ends the block, Ctrl-C too, leaves nothing behind.
+    Until then nobody else can read it. Whatever ends the block, even Ctrl-C, leaves nothing behind.
 
     Parameters:
-        path: where it goes; what is there, a symlink too, is replaced.
+        path: where it goes; what is there, even a symlink, is replaced.
         mode: its permissions when it is there.
 
     Raises:
@@ -112,9 +111,9 @@ def locked(path: Path, *, wait: Callable[[], None]) -> Iterator[int]:
     The lock is the operating system's: it ends with the process that holds it, however that ends.
 
     Parameters:
-        path: a directory, or a file for the purpose, which is made where there is none. A file that is replaced
+        path: a directory, or a file for the purpose, which is created where there is none. A file that gets replaced
             cannot be its own lock.
-        wait: is called while somebody else holds the lock; it pauses, or raises to give up.
+        wait: is called while another process or thread holds the lock; it pauses, or raises to give up.
 
     Returns:
         The file descriptor of what is locked, while the block runs.
@@ -156,7 +155,7 @@ def write_whole(path: Path, data: bytes, *, mode: int = READABLE) -> None:
 
 
 def _keep_entry(directory: Path) -> None:
-    """See to it that a crash of the machine does not undo the replacing."""
+    """Write the directory to disk, so that a crash of the machine does not undo the replacement."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

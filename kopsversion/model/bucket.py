@@ -80,6 +80,11 @@ class Build:
             times.append(self.sampled)
         return min(times, default=None)
 
+    def came_after(self, other: Build) -> bool:
+        """Tell whether it is known to have been uploaded first after another one was, whatever their names say."""
+        ours, theirs = self.first_uploaded, other.first_uploaded
+        return ours is not None and theirs is not None and ours > theirs
+
 
 class Form(StrEnum):
     """How a marker's text names a build, which decides who can follow it (DESIGN section 2)."""

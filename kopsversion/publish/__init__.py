@@ -1,5 +1,5 @@
-"""What a job does after it knows the version: pin, lock, fetch, promote (DESIGN sections 2 and 9).
+"""What a job does once it knows the version: pin, lock, fetch, promote, test (DESIGN sections 2, 9 and 14).
 
-Each has a module of its own, and each is all or nothing: either the file or object is written whole and
-right, or what was there before is untouched. They must not know how the build was chosen.
+Each has a module of its own. What is written is written whole and right, or what was there before stays untouched.
+They must not know how the build was chosen.
 """

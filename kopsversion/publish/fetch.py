@@ -1,7 +1,7 @@
-"""kops itself, downloaded and checked (DESIGN section 9, ``--fetch``).
+"""Downloads kops itself and checks it (DESIGN section 9, ``--fetch``).
 
-The file takes its place only when it is what its ``.sha256`` promises. This module knows which object is
-wanted and when it is right. It must not know how the build was chosen, or how a store asks again.
+The file takes its place only when it has the checksum of its ``.sha256``. This module knows which object is
+wanted and when it is right. It must not know how the build was chosen, or how a store retries.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("amd64", "arm64")
 
 _MOST_TRIES = 5
-"""How often a download is begun or continued here; the store asks again by itself for each piece."""
+"""How often a download is begun or continued here; within one piece the store retries by itself."""
 
 _MOST_READINGS = 2
-"""How often a checksum that is none is read: a page of somebody else's may have come in its place."""
+"""How often a checksum file is read that holds none: a proxy's error page may have come in its place."""
 
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 Progress = Callable[[int, int], None]
-"""Is told the bytes that are there, and those in all; fewer than before when a download begins anew."""
+"""Is called with the bytes received and the bytes in all; fewer than before when a download starts again."""
 
 
 @frozen
 class Fetched:
-    """A file that was downloaded and found right.
+    """A file that was downloaded and has the right checksum.
 
     >>> fetched = fetch_kops(store, answer.version, path=Path("kops"))
     >>> fetched.size, fetched.sha256[:8]
@@ -71,7 +71,7 @@ class Fetched:
 
 
 def read_platform(system: str, machine: str, *, architecture: str | None = None) -> str:
-    """Say what kops calls the platform that this runs on.
+    """Return kops' name of the platform that this runs on.
 
     Parameters:
         system: as in `sys.platform`.
@@ -86,7 +86,7 @@ def read_platform(system: str, machine: str, *, architecture: str | None = None)
     """
     if system not in {"linux", "darwin"}:
         raise UsageError(
-            f"{quoted(system)} is no operating system that --fetch knows", hint="run it on Linux or macOS"
+            f"{quoted(system)} is not an operating system that --fetch knows", hint="run it on Linux or macOS"
         )
     known = architecture or _MACHINES.get(machine.lower())
     if known is None:
@@ -107,8 +107,8 @@ def fetch_kops(
 ) -> Fetched:
     """Download a build's kops, check it, and put it in the place of `path`, executable.
 
-    A connection that breaks is taken up again at the byte that was reached, if the object is still the same;
-    if not, the download begins anew.
+    A download that breaks off goes on at the byte that was reached, if the object is still the same; if not, it
+    starts again.
 
     >>> fetch_kops(store, answer.version, path=Path("kops")).size
     4
@@ -121,7 +121,7 @@ def fetch_kops(
         progress: is told how far it has come.
 
     Raises:
-        IntegrityError: the file is not what its checksum promises, or has none.
+        IntegrityError: the file does not have the checksum of its ``.sha256``, or there is none.
         NoTestableBuildError: the build has no kops for that platform.
         UsageError: it cannot be written there.
         StoreError: it could not be downloaded.
@@ -134,18 +134,18 @@ def fetch_kops(
     name = f"{named}/{required_paths([wanted])[0]}"
     try:
         with replacing(path, mode=EXECUTABLE) as file:
-            promise = _Download(store, name, file=file, progress=progress).run()
+            received = _Download(store, name, file=file, progress=progress).run()
     except ObjectNotFoundError as error:
         raise NoTestableBuildError(
             f"{named} has no kops for {wanted}: {error}",
             channel=str(named),
             hint="ask for a platform that it must have with --platform, or name another one with --arch",
         ) from error
-    return Fetched(path, size=promise.size, sha256=promise.sha256)
+    return Fetched(path, size=received.size, sha256=received.sha256)
 
 
-def read_promise(store: Store, name: str) -> str:
-    """Return what an object's ``.sha256`` says: 64 hex digits.
+def expected_checksum(store: Store, name: str) -> str:
+    """Read the checksum that an object should have from its ``.sha256``: 64 hex digits.
 
     Parameters:
         store: where it is.
@@ -174,13 +174,13 @@ def _unchecked(store: Store, subject: str, fault: str) -> IntegrityError:
     return IntegrityError(
         f"{subject} in {store.url} {fault}, so the file cannot be checked",
         subject=subject,
-        hint="take another build; this one is not whole",
+        hint="take another build; this one is incomplete",
     )
 
 
 @frozen
-class _Promise:
-    """What an object will turn out to be, if nobody overwrites it."""
+class _Expected:
+    """The size, generation and checksum that an object should have, unless it is overwritten meanwhile."""
 
     size: int
     generation: str | None
@@ -188,10 +188,10 @@ class _Promise:
 
 
 class _Download:
-    """One object on its way into a file.
+    """The download of one object into a file.
 
     Parameters:
-        store: where it is.
+        store: where the object is.
         name: the object.
         file: where it goes; empty.
         progress: is told how far it has come.
@@ -206,75 +206,78 @@ class _Download:
         self._reached = 0
         self._is_patched = False
 
-    def run(self) -> _Promise:
-        """Download all of it, and check it; return what it was promised to be, and is.
+    def run(self) -> _Expected:
+        """Download all of it, and check it.
+
+        Returns:
+            What was expected of the object, and is so.
 
         Raises:
             IntegrityError: it is something else.
             StoreError: it could not be read to its end.
         """
-        promise = self._promise()
+        expected = self._expect()
         tries_left = _MOST_TRIES
         while True:
             tries_left -= 1
             try:
-                self._receive(promise)
-                self._check(promise)
+                self._receive(expected)
+                self._check(expected)
             except (StoreError, IntegrityError) as error:
                 fault = error
             else:
-                return promise
+                return expected
             if tries_left == 0 or (isinstance(fault, StoreError) and not _may_pass(fault)):
                 raise fault
-            again = self._promise()
-            if isinstance(fault, IntegrityError) and again == promise and not self._is_patched:
+            again = self._expect()
+            if isinstance(fault, IntegrityError) and again == expected and not self._is_patched:
                 raise fault
-            if isinstance(fault, IntegrityError) or again != promise:
-                self._begin_anew()
+            if isinstance(fault, IntegrityError) or again != expected:
+                self._start_again()
             self._is_patched = self._reached > 0
-            promise = again
+            expected = again
 
-    def _promise(self) -> _Promise:
-        checksum = read_promise(self._store, self._name)
+    def _expect(self) -> _Expected:
+        checksum = expected_checksum(self._store, self._name)
         stored = self._store.stat(self._name)
-        return _Promise(stored.size, stored.generation, checksum)
+        return _Expected(stored.size, stored.generation, checksum)
 
-    def _receive(self, promise: _Promise) -> None:
-        """Take in what is not there yet, and never more than was promised."""
+    def _receive(self, expected: _Expected) -> None:
+        """Receive what is not there yet, and never more than the expected size."""
         for piece in self._store.download(self._name, offset=self._reached):
             self._reached += len(piece)
-            if self._reached > promise.size:
+            if self._reached > expected.size:
                 raise IntegrityError(
-                    f"{self._name} in {self._store.url} is larger than the {promise.size} bytes it is said to have",
+                    f"{self._name} in {self._store.url} is larger than its size of {expected.size} bytes",
                     subject=self._name,
-                    expected=str(promise.size),
+                    expected=str(expected.size),
                     hint="try again; if that does not help, take another build",
                 )
             self._file.write(piece)
             self._digest.update(piece)
             if self._progress is not None:
-                self._progress(self._reached, promise.size)
-        if self._reached < promise.size:
+                self._progress(self._reached, expected.size)
+        if self._reached < expected.size:
             raise StoreUnavailableError(
-                f"{self._name} in {self._store.url} ended after {self._reached} of {promise.size} bytes",
+                f"{self._name} in {self._store.url} ended after {self._reached} of {expected.size} bytes",
                 url=f"{self._store.url}{self._name}",
                 transient=True,
                 hint="look at the network, the proxy and the status of the store",
             )
 
-    def _check(self, promise: _Promise) -> None:
+    def _check(self, expected: _Expected) -> None:
         actual = self._digest.hexdigest()
-        if actual != promise.sha256:
+        if actual != expected.sha256:
             raise IntegrityError(
                 f"{self._name} in {self._store.url} is not what its .sha256 promises: "
-                f"{actual} instead of {promise.sha256}",
+                f"{actual} instead of {expected.sha256}",
                 subject=self._name,
-                expected=promise.sha256,
+                expected=expected.sha256,
                 actual=actual,
                 hint="take another build with --exclude, and tell the people who publish this one",
             )
 
-    def _begin_anew(self) -> None:
+    def _start_again(self) -> None:
         self._file.seek(0)
         self._file.truncate()
         self._digest = sha256()
@@ -282,5 +285,5 @@ class _Download:
 
 
 def _may_pass(fault: StoreError) -> bool:
-    """Whether to ask again: a connection that broke, or an object that was overwritten meanwhile."""
+    """Tell whether to try again: after a connection that broke, or an object that was overwritten meanwhile."""
     return fault.transient or isinstance(fault, PreconditionFailedError)

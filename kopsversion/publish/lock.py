@@ -1,11 +1,11 @@
 """A lock: one answer, whole, that other jobs and later steps replay (DESIGN section 9, ``--lock``, ``--from-lock``).
 
-It is the JSON of the `Resolution`, which holds the generation of every marker that was read, and beside
-it ``binaries``: the sha256 of what a job runs. Replaying consults no marker; it makes sure that the build is
-still where it was, complete and with the same checksums (FAILURES row 17).
+It is the JSON of the `Resolution`, which has the generation of every marker that was read, and beside it
+``binaries``: the sha256 of what a job runs. Replaying reads no marker; it makes sure that the build is still where it
+was, complete and with the same checksums (FAILURES row 17).
 
-A lock is trusted like a command line: it names the store that is asked. What it says is checked all the
-same, because files are edited by hand. This module must not know how the build was chosen.
+A lock is trusted like a command line, since it names the store that is asked. Its values are checked all the same,
+because files are edited by hand. This module must not know how the build was chosen.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kopsversion.errors import IntegrityError, NoTestableBuildError, UsageError,
 from kopsversion.files import write_whole
 from kopsversion.model.answer import Resolution
 from kopsversion.model.codec import from_json, to_json
-from kopsversion.publish.fetch import read_promise
+from kopsversion.publish.fetch import expected_checksum
 from kopsversion.rules.testable import required_paths
 from kopsversion.stores.deadline import Deadline, all_side_by_side
 from kopsversion.workflows.arguments import checked, path_of
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from kopsversion.stores.base import Store
 
 LOCK_LIMIT = 8 << 20
-"""Bytes of the largest lock that is read; one that tells of a thousand refused builds has half a MiB."""
+"""Bytes of the largest lock that is read; one with a thousand refused builds has half a MiB."""
 
 _BINARIES = "binaries"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_HINT = "write the lock anew with --lock"
+_HINT = "write the lock again with --lock"
 
 
 @frozen
@@ -79,13 +79,13 @@ def make_lock(
         deadline: nothing waits longer; instead of `timeout`, where several things share one.
 
     Raises:
-        IntegrityError: a checksum does not exist, or is none.
+        IntegrityError: a checksum file does not exist, or holds no checksum.
         StoreError: one could not be read.
     """
     checked("resolution", resolution, Resolution, wanted="a Resolution")
     deadline = deadline or Deadline(timeout)
     paths = required_paths(resolution.policy.platforms)
-    calls = [partial(read_promise, store, f"{resolution.version}/{path}") for path in paths]
+    calls = [partial(expected_checksum, store, f"{resolution.version}/{path}") for path in paths]
     checksums = all_side_by_side(calls, deadline=deadline, url=store.url)
     return Lock(resolution, dict(zip(paths, checksums, strict=True)))
 
@@ -110,7 +110,7 @@ def lock_from_json(text: str) -> Lock:
     platforms = resolution.policy.platforms
     binaries = json.loads(text).get(_BINARIES)
     if not isinstance(binaries, dict):
-        raise _unreadable(f"{_BINARIES} is missing or no object")
+        raise _unreadable(f"{_BINARIES} is missing or not an object")
     required = required_paths(platforms)
     for path in required:
         value = binaries.get(path)
@@ -118,7 +118,7 @@ def lock_from_json(text: str) -> Lock:
             raise _unreadable(f"{_BINARIES}.{quoted(path)} is not 64 hex digits")
     unknown = sorted(set(binaries) - set(required))
     if unknown:
-        raise _unreadable(f"{_BINARIES}.{quoted(unknown[0])} is no binary of the policy's platforms")
+        raise _unreadable(f"{_BINARIES}.{quoted(unknown[0])} is not a binary of the policy's platforms")
     return Lock(resolution, binaries)
 
 
@@ -181,7 +181,7 @@ def verify_lock(store: Store, lock: Lock, *, now: datetime, deadline: Deadline) 
 
     Raises:
         IntegrityError: it is gone, not testable any more, has other checksums, or never was in this store.
-        StoreError: the store could not tell.
+        StoreError: the store could not be asked.
     """
     resolution = lock.resolution
     version = resolution.version
@@ -193,7 +193,7 @@ def verify_lock(store: Store, lock: Lock, *, now: datetime, deadline: Deadline) 
             actual=resolution.base_url,
             hint=_HINT,
         )
-    # Of the policy only what makes a build testable matters now: nothing is chosen.
+    # Nothing is chosen here, so only the policy's rules of testability count.
     policy = evolve(resolution.policy, exclude=frozenset(), compare_artifacts=False)
     try:
         gather(store, version, policy, now=now, deadline=deadline)

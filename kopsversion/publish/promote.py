@@ -1,9 +1,9 @@
-"""Write a marker: only forward, only a testable build of its channel, only if nobody else wrote meanwhile.
+"""Writes a marker: only forward, only a testable build of its channel, only if nobody else wrote meanwhile.
 
 What kops' jobs do with ``gsutil cp`` lets a marker go backwards, name another branch's build, or name a build that
-was never tested (FAILURES rows 3, 4 and 7). Here the marker and the builds are read through the same snapshot
-as for an answer, the order is the channel's own, and the write holds only for the generation that was read: who
-loses the race reads again and decides again.
+was never tested (FAILURES rows 3, 4 and 7). Here the marker and the builds are read as for an answer, the order is
+the channel's own, and the write succeeds only for the generation that was read. A job that loses the race reads and
+decides again.
 
 This module must not know who tested the build, or how a store compares generations.
 """
@@ -64,7 +64,7 @@ REASON_KEY = "kopsversion-rollback-reason"
 """The key of the object's metadata that holds why a marker went back."""
 
 _MOST_TRIES = 30
-"""How often the race for a marker may be lost. Each time somebody else has moved it forward."""
+"""How often the race for a marker may be lost."""
 
 _LONGEST_REASON = 500  # characters
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0  # seconds; the longest wait after the first and after any lost race
@@ -76,7 +76,7 @@ class Move(StrEnum):
     FORWARD = "forward"
     ROLLBACK = "rollback"
     INITIAL = "initial"
-    """So far the marker named no build of the channel."""
+    """Before, the marker named no build of the channel."""
     NONE = "none"
     """It names that build already."""
 
@@ -88,9 +88,9 @@ class Promotion:
     Attributes:
         marker: as it was read.
         version: the build that it is to name.
-        attribution: what says that this is a build of the channel.
+        attribution: by which witness this is a build of the channel.
         move: what that does to the marker.
-        found: what the marker was, in a word or two: a version, ``missing``, ``malformed``.
+        found: what the marker held before: a version, or a word such as ``missing`` or ``malformed``.
         generation: the object's after writing; ``None`` where nothing was written.
         conditions: evidence that could not be had.
     """
@@ -142,7 +142,7 @@ def promote(
         PromotionRefusedError: the build is not in the store, not testable, of another channel, perhaps of
             another channel, or not newer than what the marker names.
         PreconditionFailedError: others kept writing the marker, or wrote it while it was to go back.
-        StoreError: the store could not tell, or not be written.
+        StoreError: the store could not be read or written.
         UsageError: the marker's name or the reason is not valid.
     """
     check_marker_name(marker)
@@ -157,7 +157,7 @@ def promote(
             generation = store.write(
                 promotion.marker.path,
                 marker_body(version, base_url=store.public_url(str(version)), body_format=body_format),
-                if_generation=_expected(store, promotion.marker, aliases=policy.root_aliases),
+                if_generation=_expected_generation(store, promotion.marker, aliases=policy.root_aliases),
                 cache_control=CACHE_CONTROL,
                 metadata=_metadata(promotion, reason),
             )
@@ -175,15 +175,15 @@ def promote(
     ) from lost
 
 
-def _expected(store: Store, marker: Marker, *, aliases: Sequence[str]) -> str | None:
+def _expected_generation(store: Store, marker: Marker, *, aliases: Sequence[str]) -> str | None:
     """Return the generation that the marker has now if it is still as it was read; ``None`` if there was none.
 
-    One that holds no version is looked at again before it is overwritten, because an answer may have been cut; and
-    one whose answer came without its generation, because some servers tell that only with the metadata.
+    A marker that holds no version is read again before it is overwritten, because the body may have been cut. So is
+    one whose generation is not known, because some servers give it only with the metadata.
 
     Raises:
-        PreconditionFailedError: it reads otherwise now, so that all is to be decided anew.
-        StoreError: it could not be looked at, or the store says no generation at all.
+        PreconditionFailedError: it reads differently now, so that all has to be decided again.
+        StoreError: it could not be read, or the store gives no generation at all.
     """
     if isinstance(marker.reading, Missing):
         return None
@@ -194,7 +194,7 @@ def _expected(store: Store, marker: Marker, *, aliases: Sequence[str]) -> str | 
     roots = known_roots(store.url, public_url=store.public_url(""), aliases=aliases)
     if read_marker_body(content.data, roots=roots) != marker.reading:
         raise PreconditionFailedError(
-            f"{marker.path} reads otherwise each time", url=url, hint="a proxy may change or cut it"
+            f"{marker.path} reads differently each time", url=url, hint="a proxy may change or cut it"
         )
     if len(content.data) != min(stored.size, MARKER_LIMIT + 1):
         raise StoreUnavailableError(
@@ -204,7 +204,7 @@ def _expected(store: Store, marker: Marker, *, aliases: Sequence[str]) -> str | 
         )
     if marker.generation is None and stored.generation is None:
         raise StoreUnavailableError(
-            f"{marker.path} has no generation that {store.url} tells",
+            f"{store.url} gives no generation of {marker.path}",
             url=url,
             hint="a marker is overwritten only where a store can tell whether somebody else wrote it meanwhile",
         )
@@ -222,9 +222,9 @@ def _rollback_lost(promotion: Promotion, error: PreconditionFailedError) -> Prec
 
 
 def _pause(turn: int, deadline: Deadline) -> float:
-    """Return how many seconds to wait after a lost race, so that those who promote do not collide for ever."""
+    """Return how many seconds to wait after a lost race, so that promoters do not collide for ever."""
     longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**turn, deadline.remaining() / 2)
-    return random.uniform(0, longest)  # noqa: S311 # nobody guesses it for harm
+    return random.uniform(0, longest)  # noqa: S311 # no secret depends on it
 
 
 def _checked_reason(reason: str | None) -> str | None:
@@ -280,13 +280,13 @@ def _decide(request: _Request, *, clone: Clone | None, deadline: Deadline) -> Pr
 
 
 def _judge(request: _Request, snapshot: Snapshot) -> Promotion | Undecided:
-    """Decide by what is known, or say what must be known first; all of it at once."""
+    """Decide by what is known, or return everything that must be known first."""
     inquiry = Inquiry(snapshot, request.channel, request.policy, request.now)
     version = request.version
     marker = inquiry.marker(request.channel.ref, request.marker)
     refusal = inquiry.refusal(inquiry.snapshot.build(version) or Build(version))
     line = _line_down_to(version, inquiry)
-    # A name that is too high is no reason to hold the marker back, and none to move it there.
+    # A build whose name is too high must neither hold the marker back nor become its build.
     looked = inquiry.look_for_disputes()
     if isinstance(marker, Unknown) or isinstance(refusal, Unknown) or isinstance(line, Unknown) or looked:
         return Undecided(frozenset(inquiry.needs))
@@ -310,7 +310,7 @@ def _judge(request: _Request, snapshot: Snapshot) -> Promotion | Undecided:
 
 
 def _line_down_to(version: BuildVersion, inquiry: Inquiry) -> Sequence[Candidate] | Unknown:
-    """Return the channel's builds, newest first, down to a build: by names, to the end of its minor.
+    """Return the channel's builds, newest first, down to a build or, where git does not place it, to its minor's end.
 
     Raises:
         StoreUnavailableError: they could not be listed.
@@ -328,7 +328,7 @@ def _line_down_to(version: BuildVersion, inquiry: Inquiry) -> Sequence[Candidate
         line.append(candidate)
     if inquiry.listing_failure is not None:
         raise StoreUnavailableError(
-            f"the builds of {inquiry.channel} could not be listed, so nobody knows which is newer",
+            f"the builds of {inquiry.channel} could not be listed, so it is not known which is newer",
             url=inquiry.snapshot.store,
             reasons=(inquiry.listing_failure,),
             hint="see whether the store can be reached and listed",
@@ -357,7 +357,7 @@ def _check_testable(version: BuildVersion, refusal: Refusal | None, inquiry: Inq
 
 
 def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: Inquiry) -> Candidate:
-    """Find the build among the channel's own, surely enough for others to be told so."""
+    """Find the build among the channel's own, and refuse one that may be another branch's or is named too high."""
     channel = inquiry.channel
     alike = [candidate for candidate in line if candidate.version == version]
     own = next((each for each in alike if each.version.text == version.text), None) or next(iter(alike), None)
@@ -378,7 +378,7 @@ def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: In
         )
     if own is None or own.attribution.certainty is Certainty.DOUBTFUL:
         raise PromotionRefusedError(
-            f"whether {version} is a build of {channel} is doubtful",
+            f"it is doubtful whether {version} is a build of {channel}",
             channel=str(channel),
             reasons=[gap.message for gap in about_gaps(inquiry)],
             hint=f"give {REPO_OPTION}, which tells branches apart exactly",
@@ -393,7 +393,7 @@ def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: In
 def _move(
     marker: Marker, version: BuildVersion, line: Sequence[Candidate], inquiry: Inquiry
 ) -> tuple[Move, str]:
-    """Say what naming `version` would do to the marker, and what it is now."""
+    """Return what naming `version` would do to the marker, and what the marker holds now."""
     reading = marker.reading
     if isinstance(reading, Unreachable):
         raise StoreUnavailableError(
@@ -417,16 +417,17 @@ def _move(
 def _is_newer(
     version: BuildVersion, current: BuildVersion, *, line: Sequence[Candidate], inquiry: Inquiry
 ) -> bool:
-    """Tell whether `version` is surely newer than `current`, by the best witness that knows both.
+    """Tell whether `version` is certainly newer than `current`, by the best witness that knows both.
 
-    Git, where it knows both; when they were uploaded, where the name of one is too high; then minors follow each other;
-    then the channel's own line decides; and at last, where `current` is not in it any more, their names.
+    These are asked in turn: git; the upload times, where the name of one is too high; the minors; the channel's
+    own line; and, where `current` is not in that any more, the names.
     """
     place, current_place = inquiry.position(version), inquiry.position(current)
     if place is not None and current_place is not None:
         return place > current_place
     if any(dispute.build.version in {version, current} for dispute in inquiry.disputes):
-        return _is_first_later(version, current, inquiry)
+        build, other = inquiry.snapshot.build(version), inquiry.snapshot.build(current)
+        return build is not None and other is not None and build.came_after(other)
     if version.minor != current.minor:
         return minor_key(version.minor) > minor_key(current.minor)
     places = {candidate.version: place for place, candidate in enumerate(line)}
@@ -435,11 +436,3 @@ def _is_newer(
     if version.distance is None or current.distance is None:
         return False
     return version.precedence > current.precedence
-
-
-def _is_first_later(version: BuildVersion, current: BuildVersion, inquiry: Inquiry) -> bool:
-    """Tell whether the one build was there only after the other, whatever their names say."""
-    build, other = inquiry.snapshot.build(version), inquiry.snapshot.build(current)
-    ours = build.first_uploaded if build is not None else None
-    theirs = other.first_uploaded if other is not None else None
-    return ours is not None and theirs is not None and ours > theirs

@@ -1,7 +1,7 @@
 """A build tested by a command, as ``git bisect run`` tests a commit (DESIGN section 14).
 
-What an exit status means stands here: 0 good, 125 skip, 1 to 124 bad. Everything else stops the bisection: a command
-that is not there, or that was killed, proves nothing about a build. This module must not know which build comes next.
+An exit status of 0 means good, 125 skip, 1 to 124 bad. Everything else stops the bisection: a command that is not
+there, or that was killed, proves nothing about a build. This module must not know which build comes next.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["CommandTest"]
 
 SKIP = 125
-"""What ``git bisect run`` takes for "cannot tell" too."""
+"""The status of a test that cannot tell, as for ``git bisect run``."""
 
 _WORST = 124
-"""The greatest exit status that says that a build is bad; what is above comes from the shell."""
+"""The greatest exit status that means bad; the shell uses those above 125."""
 
 _MEANING = {126: "could not be executed", 127: "was not found"}
 
@@ -85,13 +85,14 @@ class CommandTest:
 def _stopped(status: int, build: BuildUnderTest, *, command: str) -> BisectionError:
     if status < 0:
         what = f"was killed by {_signal_name(-status)}"
+    elif status in _MEANING:
+        what = f"{_MEANING[status]} (status {status})"
     else:
-        meaning = _MEANING.get(status, f"ended with status {status}")
-        what = f"{meaning} (status {status})" if status in _MEANING else meaning
+        what = f"ended with status {status}"
     return BisectionError(
         f"the command {command} {what} while it tested {build.version}, which says nothing about the build",
         channel=str(build.version),
-        hint="a test ends with 0 for good, 1 to 124 for bad and 125 for neither; mend it and run the same command",
+        hint="a test ends with 0 for good, 1 to 124 for bad and 125 for neither; fix it and run the same command",
     )
 
 

@@ -122,17 +122,11 @@ def _newer_than(version: BuildVersion, inquiry: Inquiry) -> list[Candidate] | Un
             return UNKNOWN
         if candidate.version.is_of_same_commit(version):
             break
-        if disputed is None or _is_first_after(candidate.build, disputed):
+        if disputed is None or candidate.build.came_after(disputed):
             newer.append(candidate)
         else:
             break
     return newer
-
-
-def _is_first_after(build: Build, other: Build) -> bool:
-    """Tell whether a build was there only after another one, whatever their names say."""
-    ours, theirs = build.first_uploaded, other.first_uploaded
-    return ours is not None and theirs is not None and ours > theirs
 
 
 def _down_to(version: BuildVersion, inquiry: Inquiry) -> Iterator[Candidate | Unknown]:

@@ -1,4 +1,4 @@
-"""Names of builds as each branch makes them, and builds that are whole but for what a test takes away.
+"""Names of builds as each branch makes them, and builds that are complete but for what a test leaves out.
 
 A build made here is testable: complete, with checksums, and old enough. It must not know what a test does with it.
 """
@@ -60,7 +60,7 @@ def release_version(distance: int, *, minor: str = "1.29") -> str:
 
 
 def files_of_a_build() -> tuple[str, ...]:
-    """Return the paths of every file that a whole build has, checksums among them."""
+    """Return the paths of every file that a complete build has, including checksums."""
     files = [
         *(f"darwin/{arch}/kops" for arch in _ARCHITECTURES),
         *(f"images/{image}-{arch}.tar.gz" for image in _IMAGES for arch in _ARCHITECTURES),
@@ -73,7 +73,7 @@ def files_of_a_build() -> tuple[str, ...]:
 def complete_build(
     version: str | BuildVersion, *, uploaded: datetime = NOW - _HOUR, without: Iterable[str] = ()
 ) -> Build:
-    """Make a build for a `Snapshot`: whole, but for what is left out.
+    """Make a build for a `Snapshot`: complete, but for what is left out.
 
     >>> complete_build(master_version(7), without=["linux/arm64/nodeup"]).version.distance
     7
@@ -84,7 +84,7 @@ def complete_build(
         without: paths of files that are not there.
 
     Raises:
-        UsageError: a whole build has no such file.
+        UsageError: a complete build has no such file.
     """
     left_out = checked_paths(without)
     artifacts = tuple(
@@ -96,7 +96,7 @@ def complete_build(
 
 
 def checked_paths(without: Iterable[str]) -> frozenset[str]:
-    """Return paths, each of which a whole build has: a misspelt one would take nothing away."""
+    """Return paths, after a check that a complete build has each of them: a misspelt one would leave nothing out."""
     left_out = frozenset(without)
     unknown = sorted(left_out.difference(files_of_a_build()))
     if unknown:

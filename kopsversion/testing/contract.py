@@ -1,4 +1,4 @@
-"""The contract of a `Store`, as pytest functions: what kopsversion counts on, whoever wrote the store.
+"""The contract of a `Store`, as pytest functions: what kopsversion expects of every store.
 
 Import them into a test module that has a fixture ``filled_store``, which makes a new store that holds exactly what it
 is told; pytest collects them from there::
@@ -29,7 +29,7 @@ from kopsversion.errors import ObjectNotFoundError, PreconditionFailedError, Sto
 from kopsversion.stores.base import PIECE, Store
 
 Fill = Callable[[Mapping[str, bytes]], Store]
-"""What the fixture ``filled_store`` gives."""
+"""What the fixture ``filled_store`` returns."""
 
 OBJECTS: Mapping[str, bytes] = {
     "1.30.0+v1.29.0-1-g0123456789/linux/amd64/kops": b"binary",
@@ -120,7 +120,7 @@ def test_read_takes_no_more_than_the_limit(filled_store: Fill, limit: int) -> No
 
 
 def test_read_of_what_is_not_there(filled_store: Fill) -> None:
-    """It is not found, which is another error than a store that cannot be asked; a directory is no object."""
+    """It is not found, which is another error than for a store that cannot be asked; a directory is no object."""
     store = filled_store(OBJECTS)
     for name in ("markers/master/none.txt", "markers/master", "none"):
         with pytest.raises(ObjectNotFoundError):
@@ -187,7 +187,7 @@ def test_write_makes_and_replaces(filled_store: Fill) -> None:
 
 
 def test_write_refuses_what_has_changed(filled_store: Fill) -> None:
-    """Whoever was second writes nothing: not over what came, nor over what has gone or changed."""
+    """A write for another generation does nothing, whether the object was created, changed or deleted meanwhile."""
     store = filled_store(OBJECTS)
     for generation in (None, "12345678901234567"):
         with pytest.raises(PreconditionFailedError):

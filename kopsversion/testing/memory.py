@@ -1,6 +1,6 @@
 """A store in memory: it holds what a test puts there, counts what is asked of it, and fails on demand.
 
-It is held to the contract of `kopsversion.testing.contract` like any other store.
+It passes the contract of `kopsversion.testing.contract` like any other store.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _Held:
 
 @frozen
 class _Fault:
-    """What is raised by calls that match a pattern, so many times more; ``None`` for ever."""
+    """The error that calls which match a pattern raise, `times` more times; ``None`` for ever."""
 
     pattern: str
     error: StoreError
@@ -103,7 +103,7 @@ class MemoryStore(Store):
     def add_build(
         self, version: str, *, at: datetime = NOW - _HOUR, without: Iterable[str] = (), kops: bytes = b"kops"
     ) -> None:
-        """Put a build there: complete, with checksums that are true, but for what is left out.
+        """Put a build there: complete, with true checksums, but for what is left out.
 
         Parameters:
             version: its name.
@@ -112,7 +112,7 @@ class MemoryStore(Store):
             kops: what its kops binaries hold, for `kopsversion.fetch_kops`.
 
         Raises:
-            UsageError: a whole build has no such file.
+            UsageError: a complete build has no such file.
         """
         left_out = checked_paths(without)
         for path in files_of_a_build():
@@ -204,7 +204,7 @@ class MemoryStore(Store):
         data: bytes,
         *,
         if_generation: str | None,
-        cache_control: str,  # noqa: ARG002 # nobody is served headers
+        cache_control: str,  # noqa: ARG002 # a store in memory serves no headers
         metadata: Mapping[str, str],  # noqa: ARG002
     ) -> str:
         """See `Store.write`."""

@@ -1,7 +1,7 @@
 """What ``--repo`` may be: a directory, or the URL of a repository. A URL is hostile text until it has passed here.
 
 Git takes more for a URL than the web does: ``ext::sh -c …`` runs a program, and what begins with a dash is an option.
-Only what is plainly one of five protocols, a host and a path gets through.
+Only a URL of one of five protocols, with a host and a path, is accepted.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from attrs import frozen
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.advice import REPO_OPTION
 
-__all__ = ["CloneUrl", "Repo", "parse_repo"]
+__all__ = ["PROTOCOLS", "CloneUrl", "Repo", "parse_repo"]
 
-_PROTOCOLS = ("https", "http", "ssh", "git", "file")
+PROTOCOLS = ("https", "http", "ssh", "git", "file")
+"""The protocols by which git may fetch."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
@@ -66,7 +67,7 @@ def parse_repo(text: str) -> Path | CloneUrl:
         text: a directory, or a URL.
 
     Raises:
-        UsageError: it looks like a URL, or an option, and cannot be one that git is let fetch from.
+        UsageError: it looks like a URL or an option, and is not a URL that git may fetch from.
     """
     if not text or text.startswith("-"):
         raise _refused(text, "is neither a directory nor a URL")
@@ -77,8 +78,8 @@ def parse_repo(text: str) -> Path | CloneUrl:
         is_url = _SCP.fullmatch(text) is not None and not _exists(text)
         return CloneUrl(text) if is_url else Path(text)
     protocol, rest = scheme[1], text[scheme.end() :]
-    if protocol not in _PROTOCOLS:
-        raise _refused(text, f"is of a protocol that is not asked: {', '.join(_PROTOCOLS)} are")
+    if protocol not in PROTOCOLS:
+        raise _refused(text, f"has a protocol that is not allowed; allowed are {', '.join(PROTOCOLS)}")
     if "@" in rest.partition("/")[0] and protocol != "ssh":
         raise _refused(text.replace(rest.partition("@")[0], "...", 1), "holds a user name or a password")
     if not (_FORMS[protocol].fullmatch(rest) and text.isascii() and text.isprintable()):

@@ -1,8 +1,8 @@
-"""Fetches as much of kops' history as settles a doubt, for who has no clone (DESIGN section 4, witness 1).
+"""Fetches as much of kops' history as settles a doubt, for users without a clone (DESIGN section 4, witness 1).
 
 A bare repository without trees and files is kept in a cache: half a megabyte for the last 183 merges. It is deepened by
-``--depth``, twice as deep each time, until the builds in doubt are found. Never by ``--shallow-since``: a merge whose
-second parent is old would lose both its parents.
+``--depth``, twice as deep each time, until the builds in doubt are found. It is never deepened by ``--shallow-since``:
+a merge whose second parent is old would lose both its parents.
 
 Git asks for no password, runs no hook, and uses no protocol but those of `kopsversion.witness.address`. A server that
 sends trees all the same is stopped. The cache is used under a lock, and may be deleted at any time.
@@ -28,6 +28,7 @@ from kopsversion.errors import GitFault, GitWitnessError, UsageError, quoted
 from kopsversion.files import locked
 from kopsversion.model.bucket import CommitPlace, GitLine
 from kopsversion.model.channel import MASTER
+from kopsversion.witness.address import PROTOCOLS
 from kopsversion.witness.git import read_cached
 from kopsversion.witness.running import SETTINGS, Git, advice_in, first_complaint
 
@@ -47,16 +48,14 @@ LARGEST = 50_000_000
 """Bytes that a cache may have. Without trees, all of kops' master since 2016 has some 11 million."""
 
 _MOST_PACKS = 30
-"""Packs after which a cache is made anew: each fetch adds one, and reading gets slower with each."""
+"""Packs after which a cache is made again: each fetch adds one, and reading gets slower with each."""
 
 _PAUSE = 0.05  # seconds between two tries to get the lock
-
-_PROTOCOLS = ("https", "http", "ssh", "git", "file")
 
 _FETCH_SETTINGS = (
     *(each for each in SETTINGS if not each.startswith(("protocol.", "core.sshCommand"))),
     "protocol.allow=never",
-    *(f"protocol.{each}.allow=always" for each in _PROTOCOLS),
+    *(f"protocol.{each}.allow=always" for each in PROTOCOLS),
     "fetch.unpackLimit=1",  # one pack for each fetch, not thousands of files
     "transfer.unpackLimit=1",
     "fetch.recurseSubmodules=false",
@@ -114,7 +113,7 @@ class Cache:
 
     Attributes:
         url: where it is fetched from.
-        directory: where caches are kept; ``None`` where nobody knows.
+        directory: where caches are kept; ``None`` where there is no place for them.
         environ: the process environment.
         ref: the branch of the repository that is the channel's, where it has another name.
         sleep: waits for that many seconds.
@@ -137,7 +136,7 @@ class Cache:
 
         Parameters:
             wanted: what is to be found out.
-            timeout: seconds, for everything together, waiting for others that use the cache too.
+            timeout: seconds, for everything together, including the wait for other users of the cache.
 
         Returns:
             The line. It may not settle what is wanted, where the whole history does not.
@@ -167,7 +166,7 @@ class Cache:
                     self._delete()
                 if error.kind not in {GitFault.FAILED, GitFault.NOT_A_REPOSITORY} or not is_used:
                     raise
-                self._delete()  # it is broken, and there is no harm in making it anew
+                self._delete()  # it is broken, and there is no harm in making it again
                 return self._update(wanted, end=end)
 
     # ------------------------------------------------------------------------------- fetching
@@ -234,7 +233,7 @@ class Cache:
         return {branch: tips[branch] for branch in branches if branch in tips}
 
     def _fetch(self, git: Git, names: Mapping[str, str], *, depth: int) -> None:
-        """Fetch so many commits of each branch, counted from its end."""
+        """Fetch each branch's newest commits, `depth` of them."""
         self._talk(
             git,
             "fetch",
@@ -251,7 +250,7 @@ class Cache:
         (self.repo / _DEPTH).write_text(f"{depth}\n")
 
     def _talk(self, git: Git, *arguments: str) -> Answer:
-        """Run git with the network at hand, and stop it when it takes too much."""
+        """Run git with network access, and stop it when the server sends too much."""
         online = evolve(git, environ=self._online(git.environ))
         try:
             answer = online.run(git.command(_FETCH_SETTINGS, arguments), watch=self._check_size)
@@ -274,18 +273,18 @@ class Cache:
         without = {name: text for name, text in environ.items() if not name.startswith("SSH_ASKPASS")}
         ssh = self.environ.get("GIT_SSH_COMMAND") or "ssh"
         return without | {
-            "GIT_ALLOW_PROTOCOL": ":".join(_PROTOCOLS),
+            "GIT_ALLOW_PROTOCOL": ":".join(PROTOCOLS),
             "GIT_ASKPASS": "",
             "GIT_SSH_COMMAND": f"{ssh} -oBatchMode=yes",
             "GIT_SSH_VARIANT": "ssh",
         }
 
     def _unfetched(self, answer: Answer) -> GitWitnessError:
-        """Say in git's words why nothing could be fetched."""
+        """Make the error that says in git's words why nothing could be fetched."""
         advice = advice_in(answer)
         return self._fault(
             GitFault.NOT_FETCHED,
-            f"git cannot fetch from {self.url}: {quoted(_in_git_s_words(answer))}",
+            f"git cannot fetch from {self.url}: {quoted(_complaints(answer))}",
             hint=f"if you trust it: {advice}"
             if advice
             else "see whether it can be reached from here, or name a directory that is a clone of kops",
@@ -308,7 +307,7 @@ class Cache:
     # ------------------------------------------------------------------------------- the files
 
     def _open(self, end: float) -> Git:
-        """Make the repository ready; what git left behind when it was killed would be in its own way."""
+        """Make the repository ready, and remove what a killed git left behind, which would stop the next one."""
         is_new = not (self.repo / "HEAD").is_file()
         if not is_new:
             for left in _files(self.repo):
@@ -348,17 +347,14 @@ class Cache:
         return locked(self.repo.with_suffix(".lock"), wait=partial(self._wait, end))
 
     def _wait(self, end: float) -> None:
-        """Wait for who holds the lock, as long as there is time."""
+        """Wait for whoever holds the lock, as long as there is time."""
         if time.monotonic() >= end:
-            raise self._busy()
+            raise self._fault(
+                GitFault.TIMEOUT,
+                f"another job has kept {quoted(str(self.repo))} locked for too long",
+                hint="run it again, or name another directory with --git-cache",
+            )
         self.sleep(_PAUSE)
-
-    def _busy(self) -> GitWitnessError:
-        return self._fault(
-            GitFault.TIMEOUT,
-            f"another job has kept {quoted(str(self.repo))} locked for too long",
-            hint="run it again, or name another directory with --git-cache",
-        )
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -376,8 +372,8 @@ _DEPTH = "kopsversion-depth"
 """The file in a cache that says how deep it was fetched."""
 
 
-def _in_git_s_words(answer: Answer) -> str:
-    """Return what git complains of, after what the program that connects said first."""
+def _complaints(answer: Answer) -> str:
+    """Return the first line of git's messages, which ssh may have written, and the one that says what is wrong."""
     first = next((line.strip() for line in answer.complaint.splitlines() if line.strip()), "")
     return "; ".join(dict.fromkeys(each for each in (first, first_complaint(answer)) if each))
 

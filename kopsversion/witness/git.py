@@ -1,8 +1,8 @@
 """Reads one branch of a clone of kops with the git binary (DESIGN section 4, witness 1).
 
-A clone says exactly which builds are a branch's own: those whose commit is on its first-parent line. This
-module only looks. It fetches nothing, writes nothing, and is done after a handful of git calls, however long the
-history: two of them read commits. The clone's configuration is not trusted, see `kopsversion.witness.running`.
+A clone says exactly which builds are a branch's own: those whose commit is on its first-parent line. This module
+fetches nothing and writes nothing. It makes a handful of git calls, however long the history; two of them read
+commits. The clone's configuration is not trusted, see `kopsversion.witness.running`.
 
 It must not know what a build, a marker or a policy is.
 """
@@ -46,7 +46,7 @@ _MOST_REMOTES = 30
 
 
 def find_clone(start: Path, *, environ: Mapping[str, str], timeout: float) -> Path | None:
-    """Find out whether a directory is in a clone of kops, without noise where it is not.
+    """Find out whether a directory is in a clone of kops; that it is not is no error.
 
     Parameters:
         start: usually the current directory; it may be a subdirectory of the clone.
@@ -57,14 +57,14 @@ def find_clone(start: Path, *, environ: Mapping[str, str], timeout: float) -> Pa
         `start` if it is in a clone of kops, and ``None`` if it is not.
 
     Raises:
-        GitWitnessError: git did not answer in time, or could not read what looks like a clone of kops, so that the
-            next witness has to do and the reader is to know (DESIGN section 4).
+        GitWitnessError: git did not answer in time, or could not read what looks like a clone of kops. The next
+            witness is used then, and the reader is told (DESIGN section 4).
     """
     try:
         git = _open(start, environ=environ, timeout=timeout)
         return start if _is_kops(git, ["HEAD", *_read_branches(git).tips]) else None
     except GitWitnessError as error:
-        # Git does not tell, so the files have to tell whether that is worth a word.
+        # Git does not say whether this is kops, so the files must: another project's clone is no concern of ours.
         if error.kind is GitFault.TIMEOUT or _looks_like_kops(start):
             raise
         return None
@@ -96,7 +96,7 @@ class _Branches:
     Attributes:
         tips: the commit that each ends with, by full ref name: origin's first, local ones last.
         lost: full names of those whose commit git could not read.
-        damage: what git said is broken, where it said something.
+        damage: what git reported as broken; ``None`` where it reported nothing.
     """
 
     tips: Mapping[str, str]
@@ -139,9 +139,9 @@ def _read_branches(git: Git) -> _Branches:
 
 
 def _look_up(git: Git, names: Sequence[str]) -> tuple[list[tuple[str, str] | None], str | None]:
-    """Ask for the id and type of objects, by any name that git understands; and for what is broken.
+    """Read the id and type of objects, by any name that git understands, and what git reports as broken.
 
-    The names are handed over on standard input, where none can be taken for an option.
+    The names are written to standard input, where none can be taken for an option.
     """
     answer = git.ask("cat-file", "--batch-check", lines=names)
     # An object that a partial clone has left out may end the command.
@@ -159,10 +159,10 @@ def _is_kops(git: Git, revisions: Sequence[str]) -> bool:
     """Look whether the tree of a revision has what every kops since 2016 has.
 
     The tree is asked and not the file system: a bare or sparse clone has no such files. A clone made with
-    ``--filter=tree:0`` has no trees either; there, the place it was cloned from has to do.
+    ``--filter=tree:0`` has no trees either; there, the URL that it was cloned from decides.
 
     Raises:
-        GitWitnessError: it cannot be told, because something is broken.
+        GitWitnessError: the objects that would show it are broken.
     """
     parts = ("^{tree}", ":cmd/kops", ":upup", ":pkg/apis")
     found, damage = _look_up(git, [f"{revision}{part}" for revision in revisions for part in parts])
@@ -176,7 +176,7 @@ def _is_kops(git: Git, revisions: Sequence[str]) -> bool:
 
 
 # --------------------------------------------------------------------------------------------------
-# What does it say of a channel?
+# Which commits are a channel's?
 
 
 def read_line(
@@ -199,7 +199,7 @@ def read_line(
 
     Raises:
         UsageError: `ref` cannot be the name of a commit.
-        GitWitnessError: the directory has nothing to say about the channel; `kind` tells why.
+        GitWitnessError: the channel's line cannot be read there; `kind` tells why.
     """
     if ref is not None:
         _check(ref)
@@ -349,7 +349,7 @@ class _Line:
     def read(
         self, git: Git, history: _History, *, channel_ref: str, others: Sequence[str], near: Sequence[str]
     ) -> GitLine:
-        """Split it from master's, and read what other branches have to themselves."""
+        """Split it from master's line, and read the commits that only other branches have."""
         trunk = frozenset[str]().union(*(commits for _, commits in self.trunks))
         cut = next((commit for commit in self.newest_first if commit in trunk), None)
         own = [commit for commit in self.newest_first if commit not in trunk]
@@ -368,9 +368,11 @@ class _Line:
     def _left_at(self, cut: str | None) -> bool:
         """Tell whether a release branch left master at `cut` for certain.
 
-        Where it left at the very end of every copy of master, these may be behind, and more of the branch master's.
+        Where `cut` is the tip of every copy of master, these may be behind, and more commits of the branch master's.
         """
-        if cut is None:  # two histories that never meet are strangers, unless they are cut off before
+        if (
+            cut is None
+        ):  # lines that never meet have no commits in common, unless the clone's history is cut off
             return bool(self.trunks) and not self.shallow
         return self.at_once or any(cut in commits and cut != tip for tip, commits in self.trunks)
 
@@ -414,7 +416,7 @@ def _dated(commits: Iterable[str], times: Mapping[str, int]) -> Iterator[GitComm
 def _read_others(
     git: Git, others: Sequence[str], *, tip: str, known: frozenset[str], near: Iterable[str]
 ) -> frozenset[str]:
-    """Read the commits that other channels' branches have to themselves.
+    """Read the commits that only other channels' branches have.
 
     A wrong "elsewhere" would take a build from its channel, so it must be proven. A branch's commits count
     if it left a known line, not where our own ends (they may then be ours, further on), and if neither our

@@ -1,7 +1,7 @@
 """The merges of a branch, read from a clone of kops: which lie between two commits, and which brought a commit.
 
-A kops branch is a line of merges, each of which CI builds. Like `kopsversion.witness.git`, this module only looks. It
-must not know what a build is.
+A kops branch is a line of merges, each of which CI builds. Like `kopsversion.witness.git`, this module writes nothing.
+It must not know what a build is.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class CommitPlace:
     Attributes:
         commit: its full id.
         time: when it was committed, UTC.
-        merge: the commit on the branch's line that brought it, or that it is; ``None`` if the branch does not have it.
+        merge: the commit on the branch's line that it is, or that merged it; ``None`` if the branch does not have it.
     """
 
     commit: str
@@ -59,7 +59,7 @@ class CommitPlace:
 
 
 class Merges:
-    """A branch in a clone, asked for its merges.
+    """The merges of a branch in a clone.
 
     Parameters:
         repo: a directory in a clone of kops.
@@ -87,7 +87,7 @@ class Merges:
         return tuple(self._merges(_checked(bad), f"^{_checked(good)}"))
 
     def line(self) -> tuple[Merge, ...]:
-        """Return the branch's whole first-parent line, oldest first, also what was master's before it was cut.
+        """Return the branch's whole first-parent line, oldest first, including master's merges before the cut.
 
         Raises:
             GitWitnessError: git failed.
@@ -130,7 +130,7 @@ class Merges:
         )
         if answer.status != 0:
             raise self._git.failure(answer)
-        # By line feeds alone: a subject may hold whatever else Unicode takes for the end of a line.
+        # Split at line feeds alone: a subject may hold other characters that Unicode takes for the end of a line.
         lines = answer.output.decode("utf-8", "replace").split("\n")
         for head, body in zip(lines[::2], lines[1::2], strict=False):
             commit = head.removeprefix("commit ")

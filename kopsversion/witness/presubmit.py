@@ -1,10 +1,10 @@
 """Tells the merges that a CI job makes in its own clone from those that were merged on GitHub.
 
 Prow's clonerefs merges a pull request onto the local branch that it tests, and gives the merge the time of the commit
-below, plus one second. Nobody will ever build that commit, so it must not count as a merge that waits for its build
-(FAILURES row 49). A `git merge` by hand, and the merge that GitHub offers as ``refs/pull/N/merge``, are like it.
+below, plus one second. That commit is never built, so it must not count as a merge that waits for its build
+(FAILURES row 49). The same holds for a `git merge` by hand, and for GitHub's own ``refs/pull/N/merge``.
 
-It must not know what a build is.
+This module must not know what a build is.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _COMMITTER = re.compile(r"committer .* ([0-9]+) [-+][0-9]{4}")
 
 @frozen
 class _Seen:
-    """What tells a merge's origin: its subject, its time in seconds since the epoch, and whether it is a merge."""
+    """What shows a commit's origin: its subject, its time in seconds since the epoch, and whether it is a merge."""
 
     subject: str
     time: int | None
     is_merge: bool
 
     @property
-    def is_github_s(self) -> bool:
+    def is_by_github(self) -> bool:
         """Whether it is named as GitHub names a merge."""
         return _BY_GITHUB.match(self.subject) is not None
 
@@ -57,7 +57,7 @@ def count_local_merges(git: Git, newest_first: Sequence[str], *, environ: Mappin
     Parameters:
         git: the clone.
         newest_first: full ids of the line's commits.
-        environ: the process environment: in a presubmit, Prow says there what was merged onto.
+        environ: the process environment; in a presubmit Prow sets ``PULL_BASE_SHA``, the commit that was merged onto.
 
     Returns:
         How many commits to leave out.
@@ -73,8 +73,8 @@ def count_local_merges(git: Git, newest_first: Sequence[str], *, environ: Mappin
 
 
 def _by_time(seen: Sequence[_Seen]) -> int:
-    """Count the merges that are dated as clonerefs does: each a second after the one below it."""
-    merges = len(list(takewhile(lambda commit: commit.is_merge and not commit.is_github_s, seen)))
+    """Count the merges that are dated as clonerefs dates them: each a second after the one below it."""
+    merges = len(list(takewhile(lambda commit: commit.is_merge and not commit.is_by_github, seen)))
     for number in range(min(merges, len(seen) - 1), 0, -1):
         base = seen[number].time
         dated = [(base or 0) + place for place in range(number, 0, -1)]
@@ -89,11 +89,11 @@ def _by_hand(seen: Sequence[_Seen]) -> int:
 
 
 def _unlike_the_rest(seen: Sequence[_Seen]) -> int:
-    """Count the merges that are not GitHub's, where all below them are; or the one where there are none below."""
-    unlike = len(list(takewhile(lambda commit: commit.is_merge and not commit.is_github_s, seen)))
+    """Count the merges that are not GitHub's, where all below them are; one where no merge is below it."""
+    unlike = len(list(takewhile(lambda commit: commit.is_merge and not commit.is_by_github, seen)))
     below = seen[unlike:]
     if any(commit.is_merge for commit in below):
-        return unlike if all(commit.is_github_s for commit in below if commit.is_merge) else 0
+        return unlike if all(commit.is_by_github for commit in below if commit.is_merge) else 0
     return unlike if unlike == 1 and len(below) > 1 else 0
 
 

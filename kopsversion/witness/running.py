@@ -1,9 +1,9 @@
-"""Runs the git binary, so that nothing of it lives on and nothing in a repository can make it run something else.
+"""Runs the git binary, so that it leaves no process behind and no repository can make it run something else.
 
 Only git's plumbing is asked, which runs no alias, pager, hook, text filter or signature check. What is left (file
 system monitor, network transports) is switched off. `kopsversion.witness.fetching` alone switches transports on.
 
-It must not know what is asked, or why.
+This module must not know what git is asked, or why.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SETTINGS = (
     "gc.auto=0",
     "maintenance.auto=false",
 )
-"""What git is told on its command line, where no configuration overrides it."""
+"""Settings on git's command line, where no configuration overrides them."""
 
 _ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "none",  # unlike protocol.allow, the clone's own configuration cannot override it
@@ -60,21 +60,27 @@ _KEPT = re.compile(
     r"|CONFIG_(?:GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)"
     r"|TEST_ASSUME_DIFFERENT_OWNER)"
 )
-"""What the user may tell git: above all ``safe.directory``, which git reads from the user's own settings.
+"""Variables that git inherits, above all those by which it reads ``safe.directory`` from the user's own settings.
 The rest, such as the ``GIT_DIR`` that a git hook inherits, would point it at another repository. The last one
-makes git distrust every owner, and so shows what it says then."""
+makes git distrust every owner, which the tests need."""
 
 _COMPLAINT = re.compile(r"^(?:error|fatal): (?!.*: expected [a-z]+ type, but)", re.MULTILINE)
-"""How git begins to say what is broken; that a name is another kind of object's is nothing of the sort."""
+"""How git's lines about a fault begin; that a name is of another kind of object is no fault."""
 _PROMISED = "promisor"
-"""What git's complaint mentions where a partial clone has left an object out: nothing is broken then."""
+"""What git's messages mention where a partial clone has left an object out: nothing is broken then."""
 
-_GLANCE = 0.05  # seconds between two looks at what git does meanwhile
+_POLL = 0.05  # seconds between two calls of `watch`
 
 
 @frozen
 class Answer:
-    """What one call of git came to."""
+    """What one call of git returned.
+
+    Attributes:
+        status: its exit status.
+        output: what it wrote to standard output.
+        complaint: what it wrote to standard error.
+    """
 
     status: int
     output: bytes
@@ -127,7 +133,7 @@ class Git:
         return git
 
     def ask(self, *arguments: str, lines: Iterable[str] = ()) -> Answer:
-        """Run git once, and let nothing of it live on.
+        """Run git once, to its end.
 
         Parameters:
             arguments: a plumbing command, with no argument from outside.
@@ -142,10 +148,10 @@ class Git:
 
     def command(self, settings: Iterable[str], arguments: Iterable[str]) -> list[str]:
         """Return the command that runs git here."""
-        # A repository of our own is not looked for: that could find the one that its directory is in.
+        # With -C git would look for a repository, and might find another one around a damaged cache.
         place = [f"--git-dir={self.repo}"] if self.is_exact else ["-C", str(self.repo)]
-        told = [word for setting in settings for word in ("-c", setting)]
-        return [self.binary, *place, "--no-pager", *told, *arguments]
+        options = [word for setting in settings for word in ("-c", setting)]
+        return [self.binary, *place, "--no-pager", *options, *arguments]
 
     def run(
         self, command: list[str], *, given: bytes = b"", watch: Callable[[], None] | None = None
@@ -185,10 +191,10 @@ class Git:
         end = partial(_end, process)
         atexit.register(end)  # in a thread, nothing is raised when the process is interrupted
         try:
-            while watch is not None and self.remaining() > _GLANCE:
+            while watch is not None and self.remaining() > _POLL:
                 with suppress(subprocess.TimeoutExpired):
-                    return process.communicate(given, timeout=_GLANCE)
-                given = b""  # it has been handed over
+                    return process.communicate(given, timeout=_POLL)
+                given = b""  # the first call has written it
                 watch()
             return process.communicate(given, timeout=self.remaining())
         except BaseException as error:  # an interrupt too must leave no process behind
@@ -219,7 +225,7 @@ class Git:
         return answer.lines()
 
     def failure(self, answer: Answer) -> GitWitnessError:
-        """Say why git failed, as far as its complaint tells."""
+        """Make the error that says why git failed, as far as its messages tell."""
         repo = quoted(str(self.repo))
         advice = advice_in(answer)
         if advice is not None:
@@ -233,7 +239,7 @@ class Git:
         return self.garbled(first_complaint(answer))
 
     def garbled(self, what: str) -> GitWitnessError:
-        """Say that git could not make sense of the directory, or we of git."""
+        """Make the error for a repository that git could not read, or for output that is not git's."""
         message = f"git failed in {quoted(str(self.repo))}: {quoted(what)}"
         return self.fault(GitFault.FAILED, message, hint="git fsck in that directory may say more")
 
@@ -243,14 +249,14 @@ class Git:
 
 
 def first_complaint(answer: Answer) -> str:
-    """Return the line in which git says what is wrong: progress and advice stand before and after it."""
+    """Return the line in which git says what is wrong, without the progress before it and the advice after it."""
     lines = [line.strip() for line in answer.complaint.splitlines() if line.strip()]
     telling = [line for line in lines if _COMPLAINT.match(line)]
     return [*telling, *lines, f"exit status {answer.status}"][0]
 
 
 def advice_in(answer: Answer) -> str | None:
-    """Return the command by which git would trust a directory of somebody else, if that is why it failed."""
+    """Return the command after which git would read another user's directory, if that is why it failed."""
     if "safe.directory" not in answer.complaint:
         return None
     advice = re.search(r"^\s*(git config .*safe\.directory.*)$", answer.complaint, re.MULTILINE)

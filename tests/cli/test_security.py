@@ -23,7 +23,7 @@ from kopsversion.errors import IntegrityError, MalformedResponseError, StoreErro
 from kopsversion.files import check_target
 from kopsversion.model.layout import CHECKSUM_LIMIT, MARKER_LIMIT
 from kopsversion.model.version import BuildVersion
-from kopsversion.publish.fetch import fetch_kops, read_promise
+from kopsversion.publish.fetch import expected_checksum, fetch_kops
 from kopsversion.publish.lock import lock_to_json, make_lock, read_lock, verify_lock
 from kopsversion.publish.pin import write_pin
 from kopsversion.render.github import to_github
@@ -244,7 +244,7 @@ class TestPromise4:
         try:
             assert len(store.read(GREEN, limit=MARKER_LIMIT).data) == MARKER_LIMIT + 1
             with pytest.raises(IntegrityError, match="larger than"):
-                read_promise(store, NAME)
+                expected_checksum(store, NAME)
             assert tracemalloc.get_traced_memory()[1] < 32 << 20
         finally:
             tracemalloc.stop()

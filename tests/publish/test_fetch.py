@@ -452,7 +452,7 @@ def test_an_endless_object_is_cut_off(directory: DirectoryPlace, target: Path) -
 
     sizes: list[int] = []
     size = len(content_of(NEW, KOPS))
-    with pytest.raises(IntegrityError, match=f"larger than the {size} bytes"):
+    with pytest.raises(IntegrityError, match=f"larger than its size of {size} bytes"):
         fetched(Endless(opened(directory)), target, progress=lambda done, _: sizes.append(done))
     assert max(sizes) <= size
     assert left(target) == []

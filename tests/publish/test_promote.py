@@ -309,7 +309,7 @@ def test_a_doubtful_build_needs_a_clone(directory: DirectoryPlace, monkeypatch: 
         return {version: evolve(each, certainty=Certainty.DOUBTFUL) for version, each in found.items()}
 
     monkeypatch.setattr(inquiry, "attribute", doubting)
-    with pytest.raises(PromotionRefusedError, match="is doubtful") as caught:
+    with pytest.raises(PromotionRefusedError, match="it is doubtful whether") as caught:
         promoted(opened(directory), NEW)
     assert "--repo" in caught.value.hint
 
