@@ -24,17 +24,30 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "Clone": ("repo", "ref", "git_cache"),
     "Files": (
-        *("pin", "lock", "from_lock", "fetch", "arch", "artifacts", "state", "journal", "env_file"),
+        *(
+            "pin",
+            "lock",
+            "from_lock",
+            "fetch",
+            "arch",
+            "artifacts",
+            "artifact",
+            "state",
+            "journal",
+            "env_file",
+        ),
         *("work", "keep", "directory"),
     ),
-    "Stores and time": ("store", "next_store_on", "as_of", "timeout", "allow_cached"),
+    "Stores and time": (
+        *("store", "next_store_on", "credentials", "root_alias", "as_of", "timeout", "allow_cached"),
+    ),
     "Jobs": ("jobs", "jobs_store", "results", "writer"),
     "Output": ("output", "outputs", "explain", "strict", "verbose", "quiet", "version", "short_help", "help"),
 }
 """By title: the names of its options. What is in none of them stands first, as Options."""
 
 _TITLES = {name: title for title, names in GROUPS.items() for name in names}
-_FIRST_SENTENCE = re.compile(r".*?[.:](?= |$)")
+_FIRST_SENTENCE = re.compile(r".*?\.(?= [A-Z-]|$)")
 
 
 def grouped(
@@ -52,11 +65,16 @@ def grouped(
         record = param.get_help_record(context) if param.param_type_name == "option" else None
         if record is not None:
             names, text = record
-            said = _FIRST_SENTENCE.match(text)
             found[_TITLES.get(param.name or "", "Options")].append(
-                (names, said[0] if is_short and said else text)
+                (names, _short(text) if is_short else text)
             )
     return ((title, records) for title, records in found.items() if records)
+
+
+def _short(text: str) -> str:
+    """Return the first sentence, without what refers to a section, which the short help leaves out."""
+    said = _FIRST_SENTENCE.match(text)
+    return (said[0] if said else text).replace(", see below", "")
 
 
 _COLUMNS = re.compile(r"(\S(?:.{0,40}?\S)?\s{2,})\S")

@@ -12,7 +12,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from kopsversion.cli.complete import channels, one_of
-from kopsversion.cli.help_groups import folded
+from kopsversion.cli.help_groups import folded, grouped
 from kopsversion.cli.resolve import resolve
 from kopsversion.cli.toolbox import tools
 from kopsversion.errors import UsageError
@@ -119,6 +119,15 @@ class TestAbout:
             re.findall("^  (--[a-z-]+)", whole, re.MULTILINE)
         )
         assert "Commands:" in run("-h").stdout
+
+    @pytest.mark.parametrize("name", list(tools.commands))
+    def test_short_help_breaks_off_nowhere(self, name: str) -> None:
+        """Each option is a whole sentence, which refers to nothing that is not there."""
+        command = tools.commands[name]
+        groups = grouped(command.params, click.Context(command), is_short=True)
+        texts = [text for _, options in groups for _, text in options]
+        assert texts
+        assert [text for text in texts if text.endswith(":") or "see below" in text] == []
 
     @pytest.mark.parametrize("name", list(tools.commands))
     def test_eighty_columns(self, name: str) -> None:
