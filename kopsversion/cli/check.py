@@ -127,7 +127,8 @@ prometheus  gauges in the text format
 markdown    the body of a GitHub issue
 html        a page that stands alone, with a timeline
 FORMAT=PATH writes a file, whole or not at all; at most one output goes to standard output. Where that is not
-the table, the last line goes to standard error. junit, prometheus and html need: pip install kopsversion[report]
+the table, the last line goes to standard error. junit, prometheus and html need the extra "report", which
+kopsversion.pyz holds: pip install jinja2 junitparser prometheus-client
 {PROGRESS.strip()}
 """,
         ),
@@ -405,7 +406,7 @@ def _writer(name: str) -> Callable[..., str]:
             raise
         raise UsageError(
             f"-o {name} needs {error.name}, which is not installed",
-            hint="pip install 'kopsversion[report]'",
+            hint="pip install jinja2 junitparser prometheus-client; kopsversion.pyz holds them all",
         ) from error
     return writer
 
