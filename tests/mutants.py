@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PROJECT = Path(__file__).parents[1]
+RUNNER = Path(__file__).with_name("mutant_runner.py")
 REASONS = PROJECT / "docs" / "testing.md"
 COPIED = (
     "kopsversion",
@@ -43,6 +45,10 @@ SURVIVED = {0, 5, 33}
 TOO_SLOW = {24, 36, 152, 255, -24}
 """Statuses of a run that was stopped, most often because the mutant never ends; counted as noticed, and told."""
 _REMEMBERED = re.compile(r"^@(?:lru_)?cache\b.*\n", re.MULTILINE)
+_PROPERTY = re.compile(
+    r"^(?P<decorator> +@(?:cached_)?property\n)(?P<before> +def )(?P<name>\w+)(?P<after>\(self\) -> .+:\n)",
+    re.MULTILINE,
+)
 _ROW = re.compile(r"\| `(?P<module>\w+)\.py` \| `(?P<before>.*)` → `(?P<after>.*)` \| (?P<reason>.+) \|")
 
 
@@ -90,12 +96,28 @@ def pattern(name: str) -> str:
     """Return what mutmut knows as the mutants of a module; what is no module's name stays as it is."""
     if "." in name:
         return name
-    (path,) = (PROJECT / "kopsversion").rglob(f"{name}.py")
-    return f"{'.'.join(path.relative_to(PROJECT).with_suffix('').parts)}.*"
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["mutmut"]
+    (path,) = (path for path in settings["only_mutate"] if path.endswith(f"/{name}.py"))
+    return f"{path.removesuffix('.py').replace('/', '.')}.*"
 
 
-def run(directory: Path, names: Sequence[str], *, workers: int) -> None:
-    """Copy the tree, and let mutmut change and test it."""
+def _as_mutated(text: str) -> str:
+    """Return a module as mutmut is to see it: it passes over what is decorated.
+
+    What is remembered from another run would hide a change, so no function remembers. A property calls a method, which
+    mutmut changes.
+    """
+    return _PROPERTY.sub(
+        r"\g<decorator>\g<before>\g<name>\g<after>            return self._of_\g<name>()\n\n"
+        r"\g<before>_of_\g<name>\g<after>",
+        _REMEMBERED.sub("", text),
+    )
+
+
+def copy_tree(directory: Path) -> None:
+    """Copy the tree; a module that is there already and the same keeps its time, by which mutmut knows it."""
+    package = directory / "kopsversion"
+    before = {path: (path.read_text(), path.stat()) for path in package.rglob("*.py")}
     for name in COPIED:
         source, target = PROJECT / name, directory / name
         if source.is_dir():
@@ -103,18 +125,30 @@ def run(directory: Path, names: Sequence[str], *, workers: int) -> None:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, target)
-    for path in (directory / "kopsversion").rglob("*.py"):
-        # mutmut passes over what is decorated; and what is remembered from another run would hide a change.
-        path.write_text(_REMEMBERED.sub("", path.read_text()))
-    environ = {**os.environ, "HYPOTHESIS_PROFILE": "mutants"}
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(workers), *map(pattern, names)]
+    for path in package.rglob("*.py"):
+        text = _as_mutated(path.read_text())
+        path.write_text(text)
+        if path in before and before[path][0] == text:
+            os.utime(path, ns=(before[path][1].st_atime_ns, before[path][1].st_mtime_ns))
+
+
+def run(directory: Path, names: Sequence[str], *, workers: int) -> None:
+    """Copy the tree, and let mutmut change and test it."""
+    copy_tree(directory)
+    temporary = directory / "temporary"  # a run that is stopped leaves its own behind
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    environ = {**os.environ, "HYPOTHESIS_PROFILE": "mutants", "TMPDIR": str(temporary)}
+    command = [sys.executable, "-P", str(RUNNER), "run", "--max-children", str(workers), *map(pattern, names)]
     subprocess.run(command, cwd=directory, env=environ, check=True)
 
 
-def show(directory: Path, name: str) -> str:
-    """Return a mutant as a diff."""
-    command = [sys.executable, "-m", "mutmut", "show", name]
-    return subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True).stdout
+def show(directory: Path, names: Sequence[str]) -> dict[str, str]:
+    """Return mutants as diffs, each under its name."""
+    command = [sys.executable, "-P", str(RUNNER), "diffs", *names]
+    shown = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True).stdout
+    found: dict[str, str] = json.loads(shown)
+    return found
 
 
 def report(directory: Path, names: Sequence[str]) -> int:
@@ -129,11 +163,8 @@ def report(directory: Path, names: Sequence[str]) -> int:
         tested = {name: status for name, status in statuses.items() if status is not None}
         if len(tested) == len(statuses):
             whole.add(module)
-        survivors = {
-            name: read_diff(module, show(directory, name))
-            for name, status in tested.items()
-            if status in SURVIVED
-        }
+        unnoticed = [name for name, status in tested.items() if status in SURVIVED]
+        survivors = {name: read_diff(module, diff) for name, diff in show(directory, unnoticed).items()}
         explained = [mutant for mutant in survivors.values() if mutant in reasons]
         met.update(explained)
         unexplained += [(name, mutant) for name, mutant in survivors.items() if mutant not in reasons]

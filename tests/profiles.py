@@ -1,7 +1,7 @@
 """How hard Hypothesis tries; `HYPOTHESIS_PROFILE` names one.
 
 ``default`` and ``ci`` are the same: an ordinary run must not depend on luck. ``long`` is one round of `make fuzz`,
-which looks for luck. ``mutants`` is what `make mutants` runs some thousand times: half the examples, and no time
+which looks for luck. ``mutants`` is what `make mutants` runs some thousand times: few examples, and no time
 spent on making a failure small that nobody reads.
 """
 
@@ -21,7 +21,7 @@ settings.register_profile("long", _CALM, max_examples=500, print_blob=True)
 settings.register_profile(
     "mutants",
     derandomize=True,
-    max_examples=50,
+    max_examples=15,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     # mutmut collects the tests once and runs them in that process again and again.

@@ -20,6 +20,8 @@ _FOLDER = "KOPSVERSION_TESTS_FOLDER"
 _IN_MEMORY = "/dev/shm"
 _ROOM = 6 << 30
 """Bytes that have to be free there."""
+_BEFORE = pytest.StashKey[str | None]()
+"""What ``TMPDIR`` was before: `make mutants` runs the suite many times in one process."""
 _EXPECTED = ("pytest-of-", "pymp-")
 """How the names of what pytest keeps there begin."""
 
@@ -43,8 +45,18 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):  # a worker of xdist, which has the environment of its controller
         return
     folder = tempfile.mkdtemp(prefix="kopsversion-tests-", dir=_memory())
+    config.stash[_BEFORE] = os.environ.get("TMPDIR")
     os.environ[_FOLDER] = os.environ["TMPDIR"] = folder
     tempfile.tempdir = None  # so that it is looked for anew
+
+
+def _restore(before: str | None) -> None:
+    """Let what this process starts from here on use the folder that it would have used without the suite."""
+    if before is None:
+        del os.environ["TMPDIR"]
+    else:
+        os.environ["TMPDIR"] = before
+    tempfile.tempdir = None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -56,6 +68,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     folder = Path(os.environ[_FOLDER])
     left = left_behind(folder)
     shutil.rmtree(folder, ignore_errors=True)
+    _restore(session.config.stash[_BEFORE])
     if left:
         print(f"\nERROR the tests left behind in the temporary folder: {', '.join(left)}")
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED

@@ -45,6 +45,7 @@ def test_a_survivor_is_printed_as_a_row_that_is_read_again() -> None:
     ("name", "known"),
     [
         ("ranking", "kopsversion.rules.ranking.*"),
+        ("writers", "kopsversion.rules.writers.*"),
         ("kopsversion.rules.ranking.x_rank__mutmut_1", "kopsversion.rules.ranking.x_rank__mutmut_1"),
     ],
 )

@@ -75,7 +75,7 @@ def find_disputes(
     ]
     disputed: dict[int, Dispute] = {}
     for place, time in enumerate(times):
-        if time is None or moments[-1] <= time + DELAY or considered[place].version.text in sure:
+        if time is None or considered[place].version.text in sure:
             continue
         continues = _continues(place, times, disputed)
         named = [(at, each) for at, each in vouched if at and at > time + DELAY and each < place]

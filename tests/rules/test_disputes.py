@@ -53,7 +53,8 @@ LATER = tuple(named(patch(n), 20 - n) for n in range(8, 12))
 class TestFinding:
     def test_a_name_that_the_line_went_on_below_is_too_high(self) -> None:
         """Three builds that came more than a day later, named between it and the newest build before it."""
-        (dispute,) = find_disputes([*LINE, *LATER, TOO_HIGH])
+        same_day = named(patch(7), 13.9)
+        (dispute,) = find_disputes([*LINE, same_day, *LATER, TOO_HIGH])
         assert dispute.build == TOO_HIGH
         assert dispute.continues
         assert dispute.named is None
@@ -82,6 +83,33 @@ class TestFinding:
         assert [each.build for each in disputes] == [*LINE[3:], TOO_HIGH]
         assert {each.named for each in disputes} == {again[1]}
         assert not any(each.continues for each in disputes)
+
+    @pytest.mark.parametrize(
+        ("days", "disputed"),
+        [((12, 11), 0), ((13.5, 12, 11), 0), ((13, 12, 11), 0), ((12.9, 12, 11), 1)],
+        ids=["two", "one of the same day", "one a day later", "three"],
+    )
+    def test_three_must_go_on_from_the_newest_build_before_it(
+        self, days: tuple[float, ...], disputed: int
+    ) -> None:
+        """An old build that was built again is none of them, and neither is one of the day."""
+        again = evolve(LINE[0], sampled=NOW - DAY)
+        following = [named(patch(n), each) for n, each in enumerate(days, start=8)]
+        assert len(find_disputes([again, *LINE[1:], *following, TOO_HIGH])) == disputed
+
+    def test_a_build_of_the_same_moment_was_there_before_it(self) -> None:
+        """So the line is known to have gone on from it."""
+        (dispute,) = find_disputes([named(patch(7), 14), *LATER, TOO_HIGH])
+        assert dispute.continues
+
+    @pytest.mark.parametrize(("days", "disputed"), [(16, 0), (13.5, 0), (13, 0), (12.9, 1)])
+    def test_a_marked_build_speaks_where_it_came_more_than_a_day_later(
+        self, days: float, disputed: int
+    ) -> None:
+        """A marker names one build between; the others are old ones that were built again."""
+        again = [evolve(each, sampled=NOW - DAY) for each in LINE[:3]]
+        builds = [*again, *LINE[3:], named(patch(8), days), TOO_HIGH]
+        assert len(find_disputes(builds, marked={patch(8)})) == disputed
 
     def test_two_names_that_are_too_high(self) -> None:
         """The second is no proof that the line went on there."""
