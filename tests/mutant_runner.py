@@ -36,15 +36,22 @@ class Collected:
 
     def __init__(self, arguments: list[str]) -> None:
         self._failed = False
-        prepared = _prepareconfig(["-q", "-s", *arguments], plugins=[self])
+        prepared = _prepareconfig(["-q", "-s", "-p", "no:assertion", *arguments], plugins=[self])
         prepared._do_configure()
         self._session = pytest.Session.from_config(prepared)
         prepared.hook.pytest_sessionstart(session=self._session)
         self._items = {item.nodeid: item for item in self._session.perform_collect()}
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Remember whether any has failed."""
-        self._failed |= report.failed
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> pytest.TestReport | None:
+        """Note a failure, and leave it without a description, which takes longer to write than the test to run."""
+        if call.excinfo is None or call.excinfo.errisinstance(pytest.skip.Exception):
+            return None
+        self._failed = True
+        assert call.when != "collect"
+        return pytest.TestReport(item.nodeid, item.location, {}, "failed", None, call.when)
 
     def run(self, tests: Iterable[str]) -> int:
         """Run tests up to the first that fails; 1 if one does. The process is not of use for others afterwards."""

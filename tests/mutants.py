@@ -108,7 +108,7 @@ def _as_mutated(text: str) -> str:
     mutmut changes.
     """
     return _PROPERTY.sub(
-        r"\g<decorator>\g<before>\g<name>\g<after>            return self._of_\g<name>()\n\n"
+        r"\g<decorator>\g<before>\g<name>\g<after>        return self._of_\g<name>()\n\n"
         r"\g<before>_of_\g<name>\g<after>",
         _REMEMBERED.sub("", text),
     )

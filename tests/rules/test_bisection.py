@@ -1,0 +1,230 @@
+"""The range of a bisection: which builds lie between two ends, and what is said where an end means none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from kopsversion.errors import NoTestableBuildError, UsageError
+from kopsversion.model.answer import Severity
+from kopsversion.model.bucket import GitCommit, GitLine
+from kopsversion.model.channel import BRANCH_MARKER, MASTER, Channel
+from kopsversion.rules.bisection import Plan, Range, plan
+from kopsversion.rules.ends import End
+from tests.builders import DAY, DEFAULT, HOUR, NODEUP, NOW, alpha, beta, build, marker, patch, snapshot
+
+if TYPE_CHECKING:
+    from kopsversion.model.bucket import Snapshot
+
+RELEASE = "release-1.30"
+BUILDS = tuple(build(alpha(n), uploaded=NOW - (9 - n) * DAY) for n in (1, 3, 5, 7))
+THERE_ARE = f"; master has builds from {alpha(1)} to {alpha(7)}"
+ONE_BRANCH = "a range is of one branch: name two builds of it, and the branch where it is not master"
+
+
+def line(*distances: int, ref: str = "origin/master", elsewhere: frozenset[str] = frozenset()) -> GitLine:
+    """A clone's line with the commits that builds of those distances are named after."""
+    commits = tuple(GitCommit(f"{n:010x}" + "0" * 30, NOW - (9 - n) * DAY) for n in distances)
+    return GitLine(ref, commits, elsewhere)
+
+
+def wanted(good: str, bad: str, channel: str = MASTER, *, is_listing: bool = False) -> Range:
+    """Ask for a range."""
+    return Range(
+        channel=Channel(channel),
+        policy=DEFAULT,
+        now=NOW,
+        good=End.parse(good, name="GOOD"),
+        bad=End.parse(bad, name="BAD"),
+        is_listing=is_listing,
+    )
+
+
+def planned(held: Snapshot, asked: Range) -> Plan:
+    """Plan a range of which everything is known."""
+    found = plan(held, asked)
+    assert isinstance(found, Plan)
+    return found
+
+
+def distances(found: Plan) -> list[int | None]:
+    """Which builds are in a plan."""
+    return [each.version.distance for each in found.builds]
+
+
+@pytest.mark.parametrize(
+    ("good", "git", "message", "hint"),
+    [
+        (
+            alpha(2),
+            None,
+            f"GOOD is {alpha(2)}, and there is no such build of master in https://storage.googleapis.com/"
+            "k8s-staging-kops/kops/releases/",
+            f"old builds are deleted after a while{THERE_ARE}",
+        ),
+        (
+            "abcdef0",
+            None,
+            "GOOD is commit abcdef0, and no build of master is known to be of it or before it",
+            f"a merge that was not built is placed by a clone of kops: name one with --repo{THERE_ARE}",
+        ),
+        (
+            "abcdef0",
+            line(*range(1, 9)),
+            "GOOD is commit abcdef0, and no build of master is known to be of it or before it",
+            f"see whether it is a commit of that branch, and whether the clone is up to date{THERE_ARE}",
+        ),
+        (
+            "2024-01-01",
+            None,
+            "GOOD is 2024-01-01, and no build of master had been uploaded by then",
+            f"old builds are deleted after a while{THERE_ARE}",
+        ),
+    ],
+    ids=["version", "commit", "commit with a clone", "date"],
+)
+def test_an_end_that_means_no_build_is_told_with_what_to_do(
+    good: str, git: GitLine | None, message: str, hint: str
+) -> None:
+    """By what kind of end it is."""
+    with pytest.raises(NoTestableBuildError) as caught:
+        plan(snapshot(*BUILDS, git=git), wanted(good, "newest"))
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+    assert caught.value.channel == "master"
+
+
+def test_a_channel_without_builds_is_told() -> None:
+    """Whatever the ends are."""
+    with pytest.raises(NoTestableBuildError) as caught:
+        plan(snapshot(*BUILDS), wanted("newest", "newest", "release-1.29"))
+    assert (caught.value.message, caught.value.hint, caught.value.channel) == (
+        "there is no build of release-1.29",
+        "see whether the channel is right",
+        "release-1.29",
+    )
+
+
+@pytest.mark.parametrize("is_certain", [False, True])
+def test_a_build_of_another_branch_is_told_as_sure_as_it_is(*, is_certain: bool) -> None:
+    """A name that two branches build: a clone is certain, and what a marker names is only likely."""
+    held = [*BUILDS, build(beta(1), uploaded=NOW - 20 * HOUR), build(beta(2), uploaded=NOW - 10 * HOUR)]
+    git = line(*range(3, 9), elsewhere=frozenset({f"{2:010x}" + "0" * 30})) if is_certain else None
+    markers = [marker(RELEASE, BRANCH_MARKER, beta(2)), marker(MASTER, BRANCH_MARKER, alpha(7))]
+    with pytest.raises(UsageError) as caught:
+        plan(snapshot(*held, markers=markers, git=git), wanted(alpha(3), beta(2)))
+    assert caught.value.message == f"BAD is {beta(2)}, a build of release-1.30, and not of master"
+    assert caught.value.hint == ONE_BRANCH + ("" if is_certain else "; a clone of kops is certain (--repo)")
+
+
+def test_a_name_that_only_one_branch_builds_is_refused_at_once() -> None:
+    """Before anything is asked of the store."""
+    with pytest.raises(UsageError) as caught:
+        plan(snapshot(), wanted(alpha(1), patch(1)))
+    assert caught.value.message == f"BAD is {patch(1)}, a build of release-1.29, and not of master"
+    assert caught.value.hint == ONE_BRANCH
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "message", "hint"),
+    [
+        (
+            alpha(3),
+            alpha(3),
+            f"GOOD ({alpha(3)}) and BAD ({alpha(3)}) are the same build, {alpha(3)}",
+            "name two builds",
+        ),
+        (
+            alpha(7),
+            "newest",
+            f"GOOD ({alpha(7)}) and BAD (newest) are the same build, {alpha(7)}",
+            "no testable build lies between them: name ends further apart",
+        ),
+        (
+            "newest",
+            alpha(1),
+            f"GOOD (newest) is {alpha(7)}, which is newer than BAD ({alpha(1)}), {alpha(1)}",
+            "name the older one first; to find what mended a build, let the test say the opposite",
+        ),
+    ],
+)
+def test_ends_that_leave_nothing_between_are_told(good: str, bad: str, message: str, hint: str) -> None:
+    """With what to do."""
+    with pytest.raises(UsageError) as caught:
+        plan(snapshot(*BUILDS), wanted(good, bad))
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_an_end_without_a_testable_build_is_told_with_reasons() -> None:
+    """Five at most, from the likeliest on."""
+    held = [build(alpha(n), without=NODEUP) for n in range(1, 8)]
+    with pytest.raises(NoTestableBuildError) as caught:
+        plan(snapshot(*held), wanted(alpha(1), "newest"))
+    assert caught.value.message == "no build of master that BAD (newest) can mean is testable"
+    assert caught.value.hint == "name another build, commit or date"
+    assert caught.value.channel == "master"
+    assert caught.value.reasons == tuple(
+        f"{alpha(n)}: linux/arm64/nodeup is missing" for n in range(7, 2, -1)
+    )
+
+
+class TestListed:
+    """Builds that are only listed: the ends are not moved outward."""
+
+    def test_a_merge_that_was_not_built_holds_what_lies_within(self) -> None:
+        """As a clone places it."""
+        held = snapshot(*BUILDS, git=line(*range(1, 9)))
+        asked = wanted(f"{2:010x}", f"{6:010x}", is_listing=True)
+        assert distances(planned(held, asked)) == [3, 5]
+
+    def test_builds_of_the_very_moments_are_within(self) -> None:
+        """Both ends are in the range."""
+        first, last = ((NOW - days * DAY).isoformat() for days in (6, 2))
+        assert distances(planned(snapshot(*BUILDS), wanted(first, last, is_listing=True))) == [3, 5, 7]
+
+    @pytest.mark.parametrize(
+        ("good", "bad", "side"),
+        [("abcdef0", "newest", "before"), (alpha(1), "fedcba9", "after")],
+    )
+    def test_an_end_that_means_no_build_is_told(self, good: str, bad: str, side: str) -> None:
+        """As for a bisection."""
+        with pytest.raises(NoTestableBuildError, match=f"is known to be of it or {side} it"):
+            plan(snapshot(*BUILDS), wanted(good, bad, is_listing=True))
+
+    @pytest.mark.parametrize(
+        ("good", "bad"), [("newest", alpha(1)), (alpha(7), f"{1:010x}"), ("2024-05-06", "2024-05-07")]
+    )
+    def test_a_range_without_builds_is_told(self, good: str, bad: str) -> None:
+        """Not every end names one build, so the order may not be what is wrong."""
+        with pytest.raises(NoTestableBuildError) as caught:
+            plan(snapshot(*BUILDS), wanted(good, bad, is_listing=True))
+        assert caught.value.message == f"there is no build of master between {good} and {bad}"
+        assert caught.value.hint == "name the older end first, or ends further apart"
+        assert caught.value.channel == "master"
+
+
+class TestAcrossCuts:
+    def test_doubtful_builds_are_named(self) -> None:
+        """Five of them, and how many more there are."""
+        betas = [build(beta(n), uploaded=NOW - (20 - n) * HOUR) for n in range(1, 9)]
+        found = planned(snapshot(*BUILDS, *betas), wanted(alpha(1), "newest"))
+        told, doubted = found.conditions
+        assert told.message == (
+            "the range crosses the cut of release-1.30: which builds there are of master is told by names and "
+            "times; a clone of kops settles it (--repo)"
+        )
+        named = ", ".join(beta(n) for n in range(1, 6))
+        assert doubted.message == (
+            f"in the range it is doubtful of which branch {named} and 3 more are"
+            "; a clone of kops settles it (--repo)"
+        )
+        assert {each.severity for each in found.conditions} == {Severity.WARNING}
+
+    def test_one_doubtful_build_is_named(self) -> None:
+        """In the singular."""
+        found = planned(
+            snapshot(*BUILDS, build(beta(1), uploaded=NOW - 9 * HOUR)), wanted(alpha(1), "newest")
+        )
+        assert found.conditions[-1].message == (
+            f"in the range it is doubtful of which branch {beta(1)} is; a clone of kops settles it (--repo)"
+        )
