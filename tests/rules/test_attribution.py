@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from kopsversion.rules.attribution import (
     by_git,
     by_name,
     by_version,
+    is_disowned,
     is_shared,
     needs_evidence,
     rivals,
@@ -109,6 +111,37 @@ def test_a_line_of_any_name_stands_for_the_channel_that_it_was_read_for() -> Non
     assert attribute([RELEASE_BETA], minor=MINOR, evidence=BranchEvidence(), git=clone, git_ref=MASTER) == {
         RELEASE_BETA.version: found
     }
+
+
+@pytest.mark.parametrize(
+    ("build", "ref", "knows_cut", "disowned"),
+    [
+        (RELEASE_BETA, "origin/master", True, True),
+        (RELEASE_BETA, "origin/topic", True, False),
+        (MASTER_BETA, "origin/master", True, False),
+        (MASTER_BETA, "origin/master", False, True),
+        (MASTER_BETA, "origin/topic", False, False),
+        (PATCH, "origin/master", True, False),
+        (PATCH, "origin/master", False, False),
+        (TAG, "origin/master", True, False),
+    ],
+    ids=[
+        *("elsewhere", "elsewhere than a topic branch", "on the line", "before a cut that is not known"),
+        *("on a topic branch", "unknown commit", "unknown commit and cut", "no commit"),
+    ],
+)
+def test_a_clone_that_has_the_branch_disowns_what_is_on_another(
+    build: Build, ref: str, *, knows_cut: bool, disowned: bool
+) -> None:
+    """It must be the channel's own branch by its name, and the build's name one that two branches build."""
+    clone = evolve(line(ref, MASTER_COMMITS, RELEASE_COMMITS), channel=MASTER, knows_cut=knows_cut)
+    assert is_disowned(build.version, clone) is disowned
+
+
+def test_two_witnesses_that_are_never_wrong_disown_nothing() -> None:
+    """A patch build's name is sure, and so is the clone that has its commit elsewhere."""
+    clone = evolve(line("origin/release-1.29", (), ("8be71351e2" + "0" * 30,)), channel=RELEASE)
+    assert not is_disowned(PATCH.version, clone)
 
 
 @pytest.mark.parametrize("ref", ["master", "origin/master", "refs/remotes/origin/master"])

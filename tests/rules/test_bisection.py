@@ -12,7 +12,7 @@ from kopsversion.model.bucket import GitCommit, GitLine
 from kopsversion.model.channel import BRANCH_MARKER, MASTER, Channel
 from kopsversion.rules.bisection import Plan, Range, plan
 from kopsversion.rules.ends import End
-from tests.builders import DAY, DEFAULT, HOUR, NODEUP, NOW, alpha, beta, build, marker, patch, snapshot
+from tests.builders import DAY, DEFAULT, HOUR, NODEUP, NOW, STORE, alpha, beta, build, marker, patch, snapshot
 
 if TYPE_CHECKING:
     from kopsversion.model.bucket import Snapshot
@@ -59,8 +59,7 @@ def distances(found: Plan) -> list[int | None]:
         (
             alpha(2),
             None,
-            f"GOOD is {alpha(2)}, and there is no such build of master in https://storage.googleapis.com/"
-            "k8s-staging-kops/kops/releases/",
+            f"GOOD is {alpha(2)}, and there is no such build of master in {STORE}",
             f"old builds are deleted after a while{THERE_ARE}",
         ),
         (
