@@ -100,6 +100,100 @@ def test_git_is_certain_or_silent(build: Build, clone: GitLine, ref: str | None)
     assert by_git(build.version, clone) == expected
 
 
+def test_a_line_without_its_cut_is_certain_only_of_names_that_one_branch_builds() -> None:
+    """Without master in the clone it may hold builds of master, from before the cut."""
+    clone = evolve(line("origin/release-1.29", (*MASTER_COMMITS, "8be71351e2" + "0" * 30)), knows_cut=False)
+    assert by_git(MASTER_BETA.version, clone) is None
+    assert by_git(PATCH.version, clone) == Attribution(RELEASE, Witness.GIT, Certainty.EXACT)
+
+
+CUT = GitCommit(MASTER_COMMITS[1], NOW)
+
+
+@pytest.mark.parametrize(
+    ("ref", "channel"),
+    [("upstream/release-1.29", None), ("origin/my-topic", RELEASE)],
+    ids=["named", "given"],
+)
+@pytest.mark.parametrize(
+    ("named", "expected"), [(MASTER_BETA, RELEASE), (EARLIER, MASTER), (None, MASTER)], ids=repr
+)
+def test_the_build_at_the_cut_is_the_release_branch_s_where_its_marker_names_it(
+    ref: str, channel: str | None, named: Build | None, expected: str
+) -> None:
+    """Both branches may have built the commit that the branch was cut at."""
+    clone = evolve(line(ref, RELEASE_COMMITS, MASTER_COMMITS), cut=CUT)
+    evidence = BranchEvidence(release_named=named.version if named else None)
+    found = attribute([MASTER_BETA], minor=MINOR, evidence=evidence, git=clone, git_ref=channel)
+    assert found == {MASTER_BETA.version: Attribution(expected, Witness.GIT, Certainty.EXACT)}
+
+
+def test_a_marker_at_the_cut_says_nothing_of_other_commits() -> None:
+    """Not of another commit that the marker names, whose branch git knows."""
+    clone = evolve(line("origin/release-1.29", RELEASE_COMMITS, MASTER_COMMITS), cut=CUT)
+    evidence = BranchEvidence(release_named=ALPHA.version)
+    assert attribute([ALPHA], minor=MINOR, evidence=evidence, git=clone) == {
+        ALPHA.version: Attribution(MASTER, Witness.GIT, Certainty.EXACT)
+    }
+
+
+class TestWithoutMaster:
+    """A release branch's line in a clone that does not have master, and so does not know the cut."""
+
+    BETAS = tuple(
+        bare_listing(f"1.29.0-beta.2+v1.29.0-beta.1-{n}-g{n:010x}", NOW - (9 - n) * DAY) for n in (1, 2, 3)
+    )
+    CLONE = evolve(line("origin/release-1.29", [f"{n:010x}" + "0" * 30 for n in (1, 2, 3)]), knows_cut=False)
+    BEFORE = Attribution(MASTER, Witness.LINEAGE, Certainty.LIKELY)
+
+    def found(self, evidence: BranchEvidence) -> list[Attribution]:
+        """What is said of the three builds; a stray one, of which git knows nothing, is left to lineage."""
+        held = [*self.BETAS, MASTER_BETA]
+        found = attribute(held, minor=MINOR, evidence=evidence, git=self.CLONE)
+        assert found[MASTER_BETA.version].certainty is Certainty.DOUBTFUL
+        return [found[build.version] for build in self.BETAS]
+
+    def test_what_lies_before_a_build_that_master_names_was_built_before_the_cut(self) -> None:
+        """And that build itself."""
+        first, second, third = self.found(BranchEvidence(master_named=self.BETAS[1].version))
+        assert first == second == self.BEFORE
+        assert third.certainty is Certainty.DOUBTFUL
+
+    def test_so_does_the_last_that_any_marker_of_master_names(self) -> None:
+        """A marker that names no commit, or one that is not on the line, says nothing."""
+        tested = frozenset(each.version for each in (*self.BETAS[:2], ALPHA, TAG))
+        first, second, third = self.found(BranchEvidence(master_tested=tested))
+        assert first == second == self.BEFORE
+        assert third.certainty is Certainty.DOUBTFUL
+
+    def test_where_master_s_markers_name_none_of_them_they_are_left_to_lineage(self) -> None:
+        """The first of the line too."""
+        for evidence in (BranchEvidence(), BranchEvidence(master_named=ALPHA.version)):
+            assert {each.certainty for each in self.found(evidence)} == {Certainty.DOUBTFUL}
+
+
+@pytest.mark.parametrize("named", [None, MASTER_BETA, ALPHA], ids=["no marker", "itself", "an older one"])
+def test_where_the_cut_is_known_master_s_marker_adds_nothing(named: Build | None) -> None:
+    """Git is certain."""
+    evidence = BranchEvidence(master_named=named.version if named else None)
+    found = attribute([ALPHA, MASTER_BETA], minor=MINOR, evidence=evidence, git=MASTER_LINE)
+    assert set(found.values()) == {Attribution(MASTER, Witness.GIT, Certainty.EXACT)}
+
+
+@pytest.mark.parametrize(
+    ("located", "certainty"),
+    [(MASTER_BETA, Certainty.LIKELY), (RELEASE_BETA, Certainty.DOUBTFUL)],
+    ids=["on master", "on the release branch"],
+)
+def test_a_bare_commit_is_likely_master_s_while_git_has_nothing_of_a_release_branch(
+    located: Build, certainty: Certainty
+) -> None:
+    """Git's word on one build tells whether there is such a branch."""
+    evidence = BranchEvidence(release_exists=False)
+    found = attribute([located, BARE_ALPHA], minor=MINOR, evidence=evidence, git=MASTER_LINE)
+    assert found[BARE_ALPHA.version].certainty is certainty
+
+
 def test_a_line_of_any_name_stands_for_the_channel_that_it_was_read_for() -> None:
     """With --ref a clone's branch has a name of its own."""
     clone = line("origin/my-topic", MASTER_COMMITS, RELEASE_COMMITS)

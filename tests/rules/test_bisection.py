@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from attrs import evolve
 
 from kopsversion.errors import NoTestableBuildError, UsageError
 from kopsversion.model.answer import Severity
@@ -93,14 +94,15 @@ def test_an_end_that_means_no_build_is_told_with_what_to_do(
     assert caught.value.channel == "master"
 
 
-def test_a_channel_without_builds_is_told() -> None:
-    """Whatever the ends are."""
+@pytest.mark.parametrize("channel", ["release-1.29", RELEASE])
+def test_a_channel_without_builds_is_told(channel: str) -> None:
+    """Whatever the ends are, and whether or not master has built its minor."""
     with pytest.raises(NoTestableBuildError) as caught:
-        plan(snapshot(*BUILDS), wanted("newest", "newest", "release-1.29"))
+        plan(snapshot(*BUILDS), wanted("newest", "newest", channel))
     assert (caught.value.message, caught.value.hint, caught.value.channel) == (
-        "there is no build of release-1.29",
+        f"there is no build of {channel}",
         "see whether the channel is right",
-        "release-1.29",
+        channel,
     )
 
 
@@ -203,6 +205,24 @@ class TestListed:
 
 
 class TestAcrossCuts:
+    def test_what_master_built_after_the_cut_is_none_of_the_branch_s(self) -> None:
+        """Of its builds only those below the branch's first one are, by their names; a twin of that one is not."""
+        own, masters, twin = (2, 4), (1, 3, 5), beta(2).replace("0000000002", "1111111111")
+        betas = [build(name, uploaded=NOW - DAY) for name in (*(beta(n) for n in range(1, 6)), twin)]
+        elsewhere = frozenset(f"{n:010x}" + "0" * 30 for n in masters) | {"1111111111" + "0" * 30}
+        git = evolve(line(*own, ref="origin/release-1.30", elsewhere=elsewhere), channel=RELEASE)
+        found = planned(snapshot(*BUILDS, *betas, git=git), wanted(alpha(7), "newest", RELEASE))
+        assert [str(each.version) for each in found.builds] == [alpha(7), beta(1), beta(2), beta(4)]
+        assert found.conditions[0].message == (
+            "the range crosses the cut of release-1.30: its first builds are master's, told by their names alone"
+            "; a clone of kops settles it (--repo)"
+        )
+
+    def test_a_branch_that_was_only_just_cut_lists_what_master_built_before(self) -> None:
+        """It has no build of its own yet."""
+        found = planned(snapshot(*BUILDS), wanted(alpha(3), "newest", RELEASE, is_listing=True))
+        assert distances(found) == [3, 5, 7]
+
     def test_doubtful_builds_are_named(self) -> None:
         """Five of them, and how many more there are."""
         betas = [build(beta(n), uploaded=NOW - (20 - n) * HOUR) for n in range(1, 9)]

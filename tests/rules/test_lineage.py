@@ -281,6 +281,44 @@ class TestLeaving:
         assert found[MASTERS[-1]] == MASTER
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "is_before"),
+    [
+        (1.0, 2.1, True),
+        (1.0, 2.0, False),
+        (2.0, 1.0, False),
+        (1.5, 2.0, False),
+        (None, 1.0, True),
+        (1.0, None, True),
+        (None, None, True),
+    ],
+)
+def test_a_build_may_have_been_before_one_that_came_more_than_a_day_later(
+    one: float | None, other: float | None, *, is_before: bool
+) -> None:
+    """Uploads of one line are up to a day late; what has no time may have been at any."""
+    assert beta(1, one).is_before(beta(2, other)) is is_before
+
+
+@pytest.mark.parametrize(
+    ("at", "moment", "by", "is_after"),
+    [
+        (2.0, 1.0, 0.0, True),
+        (1.0, 1.0, 0.0, False),
+        (2.0, 1.0, DAY, False),
+        (2.1, 1.0, DAY, True),
+        (None, 1.0, 0.0, False),
+        (2.0, None, 0.0, False),
+    ],
+)
+def test_a_build_is_known_to_be_after_a_moment_where_both_times_are_known(
+    at: float | None, moment: float | None, by: float, *, is_after: bool
+) -> None:
+    """By more than so many seconds."""
+    since = None if moment is None else START + moment * DAY
+    assert beta(1, at).is_after(since, by=by) is is_after
+
+
 def test_git_s_word_is_certain() -> None:
     """Whatever markers say."""
     build = seen("1.29.0-beta.2+v1.29.0-beta.1-5-g0000000", 3, Line.RELEASE)

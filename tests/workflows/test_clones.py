@@ -308,13 +308,13 @@ class TestUnfetched:
 
 def test_the_builds_in_doubt_are_read_from_what_is_said() -> None:
     """Whatever names a build in a condition that a clone would settle; each once."""
-    one, other = (f"1.30.0-beta.2+v1.30.0-beta.1-{n}-g000000000{n}" for n in (1, 2))
+    one, other, third = (f"1.30.0-beta.2+v1.30.0-beta.1-{n}-g000000000{n}" for n in (1, 2, 3))
     told = [
         Condition(
-            "channel-ambiguous", Severity.WARNING, "", {"version": one, "rivals": (other, one), "n": 3}
+            "channel-ambiguous", Severity.WARNING, "", {"version": one, "rivals": ("x", third, one), "n": 3}
         ),
         Condition("builds-old", Severity.WARNING, "", {"newest": other, "age_seconds": 9}),
         Condition("marker-doubtful", Severity.WARNING, "", {"marker": "markers/x", "version": one}),
         Condition("builds-refused", Severity.WARNING, "", {"version": "1.29.0"}),
     ]
-    assert list(map(str, builds_in_doubt(told))) == [one, other]
+    assert list(map(str, builds_in_doubt(told))) == [one, third, other]
