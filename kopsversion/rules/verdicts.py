@@ -135,7 +135,7 @@ def _down_to(version: BuildVersion, inquiry: Inquiry) -> Iterator[Candidate | Un
     for candidate in inquiry.candidates():
         if isinstance(candidate, Candidate):
             # Where git knows both commits, their places count: git's order need not be that of names.
-            place = inquiry.position(candidate.version) if located is not None else None
+            place = inquiry.position(candidate.version)
             if place is not None and located is not None:
                 is_past = place < located
             else:
@@ -264,7 +264,7 @@ def _longest_waiting(
     if _is_beyond(known.since, limit, inquiry):
         return known
     undated = {each.version.minor for each in newer if each.build.first_uploaded is None}
-    if wanted := [minor for minor in sorted(undated, key=minor_key) if inquiry.uploads_wanted(minor)]:
+    if wanted := [minor for minor in undated if inquiry.uploads_wanted(minor)]:
         for minor in wanted:
             inquiry.need(ListUploads(minor))
         return UNKNOWN

@@ -197,6 +197,21 @@ class TestAnswers:
         assert found.markers[0].verdict is Verdict.STALE
         assert found.markers[0].lag == 12 * DAY
 
+    def test_another_marker_is_judged_by_the_order_of_names(self) -> None:
+        """One that names what was there before is behind since the very next build."""
+        held = snapshot(*self.HELD, markers=[latest(patch(3), name=GREEN_MARKER), latest(patch(11))])
+        found = resolve(held, ON_RELEASE, DEFAULT, NOW)
+        assert (found.markers[0].verdict, found.markers[0].lag) == (Verdict.STALE, 16 * DAY)
+
+    def test_a_build_of_the_same_moment_is_not_newer_than_a_marker_that_names_it(self) -> None:
+        """What came later is, whatever its name."""
+        same = named(patch(7), 14)
+        held = snapshot(
+            *whole(*LINE, same, *LATER, TOO_HIGH),
+            markers=[latest(TOO_HIGH.version.text, name=GREEN_MARKER, written=14), latest(patch(11))],
+        )
+        assert resolve(held, ON_RELEASE, DEFAULT, NOW).markers[0].lag == 12 * DAY
+
     def test_old_builds_that_were_built_again_pass_it_over_only_with_a_warning(self) -> None:
         """A marker names one of them, and nothing shows that the line went on there."""
         again = [evolve(each, sampled=NOW - DAY) for each in LINE[:3]]

@@ -14,6 +14,7 @@ from kopsversion.errors import (
     ResolutionError,
     StoreError,
     StoreUnavailableError,
+    UsageError,
 )
 from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import Condition, Refusal, Resolution, Rung, Severity, Source, Verdict
@@ -39,6 +40,7 @@ from kopsversion.model.needs import (
     Undecided,
 )
 from kopsversion.model.policy import OnStale, Policy, Strategy
+from kopsversion.model.wording import count
 from kopsversion.rules.resolver import SnapshotIncompleteError, decide, resolve
 from tests.builders import (
     DAY,
@@ -335,6 +337,25 @@ class TestNoTestableBuild:
             "see the reasons; `kopsversion list` shows every build",
         )
 
+    @pytest.mark.parametrize("number", [1, 3])
+    def test_every_build_is_excluded(self, number: int) -> None:
+        """Up to three are named each."""
+        held = [on_master(n) for n in range(1, number + 1)]
+        policy = Policy(exclude=frozenset(each.version for each in held))
+        raised = error(snapshot(*held), policy=policy)
+        assert isinstance(raised, NoTestableBuildError)
+        assert raised.channel == "master"
+        assert said(raised) == (
+            f"every one of the {count(number, 'build')} of master in {STORE} is excluded by request",
+            tuple(f"{alpha(n)}: is excluded by request" for n in range(number, 0, -1)),
+            "exclude fewer builds; `kopsversion list` shows every build",
+        )
+
+    def test_a_reason_that_four_builds_share_is_said_once(self) -> None:
+        """With the newest of them."""
+        raised = error(snapshot(*(on_master(n, without=NODEUP) for n in range(1, 5))))
+        assert raised.reasons == (f"each of the 4 builds, the newest being {alpha(4)}: {NO_NODEUP}",)
+
     def test_no_build_but_some_that_may_be_the_channel_s(self) -> None:
         """What was skipped first, then the doubt."""
         held = evolve(
@@ -520,6 +541,40 @@ class TestMarkerRefused:
         assert decide(unlisted, ON_MASTER, REFUSE, NOW) == Undecided(frozenset({ListMinors()}))
         empty = Snapshot(store=STORE, markers=no_marker, minors=frozenset())
         assert decide(empty, ON_MASTER, REFUSE, NOW) == Undecided(frozenset({ListMarkers()}))
+
+
+@pytest.mark.parametrize(
+    ("place", "message", "hint"),
+    [
+        (0, "snapshot is '5', of type int", "give a Snapshot"),
+        (1, "channel is '5', of type int", "give a Channel or a BuildVersion"),
+        (2, "policy is '5', of type int", "give a Policy"),
+        (3, "now is '5', of type int", "give a datetime with tzinfo=UTC"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(place: int, message: str, hint: str) -> None:
+    """With what to give."""
+    arguments: list[object] = [snapshot(on_master(1)), ON_MASTER, DEFAULT, NOW]
+    arguments[place] = 5
+    with pytest.raises(UsageError) as caught:
+        resolve(*arguments)  # type: ignore[arg-type] # as callers may
+    assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_what_is_missing_of_a_version_is_asked_for() -> None:
+    """The files of that one build."""
+    found = decide(Snapshot(store=STORE), version(alpha(1)), DEFAULT, NOW)
+    assert isinstance(found, Undecided)
+    assert found.needs == {ListArtifacts(version(alpha(1)))}
+
+
+def test_a_current_marker_s_build_is_the_newest_also_where_its_directory_is_a_second_one() -> None:
+    """Two directories of one commit are one build of the channel."""
+    second = f"{alpha(2)}abcd"
+    held = snapshot(on_master(1), on_master(2), build(second), markers=[green(second)])
+    found = resolve(held, ON_MASTER, DEFAULT, NOW)
+    assert str(found.version) == second
+    assert found.newest == found.version
 
 
 class TestSnapshotIncomplete:

@@ -12,12 +12,14 @@ from kopsversion.model.answer import MarkerReport, Verdict
 from kopsversion.model.bucket import (
     Build,
     Foreign,
+    Form,
     GitCommit,
     GitLine,
     Malformed,
     Marker,
     MarkerReading,
     Missing,
+    Named,
     Snapshot,
     Unreachable,
 )
@@ -136,6 +138,38 @@ class TestSentences:
             Verdict.STALE,
             f"names {alpha(1)}, although {alpha(2)} could have been promoted 4 days ago; the limit is 24 hours",
             4 * DAY,
+        )
+
+    def test_excluded(self) -> None:
+        held = snapshot(on_master(1), on_master(2))
+        policy = evolve(DEFAULT, exclude=frozenset({version(alpha(1))}))
+        found = judge(green(alpha(1)), Inquiry(held, ON_MASTER, policy, NOW))
+        assert isinstance(found, MarkerReport)
+        assert (found.verdict, found.message) == (
+            Verdict.EXCLUDED,
+            f"names {alpha(1)}, which is excluded by request",
+        )
+
+    @pytest.mark.parametrize(
+        ("form", "why"),
+        [
+            (
+                Form.VERSION,
+                "without a URL: its consumers look for that beside the marker, in markers/master/, where no build is",
+            ),
+            (Form.TAG, "with a v before it, and no build's directory is called so"),
+        ],
+    )
+    def test_unusable(self, form: Form, why: str) -> None:
+        said = Named(version(alpha(1)), form)
+        assert judged(snapshot(on_master(1)), said) == (Verdict.UNUSABLE, f"names {alpha(1)} {why}", None)
+
+    def test_stale_behind_the_one_that_has_waited_longest(self) -> None:
+        """Old merges are built late, and files are uploaded again."""
+        held = snapshot(on_master(1), *(on_master(n, age=age * DAY) for n, age in ((2, 3), (3, 5), (4, 4))))
+        assert judged(held, alpha(1))[1:] == (
+            f"names {alpha(1)}, although {alpha(3)} could have been promoted 5 days ago; the limit is 24 hours",
+            5 * DAY,
         )
 
     def test_dangling(self) -> None:
@@ -304,6 +338,16 @@ class TestNewer:
         )
         assert wanted(held, alpha(9)) == {ReadChecksums(version(alpha(9)))}
 
+    @pytest.mark.parametrize("commit", [1, 77], ids=["an older commit", "a commit that git does not know"])
+    def test_none_of_an_older_minor(self, commit: int) -> None:
+        """Whether or not git knows it, or its name has a distance."""
+        git = line(1, 3)
+        for name in (old(commit), "1.29.0-alpha.2+fedcba9876"):
+            held = snapshot(build(name, uploaded=NOW - 5 * DAY), on_master(3), git=git)
+            assert judged(held, alpha(3))[0] is Verdict.CURRENT
+            assert judged(evolve(held, git=None), alpha(3))[0] is Verdict.CURRENT
+            assert judged(evolve(held, builds=held.builds[:1]), alpha(3))[0] is Verdict.DANGLING
+
     def test_no_older_minor_is_asked_for(self) -> None:
         """Not even where git has an order of its own, and the build is gone."""
         held = evolve(
@@ -315,7 +359,9 @@ class TestNewer:
 
 
 class TestNeeds:
-    """What is asked for at once."""
+    """What is asked for at once. A clone that has all builds leaves no doubt of their order."""
+
+    GIT = line(1, 2, 3)
 
     def test_a_build_of_the_newest_minor_is_looked_into_beside_the_only_newer_one(self) -> None:
         """Most likely it is needed too."""
@@ -326,6 +372,33 @@ class TestNeeds:
         """Upload times are asked for beside the oldest of them, and the budget has no room for a guess."""
         held = evolve(snapshot(*(bare_listing(alpha(n)) for n in (1, 2, 3))), whole=False, timed=frozenset())
         assert wanted(held, alpha(1)) == {ListArtifacts(version(alpha(2))), ListUploads("1.30")}
+
+    def test_where_the_first_has_waited_too_long_no_upload_times_are_asked_for(self) -> None:
+        """The marker is stale, whatever the others are."""
+        held = evolve(
+            snapshot(on_master(1), on_master(2, age=2 * DAY), bare_listing(alpha(3)), git=self.GIT),
+            whole=False,
+            timed=frozenset(),
+        )
+        assert judged(held, alpha(1))[0] is Verdict.STALE
+
+    @pytest.mark.parametrize("age", [5 * HOUR, DAY], ids=["less than the limit", "exactly the limit"])
+    def test_where_it_has_not_they_are_asked_for_of_those_whose_time_is_not_known(
+        self, age: timedelta
+    ) -> None:
+        """Another may have."""
+        held = evolve(
+            snapshot(on_master(1), on_master(2, age=age), bare_listing(alpha(3)), git=self.GIT),
+            whole=False,
+            timed=frozenset(),
+        )
+        assert wanted(held, alpha(1)) == {ListUploads("1.30")}
+
+    def test_where_all_times_are_known_no_upload_times_are_asked_for(self) -> None:
+        """They could tell nothing more."""
+        builds = (on_master(1), on_master(2, age=5 * HOUR), on_master(3, age=4 * HOUR))
+        held = evolve(snapshot(*builds, git=self.GIT), timed=frozenset())
+        assert judged(held, alpha(1))[0] is Verdict.LAGGING
 
     def test_a_build_of_an_older_minor_is_not(self) -> None:
         """The newer one may show that the marker is stale."""
@@ -340,11 +413,25 @@ class TestNeeds:
         assert wanted(Snapshot(store=STORE), alpha(2)) == {ListMinors()}
 
 
-def test_a_build_that_no_marker_of_the_branch_vouches_for_is_not_among_its_own() -> None:
-    """Master's own marker names it, which makes it likely master's: what lineage gives to another is never current."""
+@pytest.mark.parametrize(
+    ("markers", "how"),
+    [
+        (
+            [marker(MASTER, BRANCH_MARKER, beta(5)), marker("release-1.30", BRANCH_MARKER, beta(3))],
+            "is likely",
+        ),
+        ([], "may well be"),
+    ],
+)
+def test_a_build_that_no_marker_of_the_branch_vouches_for_is_not_among_its_own(
+    markers: list[Marker], how: str
+) -> None:
+    """Master's marker names it, or nothing tells: what lineage gives to another branch is never current."""
     held = snapshot(
-        build(beta(3), uploaded=NOW - 9 * HOUR),
-        build(beta(5), uploaded=NOW - 8 * HOUR),
-        markers=[marker(MASTER, BRANCH_MARKER, beta(5)), marker("release-1.30", BRANCH_MARKER, beta(3))],
+        build(beta(3), uploaded=NOW - 9 * HOUR), build(beta(5), uploaded=NOW - 8 * HOUR), markers=markers
     )
-    assert judged(held, beta(5), Channel("release-1.30"))[0] is Verdict.DOUBTFUL
+    assert judged(held, beta(5), Channel("release-1.30")) == (
+        Verdict.DOUBTFUL,
+        f"names {beta(5)}, which {how} a build of master",
+        None,
+    )
