@@ -143,6 +143,15 @@ def run(directory: Path, names: Sequence[str], *, workers: int) -> None:
     subprocess.run(command, cwd=directory, env=environ, check=True)
 
 
+def forget_survivors(directory: Path) -> None:
+    """Let those be tested again that no test noticed, because there are other tests now."""
+    for path in (directory / "mutants" / "kopsversion").rglob("*.py.meta"):
+        kept = json.loads(path.read_text())
+        statuses = kept["exit_code_by_key"]
+        statuses.update({name: None for name, status in statuses.items() if status in SURVIVED})
+        path.write_text(json.dumps(kept))
+
+
 def show(directory: Path, names: Sequence[str]) -> dict[str, str]:
     """Return mutants as diffs, each under its name."""
     command = [sys.executable, "-P", str(RUNNER), "diffs", *names]
@@ -188,11 +197,14 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="of modules or mutants; all where left out")
     parser.add_argument("--directory", type=Path, help="where to work, and to go on from")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="tests run at a time")
+    parser.add_argument("--again", action="store_true", help="test those again that were not noticed")
     parser.add_argument("--report", action="store_true", help="only report what is in the directory")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="mutants-") as temporary:
         directory = arguments.directory or Path(temporary)
         directory.mkdir(exist_ok=True)
+        if arguments.again:
+            forget_survivors(directory)
         if not arguments.report:
             run(directory, arguments.names, workers=arguments.workers)
         return 1 if report(directory, arguments.names) else 0

@@ -133,6 +133,13 @@ def test_an_end_means_builds_the_likeliest_first(given: str, good: list[int], ba
     assert list(places_of(end(given), BUILDS, side=Side.BAD, git=GIT)) == bad
 
 
+def test_of_two_directories_of_one_commit_the_first_is_meant() -> None:
+    """One build is named, and no other."""
+    builds = [*BUILDS[:2], candidate(alpha(4) + "abcd", NOW), *BUILDS[2:]]
+    assert list(places_of(end(alpha(4)), builds, side=Side.BAD, git=GIT)) == [1]
+    assert list(places_of(end(f"{4:010x}"), builds, side=Side.BAD, git=GIT)) == [1]
+
+
 def test_without_a_clone_only_a_commit_that_was_built_has_a_place() -> None:
     """Hex digits are in no order; and a time that is not known is no time."""
     assert list(places_of(end(f"{4:010x}"), BUILDS, side=Side.GOOD, git=None)) == [1]

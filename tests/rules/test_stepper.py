@@ -185,6 +185,54 @@ def test_a_test_that_was_skipped_sends_the_search_away() -> None:
     assert steps_for(max(older, 97 - older)) < steps_for(98)
 
 
+@pytest.mark.parametrize(("skipped", "position"), [(40, 65), (47, 65), (53, 35), (60, 35)])
+def test_the_search_goes_away_from_it_on_either_side(skipped: int, position: int) -> None:
+    """As far as one test less can search."""
+    step = Bisection(size=101, good=0, bad=100, outcomes={0: G, 100: B, skipped: S}).next()
+    assert isinstance(step, Try)
+    assert step.position == position
+
+
+@pytest.mark.parametrize(
+    ("truth", "good", "tried"),
+    [
+        ("ggggggggggggb", 0, [(0, 0, 1), (1, 0, 1), (2, 1, 2), (4, 2, 4), (8, 4, 8), (12, 8, 12)]),
+        ("gguugub", 0, [(0, 0, 1), (1, 0, 1), (2, 1, 2), (3, 1, 3), (4, 1, 4), (6, 4, 6)]),
+        ("gbbbbbbbbbbbb", 11, [(11, 11, 12), (10, 10, 11), (8, 8, 10), (4, 4, 8), (0, 0, 4)]),
+        ("gbuubub", 5, [(5, 5, 6), (4, 4, 6), (3, 3, 4), (2, 2, 4), (1, 1, 4), (0, 0, 1)]),
+    ],
+    ids=["on", "on past what cannot be tested", "back", "back past what cannot be tested"],
+)
+def test_an_end_is_looked_for_in_strides_that_double(
+    truth: str, good: int, tried: list[tuple[int, int, int]]
+) -> None:
+    """One by one past what cannot be tested; each step tells the range as it is known then."""
+    meaning = {"g": G, "b": B, "u": U}
+    search, steps = Bisection(size=len(truth), good=good, bad=good + 1, expand=True), []
+    while isinstance(step := search.next(), Try):
+        if step.purpose is not Purpose.HALVE:
+            steps.append((step.position, step.good, step.bad))
+        search = search.record(step.position, meaning[truth[step.position]])
+    assert steps == tried
+
+
+@pytest.mark.parametrize("letter", ["u", "s"])
+def test_without_expand_an_end_that_cannot_be_told_is_believed(letter: str) -> None:
+    """Either of them."""
+    for truth, found in ((f"{letter}gb", (1, 2)), (f"gb{letter}", (0, 1)), (f"g{letter}", (0, 1))):
+        step, _ = search(truth)
+        assert isinstance(step, Found)
+        assert (step.good, step.bad) == found
+
+
+def test_ends_that_are_believed_are_believed_against_what_was_found() -> None:
+    """Only what was found between them counts."""
+    for outcomes, good, bad in (({0: B, 1: B}, 0, 1), ({2: G, 1: G}, 1, 2)):
+        step = Bisection(size=3, good=0, bad=2, assume_ends=True, outcomes=outcomes).next()
+        assert isinstance(step, Found)
+        assert (step.good, step.bad) == (good, bad)
+
+
 def test_contradicting_findings_still_have_an_end() -> None:
     """A flaky test may call an earlier build bad than one it called good: the first bad one counts."""
     search = Bisection(size=6, good=0, bad=5, outcomes={0: G, 5: B, 2: B, 4: G, 1: G, 3: S})
