@@ -271,6 +271,28 @@ class TestText:
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("1.29.1+v1.29.0-3-g0123456", "1.29.1+v1.29.0-3-g0123456", True),
+        ("1.29.1+v1.29.0-3-g0123456", "1.29.1+v1.29.0-3-g0123456ab", True),
+        ("1.29.1+v1.29.0-3-g0123456ab", "1.29.1+v1.29.0-3-g0123456", True),
+        ("1.29.1+v1.29.0-3-g0123456ab", "1.29.1+v1.29.0-3-g0123456cd", False),
+        ("1.29.1+v1.29.0-3-g0123456", "1.29.1+v1.29.0-4-g0123456", False),
+        ("1.29.1", "1.29.1", True),
+        ("1.29.1", "1.29.2", False),
+        ("1.29.1", "1.29.1+0123456", False),
+        ("1.29.1+v1.29.0", "1.29.1+v1.29.0-0-g0123456", False),
+    ],
+)
+def test_two_names_mean_one_commit_where_one_abbreviates_the_other(
+    one: str, other: str, *, same: bool
+) -> None:
+    """A name without a commit means none that another has (DESIGN section 3)."""
+    ours, theirs = BuildVersion.parse(one), BuildVersion.parse(other)
+    assert ours.is_of_same_commit(theirs) is theirs.is_of_same_commit(ours) is same
+
+
+@pytest.mark.parametrize(
     ("text", "release", "describe"),
     [
         ("1.29.0", "1.29.0", None),

@@ -145,7 +145,7 @@ def test_a_name_that_only_one_branch_builds_is_refused_at_once() -> None:
             "newest",
             alpha(1),
             f"GOOD (newest) is {alpha(7)}, which is newer than BAD ({alpha(1)}), {alpha(1)}",
-            "name the older one first; to find what mended a build, let the test say the opposite",
+            "name the older one first; to find what fixed a build, let the test say the opposite",
         ),
     ],
 )
@@ -229,8 +229,8 @@ class TestAcrossCuts:
         found = planned(snapshot(*BUILDS, *betas), wanted(alpha(1), "newest"))
         told, doubted = found.conditions
         assert told.message == (
-            "the range crosses the cut of release-1.30: which builds there are of master is told by names and "
-            "times; a clone of kops settles it (--repo)"
+            "the range crosses the cut of release-1.30: only names and times tell which builds there are of "
+            "master; a clone of kops settles it (--repo)"
         )
         named = ", ".join(beta(n) for n in range(1, 6))
         assert doubted.message == (

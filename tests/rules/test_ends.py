@@ -10,9 +10,9 @@ from kopsversion.errors import UsageError
 from kopsversion.model.bucket import GitCommit, GitLine
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Witness
 from kopsversion.model.version import BuildVersion
-from kopsversion.rules.ends import End, Side, is_passed, is_same, place_within, places_of
+from kopsversion.rules.ends import End, Side, is_passed, place_within, places_of
 from kopsversion.rules.inquiry import Candidate
-from tests.builders import NOW, alpha, bare_listing, patch
+from tests.builders import NOW, alpha, bare_listing
 
 HINT = (
     "name a build such as 1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643, a commit of 7 to 40 hex digits, "
@@ -38,7 +38,7 @@ def end(given: str) -> End:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (5, "GOOD is '5', which is no text"),
+        (5, "GOOD is '5', which is not text"),
         ("never", "GOOD is 'never', which is neither a version, a commit, a date nor newest"),
         ("abcdef", "GOOD is 'abcdef', which is neither a version, a commit, a date nor newest"),
         ("a" * 41, f"GOOD is '{'a' * 41}', which is neither a version, a commit, a date nor newest"),
@@ -221,22 +221,3 @@ def test_builds_of_unknown_time_or_place_do_not_show_it() -> None:
     assert not is_passed(end(f"{5:010x}"), BUILDS, side=Side.GOOD, git=None)
     stray = candidate(alpha(3).replace(f"{3:010x}", "fedcba9876"), NOW)
     assert not is_passed(end(f"{5:010x}"), [stray], side=Side.GOOD, git=GIT)
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        (alpha(3), alpha(3), True),
-        (alpha(3), alpha(3) + "abcd", True),
-        (alpha(3) + "abcd", alpha(3), True),
-        (alpha(3) + "abcd", alpha(3) + "abce", False),
-        (alpha(3), alpha(4), False),
-        ("1.29.1", "1.29.1+v1.29.0-3-g0000000003", False),
-        ("1.29.1+v1.29.0-3-g0000000003", patch(4), False),
-    ],
-)
-def test_two_names_are_of_one_build_where_a_commit_is_abbreviated(
-    one: str, other: str, *, same: bool
-) -> None:
-    """DESIGN section 3."""
-    assert is_same(BuildVersion.parse(one), BuildVersion.parse(other)) is same

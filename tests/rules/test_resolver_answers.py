@@ -546,10 +546,10 @@ class TestMarkerRefused:
 @pytest.mark.parametrize(
     ("place", "message", "hint"),
     [
-        (0, "snapshot is '5', of type int", "give a Snapshot"),
-        (1, "channel is '5', of type int", "give a Channel or a BuildVersion"),
-        (2, "policy is '5', of type int", "give a Policy"),
-        (3, "now is '5', of type int", "give a datetime with tzinfo=UTC"),
+        (0, "snapshot is 5, of type int", "give a Snapshot"),
+        (1, "channel is 5, of type int", "give a Channel or a BuildVersion"),
+        (2, "policy is 5, of type int", "give a Policy"),
+        (3, "now is 5, of type int", "give a datetime with tzinfo=UTC"),
     ],
 )
 def test_an_argument_of_another_type_is_named(place: int, message: str, hint: str) -> None:

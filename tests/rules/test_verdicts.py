@@ -157,7 +157,7 @@ class TestSentences:
                 Form.VERSION,
                 "without a URL: its consumers look for that beside the marker, in markers/master/, where no build is",
             ),
-            (Form.TAG, "with a v before it, and no build's directory is called so"),
+            (Form.TAG, "with a v before it, and no build's directory has such a name"),
         ],
     )
     def test_unusable(self, form: Form, why: str) -> None:
