@@ -39,6 +39,8 @@ GRACE = 5.0
 _LEFTOVER_GRACE = 1.0
 _PAUSE = 0.05
 _PIECE = 1 << 16
+_PIPE = 1 << 20  # bytes that a pipe can hold at the most (Linux, fs.pipe-max-size)
+
 PLACEHOLDER = "{}"
 """Stands for the build's URL in an argument."""
 
@@ -168,7 +170,11 @@ class Command:
             ) from error
 
     def _follow(self, process: subprocess.Popen[bytes]) -> None:
-        """Pass on what the command writes, until it has ended; a process that it left may keep the pipe open."""
+        """Pass on what the command writes, until it has ended.
+
+        A process that it leaves running keeps the pipe open, and may write without end. So once the command has ended,
+        no more is read than a pipe can hold.
+        """
         last_resort = partial(_kill, process)
         atexit.register(last_resort)  # a thread is not interrupted when the process ends
         try:
@@ -180,16 +186,17 @@ class Command:
         assert process.stdout is not None  # noqa: S101 # a pipe was asked for
         output = _Output(self._show)
         descriptor = process.stdout.fileno()
-        has_ended = False
-        while True:
-            readable, _, _ = select.select([descriptor], [], [], 0 if has_ended else _PAUSE)
-            if readable and (data := os.read(descriptor, _PIECE)):
+        left: int | None = None  # bytes that may still be in the pipe, once the command has ended
+        while left is None or left > 0:
+            if left is None and process.poll() is not None:
+                left = _PIPE
+            readable, _, _ = select.select([descriptor], [], [], _PAUSE if left is None else 0)
+            data = os.read(descriptor, _PIECE) if readable else b""
+            if data:
                 output.take(data)
-                has_ended = process.poll() is not None and has_ended
-            elif readable or has_ended:
+                left = None if left is None else left - len(data)
+            elif readable or left is not None:
                 break
-            else:
-                has_ended = process.poll() is not None
         process.wait()
         output.end()
 

@@ -107,6 +107,13 @@ def test_a_command_that_closes_its_output_is_waited_for() -> None:
     assert shell("exec >&- 2>&-; sleep 0.2; exit 3")() == 3
 
 
+def test_what_a_command_leaves_running_may_write_without_end() -> None:
+    """The run ends when the command does, with all that the command itself has written."""
+    run = shell("echo done; yes & exit 3")
+    assert run() == 3
+    assert run.shown.startswith(b"done\n")
+
+
 def test_what_a_command_leaves_running_is_ended() -> None:
     """A process in the background would stand in the way of the next build's test; and it keeps the pipe open."""
     run = shell("sleep 1000 & echo $!")
