@@ -6,6 +6,7 @@ there before, even a symlink, is replaced and never written through. This module
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -50,7 +51,7 @@ def check_target(path: Path) -> None:
             f"{quoted(str(path))} is in a directory of the system", hint="name a file, new or to be replaced"
         )
     if mode is not None and not modes.S_ISREG(mode):
-        kind = "a directory" if modes.S_ISDIR(mode) else "no regular file"
+        kind = "a directory" if modes.S_ISDIR(mode) else "not a regular file"
         raise UsageError(f"{quoted(str(path))} is {kind}", hint="name a file, new or to be replaced")
     if not path.parent.is_dir():
         raise UsageError(
@@ -154,6 +155,39 @@ def write_whole(path: Path, data: bytes, *, mode: int = READABLE) -> None:
         file.write(data)
 
 
+def read_limited(path: Path, *, limit: int) -> bytes | None:
+    """Read a regular file, up to `limit` + 1 bytes: more than `limit` show that it is larger.
+
+    Parameters:
+        path: the file.
+        limit: bytes.
+
+    Returns:
+        What it holds; ``None`` where there is no such file.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+        ValueError: its name has a null byte.
+    """
+    try:
+        # Without O_NONBLOCK opening a pipe would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if not modes.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(limit + 1)
+    finally:
+        os.close(descriptor)
+
+
+def reason_of(error: OSError | ValueError) -> str:
+    """Say what is wrong with a file: in the operating system's words, or as Python says of a null byte in its name."""
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
 def _keep_entry(directory: Path) -> None:
     """Write the directory to disk, so that a crash of the machine does not undo the replacement."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -168,8 +202,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise UsageError(
-            f"{quoted(str(path))} cannot be written: {reason}",
+            f"{quoted(str(path))} cannot be written: {reason_of(error)}",
             hint="name a file in a directory that you may write to, on a disk with room",
         ) from error

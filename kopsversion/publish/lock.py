@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve, frozen
 
 from kopsversion.errors import IntegrityError, NoTestableBuildError, UsageError, quoted
-from kopsversion.files import write_whole
+from kopsversion.files import reason_of, write_whole
 from kopsversion.model.answer import Resolution
 from kopsversion.model.codec import from_json, to_json
 from kopsversion.publish.fetch import expected_checksum
@@ -158,8 +158,8 @@ def read_lock(path: Path) -> Lock:
         with path.open("rb") as file:
             data = file.read(LOCK_LIMIT + 1)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"the lock {quoted(str(path))} cannot be read: {reason}", hint=_HINT) from error
+        message = f"the lock {quoted(str(path))} cannot be read: {reason_of(error)}"
+        raise UsageError(message, hint=_HINT) from error
     if len(data) > LOCK_LIMIT:
         raise UsageError(f"the lock {quoted(str(path))} is larger than {LOCK_LIMIT} bytes", hint=_HINT)
     try:

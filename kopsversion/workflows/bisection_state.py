@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from kopsversion.errors import KopsVersionError, UsageError, quoted
-from kopsversion.files import locked, write_whole
+from kopsversion.files import locked, read_limited, reason_of, write_whole
 from kopsversion.model.channel import Attribution, Certainty, Channel, Witness
 from kopsversion.model.codec import condition_fields, read_condition
 from kopsversion.model.version import BuildVersion
@@ -108,7 +108,7 @@ class BisectionState:
             try:
                 descriptor = attempt.enter_context(locked(lock, wait=self._give_up))
             except (OSError, ValueError) as error:
-                raise self._unusable(f"it cannot be locked: {_why(error)}") from error
+                raise self._unusable(f"it cannot be locked: {reason_of(error)}") from error
             if _is_still(lock, descriptor):
                 stack.push(attempt)
                 return
@@ -167,17 +167,10 @@ class BisectionState:
 
     def _bytes(self) -> bytes | None:
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
+            data = read_limited(self.path, limit=LIMIT)
         except (OSError, ValueError) as error:
-            raise self._unusable(_why(error)) from error
-        try:
-            with os.fdopen(descriptor, "rb") as file:
-                data = file.read(LIMIT + 1)
-        except OSError as error:
-            raise self._unusable(_why(error)) from error
-        if len(data) > LIMIT:
+            raise self._unusable(reason_of(error)) from error
+        if data is not None and len(data) > LIMIT:
             raise self._damaged(f"it is larger than {LIMIT} bytes")
         return data
 
@@ -205,10 +198,6 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 def _shown(value: object) -> str:
     return quoted(value if isinstance(value, str) else json.dumps(value))
-
-
-def _why(error: OSError | ValueError) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
 # --------------------------------------------------------------------------------------------------

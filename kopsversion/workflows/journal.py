@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from kopsversion.errors import KopsVersionError, UsageError, quoted
-from kopsversion.files import READABLE, check_target, locked
+from kopsversion.files import READABLE, check_target, locked, reason_of
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codec import time_text
 from kopsversion.model.codes import Code
@@ -107,7 +107,7 @@ class Journal:
         except UsageError as error:
             raise self._unusable(error.message) from error
         except OSError as error:
-            raise self._unusable(error.strerror or str(error)) from error
+            raise self._unusable(reason_of(error)) from error
 
     def _put_aside(self, more: int) -> None:
         if self.path.exists() and self.path.stat().st_size + more > self._largest:
@@ -136,7 +136,7 @@ class Journal:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise self._unusable(error.strerror or str(error)) from error
+                raise self._unusable(reason_of(error)) from error
             lines = data.split(b"\n")
             yield from (line for line in (lines[1:] if size > len(data) else lines) if line.strip())
 

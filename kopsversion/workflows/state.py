@@ -11,8 +11,6 @@ This module must not know when an answer may be taken from the file; `kopsversio
 from __future__ import annotations
 
 import json
-import os
-import stat as modes
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import evolve
 
 from kopsversion.errors import KopsVersionError, UsageError, quoted
-from kopsversion.files import locked, write_whole
+from kopsversion.files import locked, read_limited, reason_of, write_whole
 from kopsversion.model.answer import Rung
 from kopsversion.model.codec import from_json, to_json
 
@@ -190,22 +188,10 @@ class StateFile:
 
     def _bytes(self) -> bytes | None:
         try:
-            # Without O_NONBLOCK opening a pipe would wait for a writer.
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-            raise self._unusable(_why(error)) from error
-        try:
-            if not modes.S_ISREG(os.fstat(descriptor).st_mode):
-                raise self._unusable("it is no regular file")
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                data = file.read(LIMIT + 1)
-        except OSError as error:
-            raise self._unusable(_why(error)) from error
-        finally:
-            os.close(descriptor)
-        if len(data) > LIMIT:
+            data = read_limited(self.path, limit=LIMIT)
+        except (OSError, ValueError) as error:
+            raise self._unusable(reason_of(error)) from error
+        if data is not None and len(data) > LIMIT:
             raise self._damaged(f"it is larger than {LIMIT} bytes")
         return data
 
@@ -224,7 +210,7 @@ class StateFile:
             with locked(lock, wait=wait):
                 yield
         except OSError as error:
-            raise self._unusable(f"it cannot be locked: {_why(error)}") from error
+            raise self._unusable(f"it cannot be locked: {reason_of(error)}") from error
 
     def _unusable(self, reason: str) -> StateError:
         return StateError(
@@ -253,7 +239,3 @@ def _is_news(known: Resolution | None, found: Resolution) -> bool:
         return found.now - known.now > found.policy.max_lag
     same = (known.base_url, known.source, known.rung) == (found.base_url, found.source, found.rung)
     return not (same and timedelta() <= found.now - known.now < _FRESH)
-
-
-def _why(error: OSError | ValueError) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -343,16 +343,16 @@ class TestFuture:
 class TestPlace:
     def test_a_directory_is_no_file(self, tmp_path: Path) -> None:
         """It is neither read nor replaced."""
-        self.unusable(tmp_path, "no regular file")
+        self.unusable(tmp_path, "not a regular file")
 
     def test_a_pipe_is_no_file_and_is_not_waited_for(self, path: Path) -> None:
         """Opening it plainly would wait for a writer."""
         os.mkfifo(path)
-        self.unusable(path, "no regular file")
+        self.unusable(path, "not a regular file")
 
     def test_a_device_is_no_file(self) -> None:
         """It must not be replaced."""
-        self.unusable(Path("/dev/null"), "no regular file")
+        self.unusable(Path("/dev/null"), "not a regular file")
         assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
 
     def test_no_directory(self, tmp_path: Path) -> None:
