@@ -300,7 +300,7 @@ def _read_builds(listing: Listing) -> Learnt:
     return Learnt(builds=tuple(builds), skipped=skipped, unread=names)
 
 
-def place_of(need: Need, store: Store) -> str:
+def url_of(need: Need, store: Store) -> str:
     """Return the URL of what a need asks for, so that an error names the object and not the store."""
     match need:
         case ReadMarker(ref, name):

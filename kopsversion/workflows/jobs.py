@@ -198,7 +198,7 @@ def explain_writers(
             store = held.enter_context(borrowed(place, deadline=deadline))
         except (StoreError, UsageError) as error:
             failed = JobRuns(job="", place=str(place), failure=str(error))
-            return tuple(_judged(case, evolve(failed, job=case.writer.jobs[0]), now=now) for case in cases), 0
+            return tuple(_judge(case, evolve(failed, job=case.writer.jobs[0]), now=now) for case in cases), 0
         held.enter_context(deadline.stage(_SHARE))
         reader = RunsReader(store, now=now, as_of=as_of, deadline=deadline, most_requests=most_requests)
         found = reader.find(starts)
@@ -218,23 +218,17 @@ def _explained(
     """Judge, and read what would tell more, until the budget is spent or nothing would."""
     left = dict.fromkeys(range(len(cases)), _READS_OF_A_MARKER)
     while True:
+        known = [reader.known(found[case.writer.jobs]) for case in cases]
         reports = [
-            judge_writer(
-                case.writer,
-                case.marker,
-                reader.known(found[case.writer.jobs]),
-                waits=case.waits,
-                now=now,
-                thorough=reader.is_free,
-            )
-            for case in cases
+            _judge(case, job, now=now, thorough=reader.is_free)
+            for case, job in zip(cases, known, strict=True)
         ]
         if not reader.read(_fair(reports, left=left, is_free=reader.is_free)):
             return tuple(reports)
 
 
-def _judged(case: WriterCase, job: JobRuns, *, now: datetime) -> WriterReport:
-    return judge_writer(case.writer, case.marker, job, waits=case.waits, now=now, thorough=False)
+def _judge(case: WriterCase, job: JobRuns, *, now: datetime, thorough: bool = False) -> WriterReport:
+    return judge_writer(case.writer, case.marker, job, waits=case.waits, now=now, thorough=thorough)
 
 
 def _fair(
@@ -382,8 +376,8 @@ class RunsReader:
 
     @property
     def is_free(self) -> bool:
-        """Whether questions cost nothing: a directory."""
-        return self._store.url.startswith("file:")
+        """Whether requests cost nothing, as in a directory."""
+        return self._store.is_local
 
     @property
     def requests(self) -> int:

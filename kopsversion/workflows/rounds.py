@@ -29,7 +29,7 @@ from kopsversion.model.needs import (
 from kopsversion.model.wording import count
 from kopsversion.rules.resolver import decide
 from kopsversion.stores.deadline import AT_ONCE, side_by_side
-from kopsversion.workflows.fetching import Fetcher, place_of
+from kopsversion.workflows.fetching import Fetcher, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -211,7 +211,7 @@ def learn(
             found = side_by_side(
                 [partial(fetcher.fetch, need) for need in batch],
                 deadline=deadline,
-                urls=[place_of(need, store) for need in batch],
+                urls=[url_of(need, store) for need in batch],
             )
         outcomes += found
         round_trips += max(1 if isinstance(each, StoreError) else each.round_trips for each in found)
