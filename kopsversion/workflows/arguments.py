@@ -1,7 +1,6 @@
-"""What callers give, checked before it is used: not every harness has a type checker.
+"""Checks the arguments of public functions before they are used, since not every harness has a type checker.
 
-Whatever is not of a type that the documentation names is a `UsageError` that names the argument. This module must not
-know which function is called.
+An argument of the wrong type is a `UsageError` that names it. This module must not know which function is called.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ __all__ = [
 
 
 def selector_text(name: str, value: object) -> str:
-    """Return what is asked for as text: a text, a channel or a version.
+    """Return what is asked for as text; it is given as text, as a channel or as a version.
 
     Raises:
         UsageError: it is none of these.
@@ -43,7 +42,7 @@ def channel_of(name: str, value: object) -> Channel:
     """Return a channel that is given as such, or as text.
 
     Raises:
-        UsageError: it is neither, or no channel.
+        UsageError: it is neither, or its text names no channel.
     """
     if isinstance(value, Channel):
         return value
@@ -74,7 +73,7 @@ def span_of(name: str, value: object) -> timedelta:
 
 
 def path_of(name: str, value: object) -> Path:
-    """Return a place in the file system: a path, or its text.
+    """Return a path that is given as such, or as text.
 
     Raises:
         UsageError: it is neither.
@@ -85,10 +84,10 @@ def path_of(name: str, value: object) -> Path:
 
 
 def count_of(name: str, value: object) -> int | None:
-    """Return a number of things, where 0 and ``None`` mean all of them: ``None``.
+    """Return a number of things; ``None`` for all of them, which 0 and ``None`` mean.
 
     Raises:
-        UsageError: it is no number, or below 0.
+        UsageError: it is not a number, or below 0.
     """
     if value is None:
         return None

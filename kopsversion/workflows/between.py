@@ -1,6 +1,6 @@
 """The builds of a channel between two, each with whether it is testable (``kopsversion list A..B``).
 
-The two are named as the ends of a bisection are. It must not know how its rows are shown.
+The two are named like the ends of a bisection. This module must not know how its rows are shown.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def list_between(
     limit: int | None = None,
     progress: Callable[[str], None] = say_nothing,
 ) -> ChannelListing:
-    """List the builds of a channel between two, both among them, newest first.
+    """List the builds of a channel between two, including both, newest first.
 
     >>> listing = list_between(master_version(1), master_version(2), store=store, now=NOW)
     >>> [row.version.distance for row in listing.rows]

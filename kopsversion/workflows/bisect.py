@@ -1,7 +1,7 @@
-"""Find the first bad build of a channel between two, by testing few of them (DESIGN section 14).
+"""Finds the first bad build of a channel between two, by testing few of them (DESIGN section 14).
 
-The plan and the steps are decided in `rules.bisection` and `rules.stepper`; this module asks the store, keeps the state
-and puts the report together. How a build is tested is the caller's: a function from a build to what it showed.
+`rules.bisection` makes the plan, and `rules.stepper` decides the steps. This module asks the store, keeps the state and
+makes the report. The caller tests a build, by a function that returns what the test showed.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class BuildUnderTest:
 
 @frozen(kw_only=True)
 class Trial:
-    """A build is tested next; told before it is.
+    """Which build is tested next; `tell` is called with it before the test.
 
     >>> events = []
     >>> report = bisect(master_version(1), "newest", test=passes, store=store, now=NOW, tell=events.append)
@@ -88,7 +88,7 @@ class Trial:
     [(1, 1), (2, 3), (3, 2)]
 
     Attributes:
-        number: how many builds were tested before, and this one.
+        number: which test this is, from 1.
         version: the build.
         step: why, and how much is left.
         good: the last build that is known, or said, to be good.
@@ -104,7 +104,7 @@ class Trial:
 
 @frozen(kw_only=True)
 class TrialResult:
-    """A build was tested, or could not be; told after it was.
+    """The result of a build that was tested, or could not be; `tell` is called with it afterwards.
 
     >>> report = bisect(master_version(1), "newest", test=passes, store=store, now=NOW)
     >>> [(result.version.distance, str(result.finding.outcome)) for result in report.tested]
@@ -112,7 +112,7 @@ class TrialResult:
 
     Attributes:
         version: the build.
-        finding: what came of it.
+        finding: what the test showed.
     """
 
     version: BuildVersion
@@ -131,7 +131,7 @@ class RangeEnd:
         version: its name.
         base_url: its base URL.
         uploaded: when one of its files was written, UTC, where known.
-        is_tested: whether it was tested; if not, somebody said what it is.
+        is_tested: whether it was tested; if not, it is good or bad by assumption.
     """
 
     version: BuildVersion
@@ -142,7 +142,7 @@ class RangeEnd:
 
 @frozen(kw_only=True)
 class NotTested:
-    """A build between the last good and the first bad one, of which nothing is known.
+    """A build between the last good and the first bad one that could not be tested, or whose test could not tell.
 
     >>> store.remove(f"{master_version(2)}/linux/arm64/nodeup")
     >>> report = bisect(master_version(1), "newest", test=passes, store=store, now=NOW)
@@ -213,11 +213,11 @@ class BisectReport:
 
 
 Event = Plan | Trial | TrialResult
-"""What is told on the way: what is searched, once; each build that is tested next; what came of each."""
+"""What `tell` is called with: the plan, once; each build before its test; each result."""
 
 
-def _tell_nobody(_event: Event) -> None:
-    """Stand in for the function that is told each step, where nobody watches."""
+def _ignore(_event: Event) -> None:
+    """Ignore an event: the default of `tell`."""
 
 
 # --------------------------------------------------------------------------------------------------
@@ -282,13 +282,14 @@ def bisect(
     assume_ends: bool = False,
     state: Path | None = None,
     test_name: Mapping[str, object] | None = None,
-    tell: Callable[[Event], None] = _tell_nobody,
+    tell: Callable[[Event], None] = _ignore,
     progress: Callable[[str], None] = say_nothing,
 ) -> BisectReport:
-    """Find the first bad build of a channel between two, testing as few as there can be.
+    """Find the first bad build of a channel between two, testing as few as possible.
 
     The ends are tested first. Builds that cannot be tested are stepped over, and count as unknown. Without `expand`
-    never more than ⌈log2 n⌉ + skips + 2 builds are tested, where n counts the builds from `good` to `bad`.
+    at most ⌈log2 n⌉ + skips + 2 builds are tested: n counts the builds from `good` to `bad`, and skips those whose test
+    could not tell.
 
     >>> report = bisect(master_version(1), "newest", test=passes, store=store, now=NOW)
     >>> print(report.bad.version)
@@ -300,7 +301,7 @@ def bisect(
         channel: the channel; default: the one that `bad` can only be of, or master.
         test: tests a build, and says whether it is good; `Outcome.SKIP` where it cannot tell. What it raises ends the
             bisection.
-        timeout: seconds that the store may take altogether to tell the builds, and again for each of them.
+        timeout: how long the store may take to list the builds, and again for each of them.
         expand: where an end is not what it was said to be, look further out.
         assume_ends: believe what is said of the ends.
         state: a file to keep what was found in after each test; the same question with it goes on from there.
@@ -367,7 +368,7 @@ def _identity(
 
 
 class _Run:
-    """One bisection on its way."""
+    """One bisection."""
 
     def __init__(
         self,
@@ -412,11 +413,13 @@ class _Run:
         found, url = self.asked.plan()
         progressed = Progressed(store=url, plan=found, findings={})
         if self.file is not None:
-            self.file.write(progressed)  # before the first test: a file that cannot be written costs none
+            self.file.write(
+                progressed
+            )  # before the first test, so that a file that cannot be written wastes none
         return progressed
 
     def _test(self, progressed: Progressed, step: Try, *, number: int) -> Progressed:
-        """Look into one build, test it if it can be tested, and add what was found."""
+        """Examine one build, test it if it can be tested, and add what was found."""
         builds = list(progressed.plan.builds)
         with self.asked.store(progressed.store) as store:
             refusal, builds[step.position] = self.asked.examine(store, builds[step.position])
@@ -443,7 +446,7 @@ class _Run:
                 bad=builds[step.bad].version,
             )
         )
-        showed = self.test(
+        result = self.test(
             BuildUnderTest(
                 version=build.version,
                 base_url=store.public_url(str(build.version)),
@@ -451,11 +454,11 @@ class _Run:
                 store=store,
             )
         )
-        if isinstance(showed, TrialFinding):
-            return showed
-        if isinstance(showed, bool):
-            return TrialFinding(outcome=Outcome.GOOD if showed else Outcome.BAD)
-        return TrialFinding(outcome=Outcome(showed))
+        if isinstance(result, TrialFinding):
+            return result
+        if isinstance(result, bool):
+            return TrialFinding(outcome=Outcome.GOOD if result else Outcome.BAD)
+        return TrialFinding(outcome=Outcome(result))
 
     # ------------------------------------------------------------------------------- the report
 

@@ -1,8 +1,8 @@
 """The state file of a bisection: what is searched and what was found so far (DESIGN section 14).
 
-It is written whole after each test, so that the same command goes on where it was, whatever ended it. One bisection
-at a time may use it: it is locked from the first look to the last. What it holds is checked like any other input.
-This module must not know which build is tested next.
+It is written whole after each test, so that the same command goes on where it was, whatever ended it. It is locked as
+long as a bisection uses it. What it holds is checked like any other input. This module must not know which build is
+tested next.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _PRIVATE = 0o600
 _MOST_STATUSES = 10_000
 
 Asked = dict[str, Any]
-"""What is asked, as JSON: what could make another command answer another question."""
+"""What is asked, as JSON; a file is only used for the same question."""
 
 
 @frozen(kw_only=True)
 class TrialFinding:
-    """What testing one build came to.
+    """What testing one build showed.
 
     >>> def tested(build):
     ...     return TrialFinding(outcome=Outcome.SKIP if build.version.distance == 2 else Outcome.BAD)
@@ -50,7 +50,7 @@ class TrialFinding:
     [2]
 
     Attributes:
-        outcome: what it showed.
+        outcome: whether it is good or bad, or why that is not known.
         statuses: the exit status of each run of the test.
         reason: why it could not be tested; empty if it could.
     """
@@ -112,7 +112,7 @@ class BisectionState:
             if _is_still(lock, descriptor):
                 stack.push(attempt)
                 return
-            attempt.close()  # who had it has just taken it away: there is another one now, or none
+            attempt.close()  # the bisection that held it has just removed it: there is another one now, or none
 
     def _give_up(self) -> None:
         raise UsageError(
@@ -141,10 +141,10 @@ class BisectionState:
         try:
             return _progressed(content)
         except (KopsVersionError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._damaged("what it holds makes no sense") from error
+            raise self._damaged("its content is not valid") from error
 
     def write(self, progressed: Progressed) -> None:
-        """Put down what was found so far, whole or not at all.
+        """Write what was found so far, whole or not at all.
 
         Raises:
             UsageError: it cannot be written.
@@ -177,7 +177,7 @@ class BisectionState:
     def _damaged(self, reason: str) -> UsageError:
         return UsageError(
             f"the state file {quoted(str(self.path))} is damaged: {reason}",
-            hint="remove it to begin anew, or name another file",
+            hint="remove it to start again, or name another file",
         )
 
     def _unusable(self, reason: str) -> UsageError:

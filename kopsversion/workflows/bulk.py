@@ -1,7 +1,7 @@
 """A store that remembers what was listed in bulk, so that hundreds of needs are met by a few requests.
 
-Bulk is never trusted to be complete: what it does not hold is asked for by itself. It knows the layout of a bucket, and
-nothing of channels or verdicts.
+A listing in bulk is never trusted to be complete: what it does not hold is asked for by itself. This module knows the
+layout of a bucket, and nothing of channels or verdicts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MAJOR = "1."
 
 
 class BulkStore(WrappedStore):
-    """A store that answers from what was listed in bulk, and passes on every other question.
+    """A store that answers from what was listed in bulk, and passes on every other call.
 
     Parameters:
         inner: the store itself.
@@ -85,7 +85,7 @@ class BulkStore(WrappedStore):
         self._patterns_help = after - between <= 2 * (between - before)
 
     def prepare(self, needs: Iterable[Need]) -> None:
-        """Learn the files of several builds in a listing of what is common to them, where that helps.
+        """List the files of several builds at once, by a pattern, where that takes fewer requests.
 
         Parameters:
             needs: what is going to be asked; only the files of builds matter here.
@@ -102,7 +102,7 @@ class BulkStore(WrappedStore):
                     self._list_some(some)
 
     def _groups(self, directories: Sequence[str]) -> Iterable[Sequence[str]]:
-        """Split by minor, unless the whole bucket is listed anyway: a server looks at all between."""
+        """Split by minor, since a server reads all names between two; not where the whole bucket is listed anyway."""
         if self._names is not None:
             return [directories]
         minors: dict[tuple[str, ...], list[str]] = {}
@@ -125,7 +125,7 @@ class BulkStore(WrappedStore):
         for stored in listing.objects:
             found.setdefault(f"{stored.name.partition('/')[0]}/", []).append(stored)
         for directory in directories:
-            # One that does not come back is looked up by itself: it may be the pattern's fault.
+            # A build that does not come back is looked up by itself: the pattern may be at fault.
             if directory in found:
                 self._builds[directory] = Listing(objects=tuple(found[directory]), prefixes=())
 
@@ -135,12 +135,12 @@ def _is_below_major(prefix: str) -> bool:
 
 
 def _samples(prefix: str) -> str:
-    """Return the pattern that `kopsversion.workflows.rounds` learns the upload times below a prefix with."""
+    """Return the pattern by which `kopsversion.workflows.fetching` lists the upload times below a prefix."""
     return f"{prefix}*/{layout.UPLOAD_SAMPLE}"
 
 
 def _part(listing: Listing, prefix: str) -> Listing:
-    """Return what of a listing begins with a prefix."""
+    """Return the part of a listing whose names begin with a prefix."""
     return Listing(
         objects=tuple(each for each in listing.objects if each.name.startswith(prefix)),
         prefixes=tuple(each for each in listing.prefixes if each.startswith(prefix)),

@@ -1,7 +1,7 @@
 """Asks git which builds are a channel's: a directory at once, a URL only where something is in doubt.
 
-`Clone.settle` is the one place where a decision that was made without git is made again with it, for every command
-(DESIGN section 4, witness 1). `rounds.ask_until_known` calls it when an answer is there, or when there is none.
+`Clone.settle` makes a decision that was made without git be made again with it, for every command (DESIGN section 4,
+witness 1). `rounds.ask_until_known` calls it when there is an answer, or when it is known that there is none.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Clone", "CloneSource"]
 
 _GIT_TIMEOUT = 10.0
-"""Seconds that a directory may take: it is a witness, not the question."""
+"""Seconds that reading a directory may take."""
 
 _FETCH_TIMEOUT = 30.0
 """Seconds that fetching from a URL may take."""
@@ -75,14 +75,14 @@ class CloneSource:
         return cls(repo=repo, nearby=nearby, ref=ref, deadline=deadline)
 
     def open(self, channel: Channel | None) -> Clone:
-        """Read a channel's branch where that costs next to nothing; say where it cannot be read, and go on without.
+        """Read a channel's branch from a directory; where that fails, note why and go on without.
 
         Parameters:
-            channel: the channel; ``None`` for a single version, of which git is not asked.
+            channel: the channel; ``None`` for a single version, about which git is not asked.
 
         Raises:
             UsageError: `ref` cannot be the name of a commit.
-            GitWitnessError: the directory that the user names is no clone of kops, or has no branch `ref`.
+            GitWitnessError: the directory that the user names is not a clone of kops, or has no branch `ref`.
         """
         clone = Clone(self, channel)
         if channel is not None:
@@ -137,10 +137,10 @@ class CloneSource:
 
         Parameters:
             channel: the channel.
-            commits: abbreviated ids; none for the branch's end alone.
+            commits: abbreviated ids; none for the branch's tip alone.
 
         Returns:
-            The line, and the repository that it is in.
+            The line, and the repository that has it.
 
         Raises:
             UsageError: `ref` cannot be the name of a branch.
@@ -163,13 +163,13 @@ class CloneSource:
         )
 
     def _seconds(self, most: float) -> float:
-        """Return how long git may take: however it hangs, the stores must have some of the time."""
+        """Return how long git may take: at most half of the time that is left, the rest of which is for the stores."""
         return min(most, self.deadline.remaining() / 2)
 
 
 @define
 class Clone:
-    """What git says of one channel, and what is in its way; it learns, as a decision goes on.
+    """What git says of one channel, and why it may not be asked; `settle` may add to it.
 
     Attributes:
         source: where git is asked.
@@ -185,21 +185,21 @@ class Clone:
     _is_fetched: bool = False
 
     def note(self, error: GitWitnessError) -> None:
-        """Keep for the reader why git cannot tell. Who names a clone is warned; who stands in one is not bothered."""
+        """Note why git could not be asked: as a warning if the user named the clone, and else as info."""
         advice = f"; {error.hint}" if error.hint else ""
         severity = Severity.INFO if self.source.repo is None else Severity.WARNING
         message = f"git cannot tell which builds are of {self.channel}: {error}{advice}"
         self.conditions = (*self.conditions, Condition(Code.GIT_UNAVAILABLE, severity, message))
 
     def settle(self, inquiry: Inquiry, doubts: Iterable[BuildVersion]) -> Snapshot | None:
-        """Look for a better word of git's, once what the store holds is known.
+        """Look for a better line, once it is known what the store holds.
 
         Parameters:
             inquiry: the channel and what is known of the store.
             doubts: the builds that are in doubt.
 
         Returns:
-            The snapshot with that word, to decide again by; ``None`` where there is none.
+            The snapshot with that line, to decide again by; ``None`` where there is none.
         """
         better = self._alternative(inquiry) or self._fetched(tuple(doubts))
         if better is None:
@@ -231,11 +231,11 @@ class Clone:
 
 
 def _is_in_repository(directory: Path) -> bool:
-    """Tell whether git could see a repository from there: starting it, only to hear of none, costs each resolve."""
+    """Tell whether git could see a repository from there, so that it is not started in vain by every resolve."""
     if os.environ.get("GIT_DIR"):
         return True
     try:
         place = Path(os.path.realpath(directory))
         return any((each / name).exists() for each in (place, *place.parents) for name in (".git", "HEAD"))
     except OSError:
-        return True  # gone, or closed to us: git has a word for that
+        return True  # gone, or not readable: git's error says which

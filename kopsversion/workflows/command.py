@@ -1,8 +1,8 @@
 """Runs a command as a test of a build: in a process group of its own, and never left behind (DESIGN section 14).
 
-A command may write without end, ignore signals or leave processes running. Its output goes to where the caller wants
-it, cut in the middle where it is long, so that no amount of it fills memory or a log. Whatever ends the run, the
-whole process group ends with it. This module must not know what an exit status means.
+A command may write without end, ignore signals or leave processes running. Its output is passed to the caller, cut in
+the middle where it is long, so that it fills neither memory nor a log. Whatever ends the run, the whole process group
+ends with it. This module must not know what an exit status means.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["Command", "check_command"]
 
 SHOWN = 1 << 20
-"""Bytes of one run's output that are shown as they come."""
+"""Bytes of one run's output that are shown as they are written."""
 
 TAIL = 16 << 10
-"""Bytes of the output's end that are shown where it is longer than that: failures stand there."""
+"""Bytes of the output's end that are shown where it is longer than that: failures are reported there."""
 
 GRACE = 5.0
 """Seconds that a command may take to end after SIGTERM, before it is killed."""
@@ -77,7 +77,7 @@ def check_command(command: Sequence[str], *, environ: Mapping[str, str]) -> None
 
 
 class _Output:
-    """What a run writes: the first bytes as they come, and the last ones at the end."""
+    """Shows what a run writes: the first bytes as they are written, and the last ones at the end."""
 
     def __init__(self, show: Callable[[bytes], object]) -> None:
         self._show = show
@@ -143,7 +143,7 @@ class Command:
         process: subprocess.Popen[bytes] | None = None
         grace = GRACE
         try:
-            with _signals_held():  # else one that comes while it starts would leave it behind
+            with _signals_held():  # a signal that comes while it starts would leave it behind
                 process = self._start(words, variables)
             self._follow(process)
             grace = _LEFTOVER_GRACE
@@ -201,7 +201,7 @@ class Command:
         output.end()
 
     def _end(self, process: subprocess.Popen[bytes] | None, *, grace: float) -> None:
-        """End what is left of the process group: politely, then not."""
+        """End what is left of the process group: by SIGTERM, and after a while by SIGKILL."""
         if process is None:  # it could not be started
             return
         try:
@@ -211,7 +211,7 @@ class Command:
                     if not _signal(process, 0):
                         break
                     self._sleep(_PAUSE)
-        finally:  # a second Ctrl-C ends the patience
+        finally:  # a second Ctrl-C ends the wait
             _kill(process)
             assert process.stdout is not None  # noqa: S101 # a pipe was asked for
             process.stdout.close()
@@ -220,7 +220,7 @@ class Command:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Put off what ends us until the block has ended; the process that is started in it inherits nothing of this."""
+    """Delay SIGINT and SIGTERM until the block has ended; the process that is started in it does not inherit that."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

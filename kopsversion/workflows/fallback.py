@@ -1,8 +1,8 @@
 """The last rung of the ladder: the last good answer, when no store can be asked (DESIGN section 7).
 
-Says when an answer from the state file may stand in, and what is said of it then. Whatever is wrong with the
-file becomes a condition of the answer, or a reason of the error, and never more than that. This module must
-not know what the file looks like.
+It decides when an answer from the state file may be given, and adds the condition that says so. Whatever is wrong with
+the file becomes a condition of the answer, or a reason of the error, and never more than that. This module must not
+know what the file looks like.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_FILE_TIME = 3.0  # seconds that a file may take: more than its lock is waited for
+_FILE_TIME = 3.0  # seconds that the file may take: longer than the wait for its lock
 
 
 @define
 class LastGood:
     """The last good answer to one question, and the file that holds it.
 
-    The file is read when this is made, because later no time may be left.
+    The file is read when this is created, because later no time may be left.
 
     Attributes:
         file: the state file.
         question: what is asked.
-        allowed: how old an answer may be to stand in; ``None`` if none may.
-        deadline: no file is waited for any longer.
+        allowed: how old an answer may be that is given in place of a new one; ``None`` if none may.
+        deadline: the file is not waited for any longer.
     """
 
     file: StateFile
@@ -56,14 +56,14 @@ class LastGood:
 
     def __attrs_post_init__(self) -> None:
         if self.allowed is not None:
-            self._known = self._tried(lambda: self.file.recall(self.question))
+            self._known = self._attempt(lambda: self.file.recall(self.question))
 
     def keep(self, resolution: Resolution) -> Resolution:
-        """Write an answer to the file, and return it with what is to be said of the file."""
-        self._tried(lambda: self.file.remember(self.question, resolution))
+        """Write an answer to the file, and return it, with a condition if something is wrong with the file."""
+        self._attempt(lambda: self.file.remember(self.question, resolution))
         if not self._problems:
             return resolution
-        # What was found wrong on reading is found again on writing, which tells what became of it.
+        # A fault that was found on reading is found again on writing, and then it is known what became of it.
         problem = self._problems[-1]
         condition = Condition(
             Code.STATE_UNUSABLE, Severity.WARNING, str(problem), {"file": str(self.file.path)}
@@ -82,7 +82,7 @@ class LastGood:
             now: the moment of the decision, UTC.
 
         Raises:
-            StoreError: no answer may stand in; `error`, with the reason for that added.
+            StoreError: `error`, with the reason why no answer of the file may be given.
         """
         tried = tuple(stores)
         found = self._known
@@ -113,7 +113,7 @@ class LastGood:
         )
 
     def _refusal(self, *, stores: tuple[Store, ...], now: datetime) -> str | None:
-        """Say why the known answer may not stand in, if so."""
+        """Return why the known answer may not be given; ``None`` if it may."""
         found = self._known
         allowed = self.allowed or timedelta()
         if self._problems:
@@ -139,7 +139,8 @@ class LastGood:
     def _shown(self) -> str:
         return quoted(str(self.file.path))
 
-    def _tried(self, call: Callable[[], T]) -> T | None:
+    def _attempt(self, call: Callable[[], T]) -> T | None:
+        """Return what `call` returns; where it fails, note that as a problem."""
         try:
             return self.deadline.run(call, url=str(self.file.path), limit=_FILE_TIME)
         except StateError as error:

@@ -43,18 +43,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _EXPECTED_MAJOR = "1"
-"""The major whose minors are asked for beside the majors, so that no round trip waits for a 2.0 that never came."""
+"""The major whose minors are listed beside the majors, which saves a round trip as long as there is no other major."""
 
 _FIRST_DIGIT, _AFTER_DIGITS = "0", ":"
 """Where the names that begin with a digit begin and end, in the order of a listing."""
 
 _MOST_MAJORS = 4
-"""How many majors are looked into: debris such as ``2024.03/`` must not cost a request each."""
+"""How many other majors are listed: debris such as ``2024.03/`` must not cost a request each."""
 
 
 @frozen
 class Learnt:
-    """What one need brought.
+    """What was fetched for one need.
 
     Attributes:
         builds: builds that exist, with as much as is known of them now.
@@ -63,7 +63,7 @@ class Learnt:
         marker_names: ref and name of the markers that exist.
         skipped: names that are no build, as kind and count.
         unread: the highest of those, as far as they can be read.
-        round_trips: requests that waited for each other.
+        round_trips: how many requests were made one after the other.
     """
 
     builds: tuple[Build, ...] = ()
@@ -77,12 +77,12 @@ class Learnt:
 
 @frozen
 class _Read:
-    """What reading an object brought.
+    """An object that was read.
 
     Attributes:
         content: what it held.
         written: when it was written, UTC; ``None`` where the store does not say and it does not matter.
-        round_trips: requests that waited for each other.
+        round_trips: how many requests were made one after the other.
     """
 
     content: Content
@@ -120,7 +120,7 @@ class Fetcher:
         """Answer one need.
 
         Raises:
-            StoreError: the store could not tell.
+            StoreError: the store could not be asked.
         """
         match need:
             case ListMinors():
@@ -147,7 +147,7 @@ class Fetcher:
     # ------------------------------------------------------------------------------ what exists
 
     def _minors(self) -> Learnt:
-        """List the majors and, beside them, the minors of the one that kops has always had."""
+        """List the majors and, beside them, the minors of major 1, the only one that kops has had so far."""
         root, expected = self._all(
             [partial(self._numbered, prefix) for prefix in ("", f"{_EXPECTED_MAJOR}.")]
         )
@@ -164,7 +164,7 @@ class Fetcher:
         )
 
     def _numbered(self, prefix: str) -> Listing:
-        """List what goes on with a digit: debris may hold a hundred pages of names without a dot (FAILURES row 45)."""
+        """List the names with a digit after a prefix: debris may have a hundred pages of others (FAILURES row 45)."""
         return self._store.list(
             prefix, delimiter=".", start=f"{prefix}{_FIRST_DIGIT}", end=f"{prefix}{_AFTER_DIGITS}"
         )
@@ -194,7 +194,7 @@ class Fetcher:
         return Learnt(builds=(Build(version, artifacts=tuple(artifacts)),), skipped=skipped)
 
     def _checksums(self, version: BuildVersion) -> Learnt:
-        """Read the checksums of what a job cannot start without: proof of a build where listing is denied."""
+        """Read the checksums of what a job cannot start without, which prove a build where listing is denied."""
         paths = [f"{path}.sha256" for path in required_paths(self._platforms)]
         reads = [partial(self._read, f"{version}/{path}", limit=layout.CHECKSUM_LIMIT) for path in paths]
         found = self._all(reads)
@@ -245,7 +245,7 @@ class Fetcher:
     def _marker_names(self) -> Learnt:
         calls = [partial(self._store.list, layout.MARKERS), partial(list_root_markers, self._store)]
         below, beside = all_side_by_side(calls, deadline=self._deadline, url=self._store.url)
-        # With as_of, one that was written later may have been there before: what it held then is not known.
+        # With as_of, a marker that was written later is kept: it may have existed then, with unknown content.
         names = [stored.name for stored in below.objects]
         paths = [layout.read_marker_path(name) for name in names if not name.endswith("/")]
         odd = paths.count(None)
@@ -257,7 +257,7 @@ class Fetcher:
 
 
 def list_root_markers(store: Store) -> Listing:
-    """List the markers beside the builds; a store that will not tell is asked of none, since few branches have one."""
+    """List the markers beside the builds; where they cannot be listed, there are none, since few branches have one."""
     try:
         return store.list(layout.ROOT_MARKERS, delimiter="/")
     except StoreError:

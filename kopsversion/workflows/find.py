@@ -1,7 +1,7 @@
 """Which build is the first to contain a merge, now or as soon as there is one (DESIGN section 14).
 
-A clone of kops places a merge that was not built itself. Without one, only the build of that very commit is known to
-contain it. While it waits it asks for the newest minor alone. It must not know how a build is shown.
+For a merge that was not built itself a clone of kops is needed. Without one, only the build of that very commit is
+known to contain it. While it waits, it asks for the newest minor alone. This module must not know how a build is shown.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["FoundBuild", "find_build"]
 
 FIRST_PAUSE = 30.0
-"""Seconds between the first two looks, while it waits; each pause is half as long again as the one before."""
+"""Seconds between the first two looks while it waits; each pause is one and a half times the one before."""
 
 LONGEST_PAUSE = 600.0
 """Seconds between two looks at the most: a merge takes some twenty minutes to hours to be built."""
@@ -64,7 +64,7 @@ class FoundBuild:
         base_url: its base URL.
         uploaded: when its newest file was written, UTC, where known.
         commit: the commit that was asked for; its full id where a clone knows it. ``None`` for a version without.
-        merged: when it came into the channel, UTC, where a clone tells.
+        merged: when it was merged into the channel, UTC, where a clone tells.
         subject: the first line of the message of its merge, untrusted text, where a clone tells.
         refused: the builds before this one that contain it too, oldest first, and why they cannot be tested.
         conditions: what the reader should know.
@@ -83,7 +83,7 @@ class FoundBuild:
 
 
 class _NotYetError(Exception):
-    """There is no such build yet; holds the error to raise where nobody waits."""
+    """There is no such build yet; `error` is raised when there is no more waiting."""
 
     def __init__(self, error: NoTestableBuildError) -> None:
         super().__init__(str(error))
@@ -335,9 +335,9 @@ class _Search:
 
 
 def _refreshed(known: Snapshot, fresh: Snapshot) -> Snapshot:
-    """Forget what may be another by now: which minors there are, and the builds of the newest one.
+    """Forget what may have changed: which minors there are, and the builds of the newest one.
 
-    Older minors get builds too, but seldom: they are listed again by whoever looks again from the start.
+    Older minors get builds too, but seldom; a new search lists them again.
     """
     newest = max(known.listed, key=minor_key, default=None)
     if newest is None:

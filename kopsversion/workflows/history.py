@@ -1,7 +1,7 @@
-"""The merges of a channel's branch, from whichever clone of kops there is (DESIGN section 14).
+"""The merges of a channel's branch, from a directory or a URL of kops (DESIGN section 14).
 
-A directory is read where it is; a URL is fetched as deep as the commits in question. This module must not know what the
-merges are wanted for.
+A directory is read in place; a URL is fetched as deep as the commits in question lie. This module must not know what
+the merges are used for.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _GIT_TIMEOUT = 30.0
 def open_history(
     clone: Clone, channel: Channel, *, commits: Iterable[str], timeout: float | timedelta
 ) -> Merges | None:
-    """Open the branch of a channel; ``None`` where there is no clone, or it cannot tell, which is then noted.
+    """Open the branch of a channel; ``None`` where there is no clone, or it cannot be read, which it then notes.
 
     Parameters:
-        clone: where git is asked. The line that is fetched becomes its own.
+        clone: where git is asked; a line that is fetched becomes its `line`.
         channel: whose branch is wanted.
         commits: abbreviated ids of the commits that it must go back to.
         timeout: seconds, for fetching.
@@ -59,7 +59,7 @@ def open_history(
 
 
 def whole_line(clone: Clone, merges: Merges) -> GitLine | None:
-    """Return a branch with what was master's before it was cut, where that can be read."""
+    """Return a branch's line including master's commits before the cut; ``None`` where that cannot be read."""
     if clone.line is None:
         return None
     try:

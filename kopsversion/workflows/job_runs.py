@@ -1,7 +1,7 @@
 """The last runs of jobs: when, how they ended, and which build each tested (``kopsversion jobs``; DESIGN section 13).
 
-A row costs two reads, its result and its log, and all of it no more than `_BEYOND` requests above the number of rows.
-It judges no writer, and must not know how its rows are shown.
+A row costs two reads, its result and its log. All of it costs no more than `_BEYOND` requests above the number of rows.
+This module judges no writer, and must not know how its rows are shown.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 __all__ = ["LIMIT", "JobListing", "ListedJob", "list_jobs"]
 
 LIMIT = 20
-"""Rows that are listed where nothing is said."""
+"""Rows that are listed by default."""
 
 _BEYOND = 25
 """Requests that may be sent beyond one for each row."""
 
 _ALL = 1000
-"""Rows that are read at the most where all are wanted of a store that costs something."""
+"""Rows that are read at the most where all are wanted, and requests cost something."""
 
 _WINDOWS = (timedelta(days=4), timedelta(days=30))
-"""How far back runs are looked for, before everything that is kept is."""
+"""How far back runs are looked for, before all that exist are listed."""
 
 _BEGINNING = datetime(2018, 8, 1, tzinfo=UTC)
 
@@ -56,7 +56,7 @@ class ListedJob:
         marker: the marker that it writes there, where that is known.
         runs: newest first.
         same: how many of the last runs tested the same build, and which.
-        failure: why there are none.
+        failure: why there are no runs; ``None`` if there are.
     """
 
     job: str
@@ -96,7 +96,7 @@ class _Asked:
 
     @property
     def on_merge(self) -> bool:
-        """Whether it runs for merges to several branches, so that ``prowjob.json`` tells most of a run."""
+        """Whether it runs for merges to several branches, so that ``prowjob.json`` is read first."""
         return self.writer is not None and self.writer.interval is None
 
     def is_for(self, branch: str | None) -> bool:
@@ -264,7 +264,7 @@ def _starts(reader: RunsReader, asked: _Asked, *, share: int, since: datetime | 
 
 @frozen
 class _Listed:
-    """A job on its way to being shown."""
+    """A job, its runs as far as they were found, and how many of them are shown (0 for all)."""
 
     asked: _Asked
     found: JobRuns
@@ -276,7 +276,7 @@ class _Listed:
         return [run for run in runs if run.branch is None or self.asked.is_for(run.branch)]
 
     def wants(self, reader: RunsReader) -> Iterator[tuple[str, Want]]:
-        """Yield what is still to be read: results first, then what was tested."""
+        """Yield the files that are still to be read: results first, then logs, for what was tested."""
         runs = self.candidates(reader)
         if not reader.is_free and self.share:
             runs = runs[: self.share]

@@ -1,9 +1,9 @@
-"""The witness of jobs: what the runs of a marker's writer came to, in few requests (DESIGN section 13).
+"""The witness of jobs: how the runs of a marker's writer ended, in few requests (DESIGN section 13).
 
 Runs lie in a store like any other: Prow's bucket, or a directory. One listing finds the runs of a job since its
-oldest marker was written, and at most five reads a marker tell the rest. Nothing here fails a command, and nothing
-here changes an answer: where something cannot be read, how the writer fares is not known, with the reason. This
-module must not know how a writer is judged, or how that is put into words.
+oldest marker was written, and at most five reads for each marker find out the rest. Nothing here fails a command or
+changes an answer: where something cannot be read, the state of the writer is not known, with the reason. This module
+must not know how a writer is judged, or what is said of it.
 """
 
 from __future__ import annotations
@@ -76,15 +76,15 @@ MOST_REQUESTS = 38
 """Requests that explaining all writers may take, listings included; a directory costs nothing."""
 
 _SHARE = 0.5
-"""The part of the time that is left which jobs may take: where their store hangs, the command is not to."""
+"""The part of the remaining time that jobs may take, so that a store of runs that hangs does not use up all of it."""
 
 _READS_OF_A_MARKER = 5
 _MOST_READS = 5000
-"""Files that are read of a directory at the most: no demonstration has so many."""
+"""Files that are read from a directory at the most: no demo has so many."""
 
 
 def _read_place(place: StoreLike | None) -> str | Store | None:
-    # Whether it names a store is seen when it is asked: what only explains must not fail the check.
+    # Whether it names a store shows when it is asked: a mistake in it must not fail the check.
     if place is None or isinstance(place, str | Path):
         return None if place is None else str(place)
     return place_of("place", place)
@@ -104,9 +104,10 @@ class JobsQuestion:
     [('kops-postsubmit-push-to-staging', 'unknown'), ('e2e-kops-pipeline-updown-kops-master', 'unknown')]
 
     Attributes:
-        wanted: whether to; ``None`` for where jobs are known to lie: kops' own bucket, and a directory with ``logs/``.
+        wanted: whether to; ``None`` for only where it is known where the jobs are: for kops' own bucket, and for a
+            directory with ``logs/``.
         place: the store of runs, by URL, path or as an object; ``None`` for the one that belongs to the store.
-        writers: which job writes which marker, the first that says so of a marker counts.
+        writers: which job writes which marker; the first that is given for a marker counts.
     """
 
     wanted: bool | None = None
@@ -114,13 +115,13 @@ class JobsQuestion:
     writers: tuple[Writer, ...] = field(default=DEFAULT_WRITERS, converter=_read_writers)
 
     def __attrs_post_init__(self) -> None:
-        """Refuse what is neither yes nor no: it would be taken for yes."""
+        """Refuse a `wanted` that is not a bool, which would count as true."""
         if self.wanted is not None:
             checked("wanted", self.wanted, bool, wanted="True, False or None")
 
 
 def place_of_jobs(question: JobsQuestion, *, store: str) -> str | Store | None:
-    """Return where the jobs lie that write the markers of a store; ``None`` where nobody is to look.
+    """Return where the jobs lie that write the markers of a store; ``None`` where they are not to be looked at.
 
     Parameters:
         question: what is asked.
@@ -147,7 +148,7 @@ def _logs_in(directory: str) -> str | None:
 
 @frozen(kw_only=True)
 class WriterCase:
-    """A marker whose writer is asked for.
+    """A marker whose writer is to be judged.
 
     Attributes:
         writer: who writes it.
@@ -160,7 +161,7 @@ class WriterCase:
     waits: bool = False
 
     def start(self, now: datetime) -> datetime:
-        """Return from when on its runs must be listed."""
+        """Return the moment from which its runs must be listed."""
         return window_start(self.writer, self.marker.written, now=now)
 
 
@@ -174,16 +175,16 @@ def explain_writers(
     uploads: Sequence[tuple[datetime, str]] = (),
     most_requests: int = MOST_REQUESTS,
 ) -> tuple[tuple[WriterReport, ...], int]:
-    """Judge the writers of markers; nothing that a store of runs does is an error.
+    """Judge the writers of markers; whatever goes wrong with the store of runs is a reason in the reports, no error.
 
     Parameters:
         cases: the markers.
         place: where runs lie.
         now: the moment of the judgement, UTC.
-        as_of: what ended after it had no result yet, UTC; ``None`` for the present.
+        as_of: a run that ended after it counts as one without a result, UTC; ``None`` for the present.
         deadline: nothing waits longer.
         uploads: when builds were uploaded, UTC, and of which branch each is, as far as known.
-        most_requests: what all of it may cost.
+        most_requests: how many requests all of it may take.
 
     Returns:
         A report for each case, in their order, and how many requests were made.
@@ -215,7 +216,7 @@ def _explained(
     found: Mapping[tuple[str, ...], JobRuns],
     now: datetime,
 ) -> tuple[WriterReport, ...]:
-    """Judge, and read what would tell more, until the budget is spent or nothing would."""
+    """Judge, and read the files that would tell more, until the budget is spent or there are none."""
     left = dict.fromkeys(range(len(cases)), _READS_OF_A_MARKER)
     while True:
         known = [reader.known(found[case.writer.jobs]) for case in cases]
@@ -234,7 +235,7 @@ def _judge(case: WriterCase, job: JobRuns, *, now: datetime, thorough: bool = Fa
 def _fair(
     reports: Sequence[WriterReport], *, left: dict[int, int], is_free: bool
 ) -> Sequence[tuple[str, Want]]:
-    """Choose what is read next: each marker's best first, and none more than its share."""
+    """Choose what is read next: each marker's most useful files first, and none more than its share."""
     chosen: dict[tuple[str, Want], None] = {}
     for position, report in enumerate(reports):
         for want in report.wants if is_free else report.wants[: left[position]]:
@@ -251,12 +252,12 @@ def explain_health(
     deadline: Deadline,
     progress: Callable[[str], None],
 ) -> HealthReport:
-    """Add to a health report what became of the writers of its markers; nothing that was in it changes.
+    """Add the reports on the writers of its markers to a health report, which is not changed otherwise.
 
     Parameters:
         report: how the channels are.
         question: whether to look at jobs, and where.
-        as_of: what ended after it had no result yet, UTC; ``None`` for the present.
+        as_of: a run that ended after it counts as one without a result, UTC; ``None`` for the present.
         deadline: nothing waits longer.
         progress: is told what happens next.
     """
@@ -298,14 +299,14 @@ def explain_answer(
     as_of: datetime | None,
     deadline: Deadline,
 ) -> tuple[Condition, ...]:
-    """Say what became of the writers of the markers that an answer could not use; the answer stays what it is.
+    """Return conditions on the writers of the markers that an answer could not use; the answer itself stays the same.
 
-    Asked is only where the store itself could be: not of an answer that a marker alone, or a state file, gives.
+    There are none for an answer from a marker alone or from the state file, since then the store could not be asked.
 
     Parameters:
         resolution: the answer.
         question: whether to look at jobs, and where.
-        as_of: what ended after it had no result yet, UTC; ``None`` for the present.
+        as_of: a run that ended after it counts as one without a result, UTC; ``None`` for the present.
         deadline: nothing waits longer.
     """
     place = place_of_jobs(question, store=resolution.store)
@@ -346,9 +347,9 @@ class RunsReader:
     Parameters:
         store: where runs lie.
         now: the moment of the judgement, UTC; later runs are left out.
-        as_of: what ended after it had no result yet, UTC; ``None`` for the present.
+        as_of: a run that ended after it counts as one without a result, UTC; ``None`` for the present.
         deadline: nothing waits longer.
-        most_requests: what all of it may cost.
+        most_requests: how many requests all of it may take.
     """
 
     def __init__(
@@ -444,7 +445,7 @@ class RunsReader:
         return listed
 
     def _last(self, job: str) -> RunId | None:
-        """Return the id that was given out last, where the job has results at all."""
+        """Return the id of the job's newest run, from ``latest-build.txt``; ``None`` where there is none."""
         try:
             content = self._store.read(f"{job}/latest-build.txt", limit=64)
         except ObjectNotFoundError:
@@ -453,7 +454,7 @@ class RunsReader:
         return last if last is not None and last.moment <= self.now else None
 
     def presume(self, job: JobRuns, uploads: Sequence[tuple[datetime, str]], *, writer: Writer) -> None:
-        """Note for which branches runs were by what came of them; see `presume_branches`."""
+        """Note for which branches runs were, by the builds that were uploaded; see `presume_branches`."""
         runs = [self._runs[job.job, run.id] for run in job.runs]
         for run in presume_branches(runs, uploads, writer=writer):
             self._runs[job.job, run.id] = run
@@ -485,7 +486,7 @@ class RunsReader:
         return self._runs[job, want.run].reading(want.file) is None
 
     def _side_by_side(self, calls: Mapping[str, Callable[[], T]]) -> Iterator[T | StoreError]:
-        """Run calls side by side, as many as are worth it; each is named by the URL that it asks for."""
+        """Run calls side by side, a few at a time; each is named by the URL that it asks for."""
         urls = list(calls)
         for begin in range(0, len(urls), AT_ONCE):
             some = urls[begin : begin + AT_ONCE]
@@ -493,7 +494,7 @@ class RunsReader:
 
 
 def _with_file(run: Run, file: RunFile, outcome: Content | StoreError) -> Run:
-    """Add to a run what was read of it."""
+    """Add to a run what one of its files says, or that it could not be read."""
     if isinstance(outcome, ObjectNotFoundError):
         return run.having(file, Absent())
     if isinstance(outcome, StoreError):

@@ -1,8 +1,8 @@
-"""The watcher's journal: one line for each run, so that a report can say since when and how often.
+"""The journal of ``check``: one line for each run, so that a report can say since when and how often.
 
-JSON lines of schema 1. A line is added under a lock, so that two jobs may share a journal; when the file has reached
-its size it is put aside as ``FILE.1``, and both are read. A journal is never needed: whatever is wrong with it becomes
-the condition ``journal-unusable``, and the check goes on. This module must not know what is made of the runs.
+It has JSON lines of schema 1. A line is added under a lock, so that two jobs may share a journal. When the file has
+reached its size it is renamed to ``FILE.1``, and both are read. A journal is never needed: whatever is wrong with it
+becomes the condition ``journal-unusable``, and the check goes on. This module must not know how runs are compared.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["LARGEST", "Journal", "JournalError", "recorded"]
 
 SCHEMA = 1
-"""Raised when an older kopsversion could no longer read a line rightly."""
+"""Increased when an older kopsversion could no longer read a line correctly."""
 
 LARGEST = 4 << 20
-"""Bytes of a journal before it is put aside: more than a month of an hourly check of 30 channels."""
+"""Bytes of a journal before it is renamed: more than a month of an hourly check of 30 channels."""
 
 _PATIENCE = 5.0  # seconds to wait for other writers, each of which takes some milliseconds
 _PAUSE = 0.02  # seconds between two tries
@@ -46,11 +46,11 @@ class JournalError(KopsVersionError):
 
 
 class Journal:
-    """The file. Nothing is read or written until asked for.
+    """A journal. Nothing is read or written until asked for.
 
     Parameters:
         path: where it is; it need not exist.
-        largest: bytes of the file before it is put aside.
+        largest: bytes of the file before it is renamed.
         sleep: waits for that many seconds.
     """
 
@@ -61,7 +61,7 @@ class Journal:
         self._largest = largest
         self._sleep = sleep
         self.strange = 0
-        """Lines of the last reading that are none of a journal's."""
+        """How many lines of the last reading are not a journal's."""
 
     def runs(self) -> tuple[Run, ...]:
         """Return the runs that were kept, oldest first; lines that are not the journal's own are counted.
@@ -149,18 +149,20 @@ def recorded(report: HealthReport, journal: Journal) -> HealthReport:
 
     Parameters:
         report: the newest report.
-        journal: the runs; where it cannot be used, that is said in the report.
+        journal: the runs; where it cannot be used, the report says so.
     """
-    told = report
+    result = report
     try:
-        told = with_history(report, journal.runs())
+        result = with_history(report, journal.runs())
         if journal.strange:
             lines = count(journal.strange, "line")
-            told = _with_remark(told, f"{lines} of the journal {quoted(str(journal.path))} cannot be read")
+            result = _with_remark(
+                result, f"{lines} of the journal {quoted(str(journal.path))} cannot be read"
+            )
         journal.append(run_of(report), made_by=report.made_by)
     except JournalError as error:
-        told = _with_remark(told, str(error))
-    return told
+        result = _with_remark(result, str(error))
+    return result
 
 
 def _with_remark(report: HealthReport, message: str) -> HealthReport:

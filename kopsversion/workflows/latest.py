@@ -1,7 +1,7 @@
-"""The library's face: ask a store, get an answer (DESIGN sections 7 and 9).
+"""Answers the main question: the latest testable build of a channel (DESIGN sections 7 and 9).
 
-The shell around the pure core: it goes from one store to the next, and at the end to the last good answer. It decides
-nothing, and must not know what is asked of a store.
+It goes from one store to the next, and at the end to the last good answer. The rules decide; this module must not know
+what is asked of a store.
 """
 
 from __future__ import annotations
@@ -84,13 +84,13 @@ def resolve_latest(
         now: the moment of the decision; a datetime with a time zone. Default: the clock, or `as_of`.
         as_of: answer as of that moment: what was uploaded or written later is left out, and `now` is set to it.
         repo: a directory in a clone of kops, which tells branches apart exactly; or the URL of one, from which
-            is fetched what is needed, and only where something is in doubt.
+            only what is needed is fetched, and only where something is in doubt.
         nearby: a directory that is used like `repo` if it turns out to be in a clone of kops.
         ref: the branch in that clone, where it is not the channel's own name.
         timeout: how long all of this may take, as a duration or in seconds.
         next_store_on: ``none`` goes on to the next store also when one has no testable build.
         state: a file to keep the answer in; not used with `as_of`.
-        allow_cached: how old the answer kept in `state` may be to stand in when no store can be asked.
+        allow_cached: how old the answer in `state` may be that is given when no store can be asked.
         progress: is told what is asked next, in a few words.
 
     Returns:
@@ -137,7 +137,7 @@ def _last_good(
     question: Question,
     places: Sequence[str | Store],
 ) -> LastGood | None:
-    """Open the state file, where there is one; what is asked of the past neither reads nor writes it."""
+    """Open the state file, where one is named; a question about the past neither reads nor writes it."""
     state = None if state is None else path_of("state", state)
     allowed = None if allow_cached is None else span_of("allow_cached", allow_cached)
     if state is None and allow_cached is not None:
@@ -147,12 +147,12 @@ def _last_good(
         )
     if state is None or question.as_of is not None:
         return None
-    # It loads cattrs, which nobody else here needs.
+    # It loads cattrs, which nothing else here needs.
     from kopsversion.workflows.fallback import LastGood
     from kopsversion.workflows.state import StateFile, question_of
 
     asked = question_of(
-        stores=[_named(place) for place in places],
+        stores=[_name_of(place) for place in places],
         selector=str(question.selector),
         policy=question.policy,
         ref=question.ref,
@@ -160,8 +160,8 @@ def _last_good(
     return LastGood(StateFile(state), question=asked, allowed=allowed, deadline=question.deadline)
 
 
-def _named(place: str | Store) -> str:
-    """Name a store such that the same name always means the same place."""
+def _name_of(place: str | Store) -> str:
+    """Return a name for a store that always means the same place."""
     if not isinstance(place, str):
         return place.url
     return place.rstrip("/") if "://" in place else Path(place).absolute().as_uri()
@@ -180,7 +180,7 @@ def resolve_in(
     Parameters:
         store: where to look.
         question: what is asked.
-        places: the stores that are asked, this one among them.
+        places: the stores that may be asked, including this one.
         snapshot: what is known already; nothing where not given.
         progress: is told what is asked next, in a few words.
 

@@ -1,7 +1,6 @@
 """The newest builds of a channel, each with what attributes it and whether it is testable (``kopsversion list``).
 
-Walks down as `workflows.rounds` does, but examines as many builds as are shown. It chooses nothing, and must not
-know how its rows are shown.
+It examines as many builds as are shown, and chooses none. This module must not know how its rows are shown.
 """
 
 from __future__ import annotations
@@ -148,12 +147,11 @@ def list_channel(
 
 @frozen
 class ListedBuilds:
-    """What one snapshot tells of the channels that are listed.
+    """What one snapshot shows of the channels that are listed.
 
     Attributes:
         rows: their builds, newest first, one channel after the other.
-        gaps: what could not be learnt, or is in doubt, and might have led to another order or channel; and markers
-            that disagree.
+        gaps: conditions: what could not be learnt, what is in doubt, and markers that disagree.
     """
 
     rows: tuple[ListedBuild, ...]
@@ -162,7 +160,7 @@ class ListedBuilds:
 
 @frozen(kw_only=True)
 class _Listing:
-    """A listing that is asked of one store after the other.
+    """A question for a listing, asked of one store after the other.
 
     Attributes:
         question: what is asked; the clone was read for its channel.
@@ -187,7 +185,7 @@ class _Listing:
         Raises:
             UsageError: a marker's URL leads to none of the stores.
             NoTestableBuildError: there is no such channel.
-            StoreUnavailableError: the store would not tell all of it.
+            StoreUnavailableError: the builds could not all be listed.
         """
         self.question.check_place(store, places)
         start_from = start(store, git=self.question.git, as_of=self.question.as_of)
@@ -223,9 +221,9 @@ class _Listing:
         )
 
     def judge(self, snapshot: Snapshot) -> ListedBuilds | Undecided:
-        """Describe the builds by one snapshot, so that none is listed twice or not at all.
+        """Describe the builds of all channels by one snapshot, so that none is listed twice or not at all.
 
-        What is learnt for one channel may give a build of the shared window to another (DESIGN section 4).
+        What is learnt for one channel may attribute a build of the shared window to another (DESIGN section 4).
         """
         inquiry = self._inquiry(snapshot, self.channel)
         if self.every and not inquiry.knows_all_channels():
@@ -260,7 +258,7 @@ def list_builds(
         limit: how many builds of each channel at most; ``None`` for all.
 
     Raises:
-        StoreUnavailableError: the store would not tell all of them.
+        StoreUnavailableError: the builds could not all be listed.
     """
     rows: list[ListedBuild] = []
     needs: set[Need] = set()
@@ -276,7 +274,7 @@ def list_builds(
         if not rows and not inquiry.needs and inquiry.evidence_failure is not None:
             raise _unlistable(f"the builds of {channel}", snapshot, inquiry.evidence_failure)
         if not rows and not inquiry.needs:
-            inquiry.knows_all_channels()  # what exists instead belongs into the error
+            inquiry.knows_all_channels()  # the error names the channels that exist
         told = disagreement(inquiry)
         if told is not None:
             gaps[told.message] = told

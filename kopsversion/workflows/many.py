@@ -1,6 +1,6 @@
 """The latest testable builds of several branches, from one look at one store.
 
-What is learnt for one channel is known for the next. It decides nothing: each answer is as if it were asked alone.
+What is learnt for one channel is known for the next. Each answer is as if its question were asked alone.
 """
 
 from __future__ import annotations

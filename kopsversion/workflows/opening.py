@@ -1,6 +1,7 @@
-"""A store, opened by whoever writes a harness, with the environment of the process.
+"""Opens a store for the author of a harness, with the environment of the process.
 
-What the flows of this folder open, they open for one question and close again. It must not know what is asked.
+The flows of this folder open their stores for one question, and close them again. This module must not know what is
+asked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What is asked, and of which stores: all that a question has before the first request (DESIGN sections 7 and 9).
+"""A question, read and checked before the first request to a store (DESIGN sections 7 and 9).
 
-It reads the clock where no moment is given, reads a clone of kops, and opens stores. What is asked, of a channel or of
-all, whoever uses it says; this module must not know how an answer is found.
+It reads the clock where no moment is given, and a clone of kops where there is one. This module must not know how an
+answer is found.
 """
 
 from __future__ import annotations
@@ -41,7 +41,17 @@ DEFAULT_TIMEOUT = 60.0
 
 @frozen(kw_only=True)
 class Question:
-    """What is asked, and under which circumstances; the same for every store that is tried."""
+    """What is asked, by which policy and of which moment; the same for every store that is tried.
+
+    Attributes:
+        selector: the channel or version.
+        policy: what counts as an answer.
+        now: the moment of the decision, UTC.
+        as_of: the moment in the past that is asked about, UTC; ``None`` for the present.
+        clone: what git says of the channel.
+        ref: the branch in the clone, where one was named.
+        deadline: nothing waits longer.
+    """
 
     selector: Selector
     policy: Policy
@@ -53,23 +63,23 @@ class Question:
 
     @property
     def git(self) -> GitLine | None:
-        """The channel's branch in a clone of kops, as far as that was read by now."""
+        """The channel's branch in a clone of kops, if that has been read by now."""
         return self.clone.line
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """What is to be said of the question itself: how it was understood, and why git could not tell by now."""
+        """Conditions of the question itself: how it was understood, and why git could not be asked, as far as known."""
         return (*renamed(self.selector), *self.clone.conditions)
 
     def check_place(self, store: Store, places: str | Store | Sequence[str | Store]) -> None:
-        """See to it that a marker's URL, where that is the question, leads to one of the stores.
+        """Make sure that a marker's URL, where that is the question, leads to one of the stores.
 
         Parameters:
             store: the store that is asked now.
-            places: all that may be.
+            places: all stores that may be asked.
 
         Raises:
-            UsageError: an answer would be of another place than the one that was asked about.
+            UsageError: it leads elsewhere, so that an answer would be of another place than was asked about.
         """
         if not any(self.selector.is_in(roots_of(each)) for each in (store, *stores_of(places))):
             raise UsageError(
@@ -82,7 +92,7 @@ class Question:
 
         Parameters:
             snapshot: what is known of the store.
-            doubts: the builds in doubt; left out for all that are known and are.
+            doubts: the builds in doubt; ``None`` for all known builds that are doubtful.
         """
         channel = self.selector.channel
         if channel is None:
@@ -122,7 +132,7 @@ def ask(
 
     Raises:
         UsageError: an argument is not valid.
-        GitWitnessError: `repo` is no clone of kops, or has no branch `ref`.
+        GitWitnessError: `repo` is not a clone of kops, or has no branch `ref`.
     """
     wanted = read_selector(selector_text("selector", selector))
     checked("policy", policy, Policy, wanted="a Policy")

@@ -1,6 +1,6 @@
-"""A range of builds as it is asked for: which builds lie between two ends (DESIGN section 14).
+"""A range of builds, read and planned: which builds lie between two ends (DESIGN section 14).
 
-What bisects a range and what lists it ask alike. It must not know what the builds are wanted for.
+``bisect`` and ``list A..B`` both use it. This module must not know what the builds are used for.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ __all__ = ["RangeQuestion", "ask_range"]
 
 @frozen(kw_only=True)
 class RangeQuestion:
-    """What is asked, read: the same for planning, testing and reporting.
+    """A question about a range, read and checked; the same for planning, testing and reporting.
 
     Attributes:
         range: the ends, the channel and the policy.
-        question: under which circumstances; it holds the clone.
+        question: its moment, its policy and the clone.
         places: the stores, in their order.
-        timeout: seconds that the store may take for each thing that is asked.
+        timeout: how long the store may take for each question.
         progress: is told what is asked, in a few words.
     """
 
@@ -147,7 +147,7 @@ def ask_range(
 
     Raises:
         UsageError: an argument is not valid.
-        GitWitnessError: `repo` is no clone of kops, or has no branch `ref`.
+        GitWitnessError: `repo` is not a clone of kops, or has no branch `ref`.
     """
     good_end, bad_end = (End.parse(end, name=name) for end, name in zip((good, bad), names, strict=True))
     wanted = _channel(channel, bad_end)
@@ -184,7 +184,7 @@ def ask_range(
 def _by_clone(
     ends: tuple[End, End], question: Question, channel: Channel, *, timeout: float | timedelta
 ) -> tuple[tuple[End, End], GitLine | None]:
-    """Let a clone, where there is one, name the merges that are meant; return the whole branch of it, too."""
+    """Replace commits by the merges that brought them, where there is a clone; return its whole branch as well."""
     commits = [commit for end in ends if (commit := end.any_commit) is not None]
     history = open_history(question.clone, channel, commits=commits, timeout=timeout)
     if history is None:
@@ -194,7 +194,7 @@ def _by_clone(
 
 
 def _channel(given: str | Channel | None, bad: End) -> Channel:
-    """Return the channel that is meant; where none is named, the one that the bad end can only be of, or master."""
+    """Return the channel that is named, or else the only one that the bad end can be of, or else master."""
     if given is not None:
         return channel_of("channel", given)
     only = by_version(bad.version) if bad.version is not None and bad.is_exact else None
@@ -202,7 +202,7 @@ def _channel(given: str | Channel | None, bad: End) -> Channel:
 
 
 def _on_line(end: End, history: Merges, channel: Channel) -> End:
-    """Name the merge that brought a commit in its stead: builds are of merges."""
+    """Replace a commit by the merge that brought it, since builds are of merges."""
     if end.commit is None:
         return end
     place = history.place(end.commit)

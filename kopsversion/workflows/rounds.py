@@ -1,8 +1,8 @@
 """The loop of every question: ask the rules, fetch what they need, and ask again (DESIGN section 8).
 
-`ask_until_known` stands here once, for every command. The rules are a function of a snapshot: they answer, or say what
-they need. All needs of one round are fetched side by side. What cannot be fetched is noted with its reason, and the
-rules go on without it: the ladder of DESIGN section 7 is decided there, not here.
+Every command uses this one `ask_until_known`. The rules are a function of a snapshot: they answer, or say what they
+need. All needs of one round are fetched side by side. What cannot be fetched is noted with its reason, and the rules go
+on without it: they decide on the ladder of DESIGN section 7, and not this module.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ _WORDS: Mapping[type[Need], tuple[str, str]] = {
     ReadChecksums: ("build to prove by its checksums", "builds to prove by their checksums"),
     ReadMarker: ("marker to read", "markers to read"),
 }
-"""What one need and several are called, by kind, in the order in which they are told."""
+"""What one need and several are called, by kind, in the order in which a message names them."""
 
 
 def say_nothing(_what: str) -> None:
-    """Stand in for the function that is told what is asked next, where nobody watches."""
+    """Ignore progress: the default of every `progress` argument."""
 
 
 def start(store: Store, *, git: GitLine | None = None, as_of: datetime | None = None) -> Snapshot:
@@ -101,7 +101,8 @@ def ask_until_known(
         deadline: nothing waits longer.
         progress: is told what is asked next, in a few words.
         prepare: is told the needs of a round before they are fetched, and may fetch many at once.
-        settle: is told the answer, or why there is none, and may know better what to judge by; see `clones.Clone`.
+        settle: is called with the answer, or the error, and may return a better snapshot to judge by; see
+            `clones.Clone`.
 
     Returns:
         The answer, and the snapshot that supports it.
@@ -224,7 +225,7 @@ def learn(
 
 
 def in_words(needs: Iterable[Need]) -> str:
-    """Say what is needed, for who watches: ``1 listing of minors, 3 markers to read``."""
+    """Say what is needed, for progress messages: ``1 listing of minors, 3 markers to read``."""
     counts = Counter(map(type, needs))
     return ", ".join(
         f"{counts[kind]} {one if counts[kind] == 1 else many}"
@@ -234,7 +235,7 @@ def in_words(needs: Iterable[Need]) -> str:
 
 
 def _so_far(needs: Sequence[Need], *, done: int) -> str:
-    """Say how far it has come: ``12 of 96 builds looked into``, and what else is still needed."""
+    """Say what has been fetched, ``12 of 96 builds looked into``, and what else is still needed."""
     builds = [isinstance(need, ListArtifacts) for need in needs]
     looked_into = sum(builds[:done])
     if not looked_into:
@@ -245,7 +246,7 @@ def _so_far(needs: Sequence[Need], *, done: int) -> str:
 
 
 def _add(snapshot: Snapshot, outcomes: Mapping[Need, Learnt | StoreError]) -> Snapshot:
-    """Add to a snapshot what needs brought, or why they brought nothing; once for all, so that it stays linear."""
+    """Add to a snapshot what was fetched, or why it could not be; for all needs at once, so that it stays linear."""
     failures = {
         need: Failure(str(outcome), denied=isinstance(outcome, AccessDeniedError), hint=outcome.hint)
         for need, outcome in outcomes.items()
@@ -272,7 +273,7 @@ def _add(snapshot: Snapshot, outcomes: Mapping[Need, Learnt | StoreError]) -> Sn
 
 
 def _merge(known: Sequence[Build], found: Sequence[Build]) -> tuple[Build, ...]:
-    """Unite what is known of each build; a later answer adds to an earlier one."""
+    """Merge what is known of each build; a later answer adds to an earlier one."""
     if not found:
         return tuple(known)
     merged = {build.version.text: build for build in known}

@@ -1,11 +1,11 @@
 """The state file: the last good answer to each question, for when no store can be asked (DESIGN section 7).
 
-A job that runs every hour rather tests an answer of an hour ago than nothing, if it is told so. The file is
-JSON of schema 1 with one entry for each question: stores, selector, and the parts of the policy that choose.
-Many jobs may share it: it is replaced in one step, under a lock that nobody waits for long, and it is private.
-It is never needed: whatever is wrong with it is a `StateError`, for the caller to report and to go on.
+A job that runs every hour may prefer an answer of an hour ago to none. The file is JSON of schema 1 with one entry for
+each question: stores, selector, and the parts of the policy that choose. Many jobs may share it. It is replaced in one
+step, under a lock, and only its owner may read it. It is never needed: whatever is wrong with it is a `StateError`,
+which the caller reports.
 
-This module must not know when an answer may be taken from the file; `kopsversion.workflows.fallback` does.
+This module must not know when an answer may be taken from the file: `kopsversion.workflows.fallback` decides that.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from kopsversion.model.policy import Policy
 
 SCHEMA = 1
-"""Raised when an older kopsversion could no longer read the file rightly."""
+"""Increased when an older kopsversion could no longer read the file correctly."""
 
 MOST_ANSWERS = 200
-"""Entries that are kept: those that were written last."""
+"""Entries that are kept: the newest ones."""
 
 LIMIT = 8 << 20
 """Bytes of the largest file; an answer has about 3 kB."""
 
 _PRIVATE = 0o600
 _FRESH = timedelta(minutes=1)
-"""How old an equal entry must be to be written anew: a fleet of jobs need not queue to write the same."""
+"""How old an equal entry must be to be written again, so that a fleet of jobs does not queue to write the same."""
 _PATIENCE = 2.0  # seconds to wait for other writers, each of which takes some milliseconds
 _PAUSE = 0.02  # seconds between two tries
 
@@ -59,7 +59,7 @@ def question_of(*, stores: Sequence[str], selector: str, policy: Policy, ref: st
     Parameters:
         stores: where is asked, in order.
         selector: the channel or version.
-        policy: of it, what only concerns conditions (ages, reports) is left out.
+        policy: its settings that choose; those that only concern conditions (ages, reports) are left out.
         ref: the branch in a clone, where one was named.
     """
     return {
@@ -78,7 +78,7 @@ def question_of(*, stores: Sequence[str], selector: str, policy: Policy, ref: st
 
 
 class StateFile:
-    """The file. Nothing is read or written until asked for.
+    """A state file. Nothing is read or written until asked for.
 
     Parameters:
         path: where it is; it need not exist.
@@ -100,8 +100,8 @@ class StateFile:
     def remember(self, question: QuestionFields, resolution: Resolution) -> None:
         """Keep an answer as the last good one; the answers to other questions stay.
 
-        An answer that rests on a marker alone does not displace one for which the builds were listed, unless
-        that is older than a marker may lag.
+        An answer from a marker alone does not replace one for which the builds were listed, unless that is older
+        than a marker may lag.
 
         Raises:
             StateError: it was not kept, or what the file held before was damaged and is lost.
@@ -110,7 +110,7 @@ class StateFile:
             if not _is_news(self._answer_in(self._read(), question), resolution):
                 return
         except _DamagedError:
-            pass  # it is written anew, and that is told there
+            pass  # it is replaced below, which raises an error that says so
         with self._locked():
             damage: StateError | None = None
             entries: list[Mapping[str, Any]] = []
@@ -220,7 +220,7 @@ class StateFile:
 
 
 class _DamagedError(StateError):
-    """What the file holds makes no sense, and may be overwritten."""
+    """The content of the file is not valid, and may be overwritten."""
 
 
 def _is_entry(entry: object) -> bool:

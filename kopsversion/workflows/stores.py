@@ -1,6 +1,6 @@
 """The walk from one store to the next: which are tried, for how long, and what is said of those passed over.
 
-`walk` stands here once, for every command (DESIGN section 7).
+Every command uses this one `walk` (DESIGN section 7).
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ PassedOver = StoreError | NoTestableBuildError
 
 @frozen
 class Walked(Generic[T]):
-    """What came of a walk.
+    """The result of a walk.
 
     Attributes:
-        answer: what the first store that could answer said.
+        answer: the answer of the first store that could answer.
         store: that store.
         passed_over: why each store before it did not answer.
     """
@@ -58,7 +58,7 @@ class Walked(Generic[T]):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """Say of each store that was passed over why that was so."""
+        """A condition for each store that was passed over, with the reason."""
         return tuple(_passed_over_condition(failure, used=self.store.url) for failure in self.passed_over)
 
 
@@ -79,11 +79,11 @@ def walk(
         visit: asks one store.
         deadline: nothing waits longer.
         passes_over: the errors of `visit` after which the next store is tried.
-        on_open: is told each store that was opened.
+        on_open: is called with each store that was opened.
 
     Raises:
-        UsageError: there is no store, or one is not valid, though it may be the last and never be needed.
-        ResolutionError: a store answered that there is no answer, with why others were passed over.
+        UsageError: there is no store, or one is not valid, even if it would never be needed.
+        ResolutionError: a store has no answer; the reasons say why others were passed over.
         StoreError: no store could be asked.
     """
     stores = stores_of(places)
@@ -105,7 +105,7 @@ def stores_of(store: StoreLike | Sequence[StoreLike]) -> Sequence[str | Store]:
     """Return the stores to try, in their order.
 
     Raises:
-        UsageError: there is none, or one is not valid, though it may be the last and never be needed.
+        UsageError: there is none, or one is not valid, even if it would never be needed.
     """
     stores = (store,) if isinstance(store, str | Path) or not isinstance(store, Sequence) else store
     if not stores:
@@ -121,7 +121,7 @@ def place_of(name: str, place: StoreLike) -> str | Store:
         place: the store.
 
     Raises:
-        UsageError: it cannot be meant.
+        UsageError: it is not valid.
     """
     if isinstance(place, str | Path):
         check_store_url(str(place))
@@ -133,7 +133,7 @@ def place_of(name: str, place: StoreLike) -> str | Store:
 
 
 def roots_of(place: str | Store) -> tuple[str, ...]:
-    """Return every URL prefix, with a trailing slash, by which something in a store may be named."""
+    """Return every URL prefix, with a trailing slash, by which an object of a store may be named."""
     if not isinstance(place, str):
         return known_roots(place.url, public_url=place.public_url(""))
     url = place if "://" in place else Path(place).absolute().as_uri()
@@ -150,9 +150,9 @@ def shares_of(places: Sequence[str | Store]) -> list[tuple[str | Store, float]]:
 
 @contextmanager
 def borrowed(place: str | Store, *, deadline: Deadline) -> Iterator[Store]:
-    """Open what is named by a URL or a path, and close its connections at the end; leave alone what is a store.
+    """Open a store that is named by a URL or a path, and close its connections at the end; leave a caller's store open.
 
-    A process that asks for years would otherwise keep each connection until the garbage collector comes. So nothing in
+    A process that asks for years would otherwise keep each connection until the garbage collector runs. So nothing in
     this package opens a store for a question in another way.
     """
     if not isinstance(place, str):
@@ -183,7 +183,7 @@ def _passed_over_condition(failure: PassedOver, *, used: str) -> Condition:
 
 
 def _after(failures: Sequence[KopsVersionError], error: ResolutionError) -> ResolutionError:
-    """Add to what a store said why it was not the first one that was asked."""
+    """Add to a store's error why the stores before it were passed over."""
     if not failures:
         return error
     reasons = (*error.reasons, *(f"passed over before: {failure}" for failure in failures))
@@ -191,7 +191,7 @@ def _after(failures: Sequence[KopsVersionError], error: ResolutionError) -> Reso
 
 
 def _no_answer(failures: Sequence[PassedOver]) -> KopsVersionError:
-    """Make one error of those of every store: that there is no build is known only if all could be asked."""
+    """Make one error of those of all stores: that there is no build is known only if all could be asked."""
     empty = [failure for failure in failures if isinstance(failure, NoTestableBuildError)]
     if len(empty) == len(failures):
         return _after(empty[1:], empty[0])
@@ -209,7 +209,7 @@ def _no_answer(failures: Sequence[PassedOver]) -> KopsVersionError:
 
 
 def _unreachable_error(failures: Sequence[StoreError]) -> StoreError:
-    """Make one error of those of every store that was tried."""
+    """Make one error of those of the stores that could not be asked."""
     if len(failures) == 1:
         return failures[0]
     return StoreUnavailableError(

@@ -1,8 +1,7 @@
-"""All channels of a store at once, in few requests, for the periodic job that watches (DESIGN section 10).
+"""The health of all channels of a store at once, in few requests (``kopsversion check``; DESIGN section 10).
 
-The judgement is `rules.health`'s, and what it needs is fetched by `workflows.rounds` as for any answer.
-What this module adds is a store that remembers what was listed in bulk, so that hundreds of needs are met by
-a few requests. Bulk is never trusted to be complete: what it does not hold is asked for by itself.
+`rules.health` judges, and `workflows.rounds` fetches what it needs as for any answer. This module adds a store that
+remembers what was listed in bulk (`workflows.bulk`).
 
 30 channels in a bucket of 8,000 builds take 54 requests (tests/workflows/test_survey.py). This module must not know
 how a channel is judged.
@@ -71,7 +70,7 @@ _MANY_CHANNELS = 8
 """Above this, listing the whole bucket takes fewer requests than two for each minor."""
 
 _EXAMINED = 100
-"""How many builds are looked into in all, beyond those that verdicts need: five pages of a listing."""
+"""How many builds are examined in all, beyond those that verdicts need: five pages of a listing."""
 
 
 def check_health(
@@ -99,7 +98,7 @@ def check_health(
         policy_of: gives the limits of a channel; `Policy.reported` names markers that do not matter there.
         ignore_older: how long ago the last build of a release branch that has had its final release may be; not
             asked of channels that are named.
-        jobs: also look at the jobs that write the markers; ``None`` for not to.
+        jobs: whether and where to look at the jobs that write the markers; ``None`` for not at all.
         progress: is told what happens next, in a few words.
 
     The other parameters are those of `kopsversion.workflows.latest.resolve_latest`; `ref` goes with one selector only.
@@ -160,7 +159,7 @@ def _read_channel(given: str | Channel) -> Selector:
 
 @frozen(kw_only=True)
 class _Survey:
-    """One run over one store.
+    """The check of one store.
 
     Attributes:
         store: where to look.
@@ -200,7 +199,8 @@ class _Survey:
         existing = tuple(
             health
             for channel, health in zip(channels, judged, strict=True)
-            if named or (self._existed(health) and (channel not in watched.tentative or _is_told(health)))
+            if named
+            or (self._existed(health) and (channel not in watched.tentative or _has_own_build(health)))
         )
         if not existing:
             raise _no_channel(self.store.url)
@@ -224,14 +224,14 @@ class _Survey:
         """Return when each marker was written last, by ref and name; nothing where they cannot be listed."""
         if known.marker_names is None:
             return {}
-        # They were listed before, and are held.
+        # They were listed before, and are remembered.
         listings = [self.store.list(layout.MARKERS), list_root_markers(self.store)]
         held = (stored for listing in listings for stored in listing.objects)
         paths = ((layout.read_marker_path(stored.name), stored.uploaded) for stored in held)
         return {path: uploaded for path, uploaded in paths if path is not None}
 
     def _list_builds(self, known: Snapshot) -> Snapshot:
-        """List the builds of every minor, with their upload times: a branch without markers is a branch too.
+        """List the builds of every minor, with their upload times, to find branches without markers.
 
         Raises:
             StoreUnavailableError: neither markers nor minors can be listed.
@@ -251,7 +251,7 @@ class _Survey:
             self.store.list_all_builds()
 
     def _open_clones(self, channels: Sequence[Channel]) -> Mapping[Channel, Clone]:
-        """Read each channel's branch from a clone of kops, where there is one that is at hand."""
+        """Read each channel's branch from a clone of kops, where that is a directory."""
         calls = [partial(self.clones.open, channel) for channel in channels]
         clones: dict[Channel, Clone] = {}
         for begin in range(0, len(channels), AT_ONCE):
@@ -289,7 +289,7 @@ class _Survey:
                         needs |= outcome.needs
                     else:
                         judged[channel] = with_remarks(outcome, clones[channel].conditions)
-            # The timeline wants upload times of every build, also where no verdict does.
+            # The timeline needs upload times of every build, also where no verdict does.
             needs |= {ListUploads(need.minor) for need in needs if isinstance(need, ListBuilds)}
             return Undecided(frozenset(needs)) if needs else [judged[channel] for channel in channels]
 
@@ -307,7 +307,7 @@ class _Survey:
     def _judge_one(
         self, snapshot: Snapshot, channel: Channel, *, depth: int | None, clone: Clone
     ) -> ChannelHealth | Undecided:
-        """Judge a channel, and look into some more of its builds than that needs."""
+        """Judge a channel, and examine some more of its builds than that needs."""
         policy = self.policy_of(channel)
         known = evolve(snapshot, git=clone.line)
         outcome = judge_channel(known, channel, policy, self.now)
@@ -332,8 +332,8 @@ def _was_asked(need: ListMinors, known: Snapshot) -> bool:
     return known.minors is not None or need in known.failures
 
 
-def _is_told(health: ChannelHealth) -> bool:
-    """Tell whether some build is more likely the channel's than master's."""
+def _has_own_build(health: ChannelHealth) -> bool:
+    """Tell whether the newest build is more likely the channel's than master's."""
     newest = health.newest
     return newest is not None and newest.attribution.certainty > Certainty.DOUBTFUL
 
