@@ -169,10 +169,10 @@ def _conditions() -> Iterator[str]:
         "",
         _MADE,
         "",
-        "A condition is something that the reader of an answer should know. It has a code for machines, a severity,",
-        "and one sentence that names what is the case. `resolve-latest` says warnings and errors on standard error,",
-        "with `-v` also information; `-o json` has all of them; `--strict` makes any warning or error an exit status",
-        "of 3.",
+        "A condition is something that the reader of an answer should know. It has a code for programs, a",
+        "severity, and one sentence for people. `resolve-latest` prints warnings and errors on standard error,",
+        "and info too with `-v`; `-o json` has all of them. With `--strict` any warning or error makes the exit",
+        "status 3. `kopsversion check` calls a condition of a channel a finding: [monitoring](../monitoring.md).",
         "",
     )
     rows = [
@@ -186,8 +186,9 @@ def _conditions() -> Iterator[str]:
     ]
     yield from _table(("code", "severity", "what is the case", "what to do"), *rows)
     yield from (
-        "`marker-` and a verdict is a warning where that marker should have decided, and information where it is only",
-        f"reported. There is one for every verdict but `{Verdict.CURRENT}`: see [markers](../explanation/markers.md).",
+        "A code of `marker-` and a verdict is a warning where that marker should have decided, and info where",
+        f"it is only reported. There is one for every verdict but `{Verdict.CURRENT}`: see",
+        "[markers](../explanation/markers.md).",
     )
 
 
@@ -201,13 +202,15 @@ def _exit_codes() -> Iterator[str]:
         "",
         _MADE,
         "",
-        "The same for every command. `resolve-latest` prints to standard output on 0 and 3 only.",
+        "The same for every command. `resolve-latest` prints an answer with 0 and 3 only. With any other status",
+        "standard output is empty, or holds `(exit N)` with `-o shell`. A job may retry later after 4, when the",
+        "store has failed.",
         "",
     )
     yield from _table(("status", "meaning", "errors"), *(_status(code) for code in sorted(_meanings())))
     yield from (
-        "Statuses above 5 come from the process: a defect (`-vv` shows the traceback), Ctrl-C or SIGTERM, and",
-        "a reader of standard output that has gone away.",
+        "Statuses above 5 come from the process: a defect (`-vv` shows the traceback), a signal, or standard",
+        "output that cannot be written.",
         "",
         "## Errors",
         "",
