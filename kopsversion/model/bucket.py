@@ -13,6 +13,7 @@ from enum import Enum, StrEnum
 
 from attrs import Factory, field, frozen
 
+from kopsversion.model.checking import elements
 from kopsversion.model.needs import Failure, Need
 from kopsversion.model.rough import RoughName
 from kopsversion.model.values import FrozenMapping, freeze
@@ -396,10 +397,13 @@ class Snapshot:
             builds: every build that exists.
             markers: every marker that exists.
             git: the channel's branch in a clone of kops, where there is one.
+
+        Raises:
+            UsageError: something in `builds` or `markers` is of another type.
         """
-        held = tuple(builds)
+        held = elements("builds", builds, Build, wanted="Build values")
         minors = frozenset(build.version.minor for build in held)
-        read = tuple(markers)
+        read = elements("markers", markers, Marker, wanted="Marker values")
         return cls(
             store=store,
             base_url=store,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from attrs import frozen
 
 from kopsversion.errors import UsageError, quoted
+from kopsversion.model.checking import checked
 from kopsversion.model.suggest import did_you_mean
 from kopsversion.model.values import RankedText
 
@@ -72,6 +73,7 @@ class Channel:
         Raises:
             UsageError: `text` is none of these.
         """
+        checked("text", text, str, wanted="a channel, as text")
         if text in {MASTER, "latest"}:
             return cls(MASTER)
         match = _RELEASE_REF.fullmatch(text)

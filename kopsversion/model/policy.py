@@ -6,6 +6,7 @@ Knows nothing of where the settings come from.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from enum import StrEnum
 from typing import NoReturn
@@ -13,6 +14,7 @@ from typing import NoReturn
 from attrs import frozen
 
 from kopsversion.errors import UsageError, quoted
+from kopsversion.model.checking import checked
 from kopsversion.model.suggest import did_you_mean
 from kopsversion.model.version import BuildVersion
 
@@ -56,7 +58,9 @@ def check_platform(text: str) -> str:
     Raises:
         UsageError: `text` is anything else.
     """
-    system, _, architecture = text.partition("/")
+    system, _, architecture = checked("platform", text, str, wanted="linux/arm64, say, as text").partition(
+        "/"
+    )
     if _PLATFORM.fullmatch(text) is None or architecture not in _ARCHITECTURES:
         known = [f"{system}/{each}" for each in _ARCHITECTURES]
         form = "a platform is linux, darwin or windows, a slash and an architecture, as in linux/arm64"
@@ -162,11 +166,13 @@ class Policy:
             if not isinstance(duration, timedelta) or duration < timedelta(0):
                 _refuse_setting(self, name, hint="give a timedelta that is not negative")
         nth: object = self.nth
-        if not isinstance(nth, int) or nth < 1:
+        if not isinstance(nth, int) or isinstance(nth, bool) or nth < 1:
             _refuse_setting(self, "nth", hint="1 is the newest testable build, 2 the one before it")
         for name in ("markers", "reported", "platforms", "unpaired", "root_aliases"):
-            if isinstance(getattr(self, name), str):
+            if not _is_collection_of(str, getattr(self, name)):
                 _refuse_setting(self, name, hint="give a tuple of texts")
+        if not isinstance(self.compare_artifacts, bool):
+            _refuse_setting(self, "compare_artifacts", hint="give True or False")
         if not self.platforms:
             _refuse_setting(self, "platforms", hint="name at least one, such as linux/amd64")
         for platform in self.platforms:
@@ -175,8 +181,15 @@ class Policy:
             check_suffix(suffix)
         for alias in self.root_aliases:
             check_root_alias(alias)
-        if not all(isinstance(version, BuildVersion) for version in self.exclude):
+        if not _is_collection_of(BuildVersion, self.exclude):
             _refuse_setting(self, "exclude", hint="give a set of BuildVersion")
+
+
+def _is_collection_of(kind: type, values: object) -> bool:
+    """Tell whether these are several of a kind; a text is none, though it is a collection of texts."""
+    if isinstance(values, str) or not isinstance(values, Collection):
+        return False
+    return all(isinstance(value, kind) for value in values)
 
 
 def _refuse_setting(policy: Policy, name: str, *, hint: str) -> NoReturn:

@@ -18,6 +18,7 @@ from attrs import field, frozen
 from packaging.version import Version
 
 from kopsversion.errors import InvalidVersionError
+from kopsversion.model.checking import wrong_argument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,12 +116,16 @@ class BuildVersion:
 
         Raises:
             InvalidVersionError: `text` is anything else, with the place where it goes wrong.
+            UsageError: it is no text.
         """
         return cls(text)
 
     def __attrs_post_init__(self) -> None:
         # Everything follows from the text, so that no value can print one version and equal another.
-        match = _VERSION.fullmatch(self.text)
+        text: object = self.text
+        if not isinstance(text, str):
+            raise wrong_argument("text", text, wanted="a version, as text")
+        match = _VERSION.fullmatch(text)
         if match is None:
             raise _fault(self.text)
         release_text, tag_text, distance_text, commit, bare = match.groups()

@@ -29,7 +29,8 @@ from kopsversion.model.layout import CHECKSUM_LIMIT, read_checksum
 from kopsversion.model.policy import check_platform
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.testable import required_paths
-from kopsversion.workflows.arguments import path_of, selector_text
+from kopsversion.workflows.arguments import function_of, path_of, selector_text
+from kopsversion.workflows.stores import store_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,6 +130,9 @@ def fetch_kops(
     Source: DESIGN section 9; FAILURES row 24.
     """
     path = path_of("path", path)
+    store_of("store", store)
+    if progress is not None:
+        function_of("progress", progress)
     named = BuildVersion.parse(selector_text("version", version))
     wanted = read_platform(sys.platform, machine()) if platform is None else check_platform(platform)
     name = f"{named}/{required_paths([wanted])[0]}"

@@ -27,6 +27,7 @@ from kopsversion.stores.deadline import Deadline, all_side_by_side
 from kopsversion.workflows.arguments import checked, path_of
 from kopsversion.workflows.question import DEFAULT_TIMEOUT
 from kopsversion.workflows.rounds import gather
+from kopsversion.workflows.stores import store_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +84,10 @@ def make_lock(
         StoreError: one could not be read.
     """
     checked("resolution", resolution, Resolution, wanted="a Resolution")
-    deadline = deadline or Deadline(timeout)
+    store_of("store", store)
+    if deadline is None:
+        deadline = Deadline(timeout)
+    checked("deadline", deadline, Deadline, wanted="a Deadline")
     paths = required_paths(resolution.policy.platforms)
     calls = [partial(expected_checksum, store, f"{resolution.version}/{path}") for path in paths]
     checksums = all_side_by_side(calls, deadline=deadline, url=store.url)

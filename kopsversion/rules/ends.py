@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from kopsversion.errors import InvalidVersionError, UsageError, quoted
+from kopsversion.model.checking import wrong_argument
 from kopsversion.model.reading import parse_time
 from kopsversion.model.version import BuildVersion
 
@@ -77,7 +78,7 @@ class End:
                 )
             return cls(text=given.isoformat(), moment=given)
         if not isinstance(given, str):
-            raise UsageError(f"{name} is {quoted(repr(given))}, which is not text", hint=_hint())
+            raise wrong_argument(name, given, wanted="text, a BuildVersion or a datetime")
         text = given.strip()
         if text == NEWEST:
             return cls(text=text)

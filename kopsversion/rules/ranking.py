@@ -11,10 +11,11 @@ from bisect import bisect_right
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from kopsversion.model.bucket import Build
+from kopsversion.model.checking import elements
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from kopsversion.model.bucket import Build
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -38,11 +39,14 @@ def rank(builds: Iterable[Build]) -> list[Build]:
     Returns:
         The same builds, oldest first.
 
+    Raises:
+        UsageError: something in `builds` is no `Build`.
+
     Source: DESIGN section 3.
     """
     counted: list[Build] = []
     uncounted: list[Build] = []
-    for build in builds:
+    for build in elements("builds", builds, Build, wanted="Build values"):
         (uncounted if build.version.distance is None else counted).append(build)
     counted.sort(key=lambda build: (build.version.precedence, _time(build), build.version.text))
     if not uncounted:

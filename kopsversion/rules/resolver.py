@@ -18,6 +18,7 @@ from kopsversion.errors import (
     MarkerRefusedError,
     NoTestableBuildError,
     StoreUnavailableError,
+    UsageError,
 )
 from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import USABLE, MarkerReport, Refusal, RefusalKind, Resolution, Source, Verdict
@@ -89,13 +90,14 @@ def resolve(snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy,
         MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
         StoreUnavailableError: too much of the store could not be read to give an answer.
         SnapshotIncompleteError: the snapshot is partial; see `decide`.
-        UsageError: an argument is of another type.
+        UsageError: an argument is of another type, or `now` has no time zone.
     """
     checked("snapshot", snapshot, Snapshot, wanted="a Snapshot")
     if not isinstance(channel, Channel | BuildVersion):
         raise wrong_argument("channel", channel, wanted="a Channel or a BuildVersion")
     checked("policy", policy, Policy, wanted="a Policy")
-    checked("now", now, datetime, wanted="a datetime with tzinfo=UTC")
+    if checked("now", now, datetime, wanted="a datetime with tzinfo=UTC").tzinfo is None:
+        raise UsageError(f"now is {now}, which has no time zone", hint="give a datetime with tzinfo=UTC")
     decision = decide(snapshot, channel, policy, now)
     if isinstance(decision, Undecided):
         raise SnapshotIncompleteError(decision.needs)

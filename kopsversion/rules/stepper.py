@@ -7,15 +7,13 @@ positions in their order, 0 for the oldest. It must not know what a build is, or
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
 from kopsversion.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from kopsversion.model.checking import checked, wrong_argument
 
 
 class Outcome(StrEnum):
@@ -174,6 +172,10 @@ class Bisection:
 
     def __attrs_post_init__(self) -> None:
         """Refuse ends that leave nothing to find."""
+        for name in ("size", "good", "bad"):
+            checked(name, getattr(self, name), int, wanted="a number")
+        if not isinstance(self.outcomes, Mapping):
+            raise wrong_argument("outcomes", self.outcomes, wanted="a mapping of positions to outcomes")
         if not 0 <= self.good < self.bad < self.size:
             raise UsageError(
                 f"good is {self.good} and bad is {self.bad}, of {self.size} builds",
@@ -194,8 +196,13 @@ class Bisection:
         Parameters:
             position: the build that was tested.
             outcome: what the test has shown.
+
+        Raises:
+            UsageError: `position` is none of the search, or `outcome` is no `Outcome`.
         """
-        return evolve(self, outcomes={**self.outcomes, position: Outcome(outcome)})
+        checked("position", position, int, wanted="the position of a build, as a number")
+        checked("outcome", outcome, Outcome, wanted="an Outcome")
+        return evolve(self, outcomes={**self.outcomes, position: outcome})
 
     def next(self) -> Step:
         """Say what to test next, or what the search has found.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.channel import Channel
@@ -20,11 +21,16 @@ __all__ = [
     "checked",
     "count_of",
     "elements",
+    "file_of",
+    "flag_of",
+    "function_of",
     "path_of",
     "selector_text",
     "span_of",
     "wrong_argument",
 ]
+
+Function = TypeVar("Function")
 
 
 def selector_text(name: str, value: object) -> str:
@@ -78,9 +84,42 @@ def path_of(name: str, value: object) -> Path:
     Raises:
         UsageError: it is neither.
     """
-    if isinstance(value, str) or (isinstance(value, os.PathLike) and isinstance(value.__fspath__(), str)):
-        return Path(value)
-    raise wrong_argument(name, value, wanted="a pathlib.Path")
+    path = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(path, str):
+        raise wrong_argument(name, value, wanted="a pathlib.Path")
+    return Path(path)
+
+
+def file_of(name: str, value: object) -> Path:
+    """Return the place of a file, as a path or its text: it ends in the name of one.
+
+    Raises:
+        UsageError: it is neither, or names a directory.
+    """
+    path = path_of(name, value)
+    if path.name in {"", ".."}:
+        raise UsageError(f"{name} is {quoted(str(path))}, which is a directory", hint="name a file")
+    return path
+
+
+def flag_of(name: str, value: object) -> bool:
+    """Return a yes or no; a text such as ``"no"`` would be taken for a yes.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    return checked(name, value, bool, wanted="True or False")
+
+
+def function_of(name: str, value: Function) -> Function:
+    """Return a function that the caller gives, before anything is asked.
+
+    Raises:
+        UsageError: it cannot be called.
+    """
+    if not callable(value):
+        raise wrong_argument(name, value, wanted="a function")
+    return value
 
 
 def count_of(name: str, value: object) -> int | None:

@@ -6,6 +6,7 @@ makes the report. The caller tests a build, by a function that returns what the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
 from kopsversion.rules.bisection import Plan, PlannedBuild
 from kopsversion.rules.stepper import Bisection, Failed, Found, Misfit, Outcome, Try
+from kopsversion.workflows.arguments import checked, file_of, flag_of, function_of, wrong_argument
 from kopsversion.workflows.bisection_state import BisectionState, Progressed, TrialFinding
 from kopsversion.workflows.history import open_history
 from kopsversion.workflows.question import DEFAULT_TIMEOUT
@@ -25,7 +27,7 @@ from kopsversion.workflows.ranges import RangeQuestion, ask_range
 from kopsversion.workflows.rounds import say_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -322,6 +324,11 @@ def bisect(
 
     Source: DESIGN section 14.
     """
+    function_of("test", test)
+    function_of("tell", tell)
+    flag_of("assume_ends", assume_ends)
+    if test_name is not None and not isinstance(test_name, Mapping):
+        raise wrong_argument("test_name", test_name, wanted="a mapping of texts")
     asked = ask_range(
         good,
         bad,
@@ -340,7 +347,7 @@ def bisect(
     file = None
     if state is not None:
         fields = _identity(asked, expand=expand, assume_ends=assume_ends, repo=repo, test=test_name or {})
-        file = BisectionState(state, fields)
+        file = BisectionState(file_of("state", state), fields)
     with file.held() if file is not None else nullcontext():
         return _Run(asked, test, file, tell).run(expand=expand, assume_ends=assume_ends)
 
@@ -458,7 +465,10 @@ class _Run:
             return result
         if isinstance(result, bool):
             return TrialFinding(outcome=Outcome.GOOD if result else Outcome.BAD)
-        return TrialFinding(outcome=Outcome(result))
+        outcome = checked(
+            "what test returned", result, Outcome, wanted="True, False, an Outcome or a TrialFinding"
+        )
+        return TrialFinding(outcome=outcome)
 
     # ------------------------------------------------------------------------------- the report
 

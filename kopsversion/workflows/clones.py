@@ -17,7 +17,7 @@ from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codes import Code
 from kopsversion.rules.attribution import is_shared
 from kopsversion.rules.inquiry import Candidate
-from kopsversion.workflows.arguments import checked
+from kopsversion.workflows.arguments import checked, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,6 +72,10 @@ class CloneSource:
             from kopsversion.witness.address import CloneUrl
 
             checked("repo", repo, CloneUrl, wanted="a pathlib.Path, or a directory or URL as text")
+        if nearby is not None:
+            nearby = path_of("nearby", nearby)
+        if ref is not None:
+            checked("ref", ref, str, wanted="the name of a branch, as text")
         return cls(repo=repo, nearby=nearby, ref=ref, deadline=deadline)
 
     def open(self, channel: Channel | None) -> Clone:
@@ -239,3 +243,5 @@ def _is_in_repository(directory: Path) -> bool:
         return any((each / name).exists() for each in (place, *place.parents) for name in (".git", "HEAD"))
     except OSError:
         return True  # gone, or not readable: git's error says which
+    except ValueError:
+        return False  # a null byte, which is in no directory's name

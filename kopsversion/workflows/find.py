@@ -15,12 +15,13 @@ from kopsversion.errors import NoTestableBuildError, StoreError, UsageError
 from kopsversion.model.channel import MASTER, Channel, minor_key
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
+from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import count, dated
 from kopsversion.rules.attribution import by_version
 from kopsversion.rules.ends import End
 from kopsversion.rules.first_build import Containing, first_build
 from kopsversion.stores.deadline import Deadline
-from kopsversion.workflows.arguments import channel_of, span_of
+from kopsversion.workflows.arguments import channel_of, function_of, span_of, wrong_argument
 from kopsversion.workflows.history import open_history
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
 from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from kopsversion.model.answer import Condition, Refusal
     from kopsversion.model.bucket import Snapshot
-    from kopsversion.model.version import BuildVersion
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
     from kopsversion.witness.merges import CommitPlace
@@ -131,6 +131,9 @@ def find_build(
 
     Source: DESIGN section 14.
     """
+    function_of("progress", progress)
+    function_of("sleep", sleep)
+    function_of("clock", clock)
     end = _read(wanted)
     longest = None if wait is None else span_of("wait", wait)
     if wait is not None and (as_of is not None or now is not None):
@@ -141,7 +144,7 @@ def find_build(
     only = by_version(end.version) if end.version is not None and end.is_exact else None
     search = _Search(
         end=end,
-        channel=channel_of("channel", channel or only or MASTER),
+        channel=channel_of("channel", only or MASTER if channel is None else channel),
         store=store,
         policy=policy,
         now=now,
@@ -156,6 +159,8 @@ def find_build(
 
 
 def _read(wanted: str | BuildVersion) -> End:
+    if not isinstance(wanted, str | BuildVersion):
+        raise wrong_argument("wanted", wanted, wanted="a commit or a version, as text or BuildVersion")
     end = End.parse(wanted, name="the merge")
     if end.commit is None and end.version is None:
         raise UsageError(

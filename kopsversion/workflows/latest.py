@@ -17,7 +17,7 @@ from kopsversion.model.policy import Policy
 from kopsversion.rules.conditions import worst_first
 from kopsversion.rules.doubt import builds_in_doubt
 from kopsversion.stores.deadline import Deadline
-from kopsversion.workflows.arguments import path_of, span_of, wrong_argument
+from kopsversion.workflows.arguments import file_of, function_of, span_of, wrong_argument
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
 from kopsversion.workflows.rounds import gather, say_nothing, start
 from kopsversion.workflows.stores import stores_of, walk
@@ -108,7 +108,8 @@ def resolve_latest(
     question = ask(
         selector, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
     )
-    if next_store_on not in _PASSES_OVER:
+    told = say_nothing if progress is None else function_of("progress", progress)
+    if next_store_on not in tuple(_PASSES_OVER):  # what is given may not be hashable
         raise wrong_argument("next_store_on", next_store_on, wanted='"unreachable" or "none"')
     places = stores_of(store)
     memory = _last_good(state, allow_cached, question=question, places=places)
@@ -116,7 +117,7 @@ def resolve_latest(
     try:
         walked = walk(
             places,
-            lambda here: resolve_in(here, question, places=places, progress=progress or say_nothing)[0],
+            lambda here: resolve_in(here, question, places=places, progress=told)[0],
             deadline=deadline,
             passes_over=_PASSES_OVER[next_store_on],
             on_open=tried.append,
@@ -138,7 +139,7 @@ def _last_good(
     places: Sequence[str | Store],
 ) -> LastGood | None:
     """Open the state file, where one is named; a question about the past neither reads nor writes it."""
-    state = None if state is None else path_of("state", state)
+    state = None if state is None else file_of("state", state)
     allowed = None if allow_cached is None else span_of("allow_cached", allow_cached)
     if state is None and allow_cached is not None:
         raise UsageError(

@@ -23,7 +23,7 @@ from kopsversion.rules.failing import store_failed
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.rules.resolver import no_testable_build
 from kopsversion.stores.deadline import Deadline
-from kopsversion.workflows.arguments import count_of
+from kopsversion.workflows.arguments import count_of, function_of
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
 from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
 from kopsversion.workflows.stores import stores_of, walk
@@ -124,7 +124,14 @@ def list_channel(
     """
     deadline = Deadline(timeout)
     question = ask(
-        selector or MASTER, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref, deadline=deadline
+        MASTER if selector is None else selector,
+        policy,
+        now=now,
+        as_of=as_of,
+        repo=repo,
+        nearby=nearby,
+        ref=ref,
+        deadline=deadline,
     )
     most = count_of("limit", limit)
     channel = question.selector.channel
@@ -133,12 +140,13 @@ def list_channel(
             f"{selector} is a version, and a version has no list of builds",
             hint="ask for a channel such as master or release-1.30",
         )
+    told = say_nothing if progress is None else function_of("progress", progress)
     listing = _Listing(
         question=question,
         channel=channel,
         limit=most,
         every=selector is None,
-        progress=progress or say_nothing,
+        progress=told,
     )
     places = stores_of(store)
     walked = walk(places, partial(listing.of, places=places), deadline=deadline)

@@ -72,7 +72,7 @@ def resolve_many(
 
     Source: DESIGN section 7.
     """
-    if isinstance(selectors, str) or not isinstance(selectors, Sequence):
+    if isinstance(selectors, str | bytes) or not isinstance(selectors, Sequence):
         raise wrong_argument("selectors", selectors, wanted="a list of channels or versions")
     if not selectors:
         raise UsageError("selectors is empty", hint='name a channel, as in ["master", "release-1.36"]')

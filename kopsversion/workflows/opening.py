@@ -48,7 +48,7 @@ def open_store(
     """
     if not isinstance(url, str | Path):
         raise wrong_argument("url", url, wanted="a URL as text, or a pathlib.Path")
-    if credentials not in {"anonymous", "default"}:
+    if credentials not in ("anonymous", "default"):
         raise wrong_argument("credentials", credentials, wanted='"anonymous" or "default"')
     return opening.open_store(
         str(url), deadline=Deadline(timeout), environ=os.environ, credentials=credentials

@@ -18,7 +18,7 @@ from kopsversion.model.layout import check_marker_name, read_selector
 from kopsversion.model.policy import Policy
 from kopsversion.rules.doubt import doubtful_builds
 from kopsversion.rules.inquiry import Inquiry
-from kopsversion.workflows.arguments import checked, path_of, selector_text
+from kopsversion.workflows.arguments import checked, selector_text
 from kopsversion.workflows.clones import CloneSource
 from kopsversion.workflows.stores import roots_of, stores_of
 
@@ -136,10 +136,6 @@ def ask(
     """
     wanted = read_selector(selector_text("selector", selector))
     checked("policy", policy, Policy, wanted="a Policy")
-    if ref is not None:
-        checked("ref", ref, str, wanted="the name of a branch, as text")
-    if nearby is not None:
-        nearby = path_of("nearby", nearby)
     for name in (*policy.markers, *policy.reported):
         check_marker_name(name)
     if wanted.marker is not None and not policy.markers:

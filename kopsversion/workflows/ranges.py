@@ -20,7 +20,7 @@ from kopsversion.rules.ends import End
 from kopsversion.rules.inquiry import Candidate, Inquiry
 from kopsversion.rules.line import NeedsMoreError, refusal_as_seen, refusal_of
 from kopsversion.stores.deadline import Deadline
-from kopsversion.workflows.arguments import channel_of
+from kopsversion.workflows.arguments import channel_of, flag_of, function_of
 from kopsversion.workflows.history import open_history, whole_line
 from kopsversion.workflows.question import ask
 from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
@@ -151,6 +151,8 @@ def ask_range(
     """
     good_end, bad_end = (End.parse(end, name=name) for end, name in zip((good, bad), names, strict=True))
     wanted = _channel(channel, bad_end)
+    function_of("progress", progress)
+    flag_of("expand", expand)
     question = ask(
         wanted.ref,
         policy,

@@ -126,10 +126,18 @@ def place_of(name: str, place: StoreLike) -> str | Store:
     if isinstance(place, str | Path):
         check_store_url(str(place))
         return str(place)
-    is_store = callable(getattr(place, "list", None)) and isinstance(getattr(place, "url", None), str)
-    if not is_store:
-        raise wrong_argument(name, place, wanted="a URL, a path, or an object that implements Store")
-    return place
+    return store_of(name, place, wanted="a URL, a path, or an object that implements Store")
+
+
+def store_of(name: str, store: Store, *, wanted: str = "a Store, as open_store returns one") -> Store:
+    """Return what implements `Store`, as far as can be seen without asking it.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if not callable(getattr(store, "list", None)) or not isinstance(getattr(store, "url", None), str):
+        raise wrong_argument(name, store, wanted=wanted)
+    return store
 
 
 def roots_of(place: str | Store) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ how a channel is judged.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,17 +41,17 @@ from kopsversion.rules.health import HealthReport, judge_channel, with_remarks, 
 from kopsversion.rules.inquiry import Inquiry
 from kopsversion.rules.watched import Watched, choose_channels
 from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
-from kopsversion.workflows.arguments import selector_text
+from kopsversion.workflows.arguments import checked, function_of, selector_text, span_of, wrong_argument
 from kopsversion.workflows.bulk import BulkStore
 from kopsversion.workflows.clones import Clone, CloneSource
 from kopsversion.workflows.fetching import list_root_markers
-from kopsversion.workflows.jobs import explain_health
+from kopsversion.workflows.jobs import JobsQuestion, explain_health
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc, renamed
 from kopsversion.workflows.rounds import ROUND, ask_until_known, learn, say_nothing, start
 from kopsversion.workflows.stores import walk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from kopsversion.model.bucket import Snapshot
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
     from kopsversion.rules.health import ChannelHealth
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
-    from kopsversion.workflows.jobs import JobsQuestion
     from kopsversion.workflows.stores import StoreLike
 
 __all__ = ["IGNORE_OLDER", "check_health"]
@@ -108,6 +108,13 @@ def check_health(
         ResolutionError: there is no channel to judge.
         StoreError: no store could be asked which channels there are.
     """
+    if isinstance(selectors, str | bytes) or not isinstance(selectors, Sequence):
+        raise wrong_argument("selectors", selectors, wanted="a list of channels")
+    function_of("policy_of", policy_of)
+    function_of("progress", progress)
+    if jobs is not None:
+        checked("jobs", jobs, JobsQuestion, wanted="a JobsQuestion")
+    patience = span_of("ignore_older", ignore_older)
     asked = [_read_channel(selector) for selector in selectors]
     named = tuple(
         dict.fromkeys(selector.target for selector in asked if isinstance(selector.target, Channel))
@@ -125,14 +132,16 @@ def check_health(
     def visit(here: Store) -> HealthReport:
         survey = _Survey(
             store=BulkStore(here),
-            policy_of=policy_of,
+            policy_of=lambda channel: checked(
+                f"policy_of({channel})", policy_of(channel), Policy, wanted="a Policy"
+            ),
             now=moment,
             as_of=in_utc("as_of", as_of),
             clones=source,
             deadline=deadline,
             progress=progress,
         )
-        report = survey.run(named, ignore_older=ignore_older)
+        report = survey.run(named, ignore_older=patience)
         if report.nothing_read:
             unread.append(report)
             raise StoreUnavailableError(f"no channel of {here.url} could be read", url=here.url)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +120,163 @@ def test_each_function_names_its_own(
     """Each argument of each function, by the name that its documentation has."""
     with pytest.raises(UsageError, match=f"^{name} is "):
         call(store)
+
+
+def _asked(**own: object) -> Callable[[MemoryStore], dict[str, object]]:
+    """What a function that asks a store is called with, besides its own arguments."""
+    return lambda store: {"store": store, "now": NOW, **own}
+
+
+def _answer(store: MemoryStore) -> kopsversion.Resolution:
+    return resolve_latest("master", store=store, now=NOW)
+
+
+ONE, TWO = master_version(1), master_version(2)
+
+RIGHT: dict[str, Callable[[MemoryStore], dict[str, object]]] = {
+    "bisect": _asked(good=ONE, bad="newest", test=lambda build: build.version.distance < 2),
+    "check_health": _asked(selectors=["master"]),
+    "fetch_kops": lambda store: {"store": store, "version": ONE, "path": Path("kops")},
+    "find_build": _asked(wanted=ONE),
+    "from_json": lambda store: {"text": kopsversion.to_json(_answer(store))},
+    "list_between": _asked(first=ONE, last=TWO),
+    "list_channel": _asked(),
+    "make_lock": lambda store: {"store": store, "resolution": _answer(store)},
+    "open_store": lambda _: {"url": "gs://bucket/place/"},
+    "plan_bisection": _asked(good=ONE, bad="newest"),
+    "rank": lambda _: {"builds": [complete_build(ONE)]},
+    "read_lock": lambda _: {"path": Path("lock.json")},
+    "resolve": lambda _: {
+        "snapshot": kopsversion.Snapshot.complete("mem://bucket/", builds=[complete_build(ONE)]),
+        "channel": Channel("master"),
+        "policy": Policy(),
+        "now": NOW,
+    },
+    "resolve_latest": _asked(),
+    "resolve_many": _asked(selectors=["master"]),
+    "to_json": lambda store: {"resolution": _answer(store)},
+    "write_lock": lambda store: {
+        "path": Path("other.json"),
+        "lock": kopsversion.make_lock(store, _answer(store)),
+    },
+    "write_pin": lambda store: {"path": Path("marker.txt"), "resolution": _answer(store)},
+}
+"""How each public function is called, as far as it has to be told anything."""
+
+PARAMETERS = [
+    (name, parameter)
+    for name in kopsversion.__all__
+    if inspect.isfunction(function := getattr(kopsversion, name))
+    for parameter in inspect.signature(function).parameters.values()
+]
+
+ODD: tuple[tuple[object, tuple[str, ...]], ...] = (
+    (None, ("None",)),
+    (5, ("int", "float")),
+    (1.5, ("float",)),
+    (True, ("bool",)),
+    (b"x", ()),
+    (object(), ()),
+    ([object()], ()),
+    ({}, ("Mapping", "Iterable")),
+)
+"""Values, each with the words in an annotation that allow it."""
+
+
+def _is_allowed(words: tuple[str, ...], parameter: inspect.Parameter) -> bool:
+    """Whether one of the words is a type of the parameter itself; what a function of it takes does not count."""
+    annotation = re.sub(r"Callable\[\[.*?\], [^\]]*\]", "Callable", str(parameter.annotation))
+    if parameter.name == "ignore_older" or parameter.name == "allow_cached":
+        annotation += " | float"  # seconds will do wherever a duration is meant
+    return any(re.search(rf"\b{word}\b", annotation) for word in words)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"), PARAMETERS, ids=[f"{name}-{parameter.name}" for name, parameter in PARAMETERS]
+)
+def test_every_argument_of_every_function_is_checked(
+    name: str,
+    parameter: inspect.Parameter,
+    store: MemoryStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is of no type that the signature names is a usage error with the argument's name, and nothing is asked."""
+    monkeypatch.chdir(tmp_path)
+    kopsversion.write_lock(Path("lock.json"), kopsversion.make_lock(store, _answer(store)))
+    right = RIGHT[name](store)
+    getattr(kopsversion, name)(**right)
+    store.calls.clear()
+    for value, words in ODD:
+        if _is_allowed(words, parameter):
+            continue
+        with pytest.raises(UsageError, match=rf"(?i)\b{parameter.name.removesuffix('s')}") as caught:
+            getattr(kopsversion, name)(**{**right, parameter.name: value})
+        assert caught.value.hint
+    assert store.calls == []
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda value: BuildVersion.parse(value),
+        lambda value: Channel.parse(value),
+        lambda value: kopsversion.Bisection(size=value, good=0, bad=2),
+        lambda value: kopsversion.Bisection(size=3, good=0, bad=2, outcomes=value),
+        lambda value: kopsversion.Bisection(size=3, good=0, bad=2).record(value, kopsversion.Outcome.GOOD),
+        lambda value: kopsversion.Bisection(size=3, good=0, bad=2).record(1, value),
+        lambda value: kopsversion.Snapshot.complete("mem://bucket/", builds=value),
+        lambda value: kopsversion.Snapshot.complete("mem://bucket/", markers=[value]),
+        *(
+            partial(lambda name, value: K.Policy(**{name: value}), name)
+            for name in ("markers", "reported", "platforms", "unpaired", "root_aliases", "exclude", "nth")
+        ),
+        *(
+            partial(lambda name, value: K.Policy(**{name: (value,)}), name)
+            for name in ("markers", "reported", "platforms", "unpaired", "root_aliases", "exclude")
+        ),
+        lambda value: Policy(compare_artifacts=value),
+        lambda value: K.JobsQuestion(wanted="no", place=value),
+        lambda value: K.JobsQuestion(place=[value]),
+        lambda value: K.JobsQuestion(writers=(value,)),
+    ],
+)
+def test_what_a_value_is_made_of_is_checked(make: Callable[[Any], object]) -> None:
+    """Wherever a wrong type would be met later, or change the answer unnoticed."""
+    for value in (None, 1.5, b"x", object()):
+        with pytest.raises(UsageError):
+            make(value)
+
+
+def test_a_directory_that_cannot_be_is_no_clone(store: MemoryStore) -> None:
+    """What is only looked at in passing stops nothing."""
+    assert resolve_latest("master", store=store, now=NOW, nearby=Path("a\0b")).version.distance == 3
+
+
+@pytest.mark.parametrize("value", [None, "good", 5])
+def test_a_test_says_good_or_bad(store: MemoryStore, value: Any) -> None:
+    """A test that says nothing, as a function without `return`, is no test."""
+    with pytest.raises(UsageError, match=r"^what test returned is "):
+        kopsversion.bisect(ONE, "newest", test=lambda _build: value, store=store, now=NOW)
+
+
+def test_a_policy_comes_from_what_gives_them(store: MemoryStore) -> None:
+    """What is asked for the limits of a channel gives a policy."""
+    with pytest.raises(UsageError, match=r"^policy_of\(master\) is "):
+        K.check_health(["master"], store=store, now=NOW, policy_of=str)
+
+
+@pytest.mark.parametrize("state", ["", ".", ".."])
+def test_a_state_file_is_no_directory(store: MemoryStore, state: str) -> None:
+    """Where it ends in no name, nothing can be kept."""
+    with pytest.raises(UsageError, match=r"^state is '.*', which is a directory"):
+        K.resolve_latest("master", store=store, now=NOW, state=state)
+
+
+def test_the_moment_of_a_decision_has_a_time_zone() -> None:
+    """Pure as it is, the core names the argument too."""
+    with pytest.raises(UsageError, match=r"^now is 2024-05-06 00:00:00, which has no time zone"):
+        K.resolve(kopsversion.Snapshot.complete("m"), Channel("master"), Policy(), datetime(2024, 5, 6))  # noqa: DTZ001 # that is the mistake
 
 
 def test_a_selector_is_text_a_channel_or_a_version(store: MemoryStore) -> None:

@@ -203,7 +203,7 @@ def test_an_end_that_is_not_named_is_a_build_that_can_be_tested() -> None:
         (alpha(1), "never", UsageError, "BAD is 'never', which is neither"),
         ("", "newest", UsageError, "GOOD is '', which is neither"),
         (alpha(1), "2024-13-01", UsageError, "is not a time"),
-        (alpha(1), 5, UsageError, "BAD is '5', which is not text"),
+        (alpha(1), 5, UsageError, "BAD is 5, of type int"),
         (NOW.replace(tzinfo=None), "newest", UsageError, "GOOD is .* which has no time zone"),
         (alpha(99), "newest", NoTestableBuildError, "there is no such build of master in mem://bucket/"),
         ("abcdef0", "newest", NoTestableBuildError, "GOOD is commit abcdef0, and no build"),
