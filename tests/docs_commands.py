@@ -40,6 +40,9 @@ _CALL = re.compile(
 )
 """A call of ours in a line for a shell, up to what ends it there."""
 
+_OTHERS = re.compile(r"\$\((?!resolve-latest|kopsversion)[^()]*\)")
+"""What another program is asked for, in an argument of ours."""
+
 _KLOG = re.compile(r"^[IWE][0-9]{4} [0-9:]{8}\.[0-9]{6} +[0-9]+ [a-z_]+\.py:[0-9]+\] ", re.MULTILINE)
 
 # It reads the marker before the test and after it, as kubetest2 does (kubernetes/kops tests/e2e, publish.go).
@@ -209,7 +212,8 @@ def unknown_in_text(text: str) -> list[str]:
     """Return the calls in a page's ``text`` blocks that name a command or an option which does not exist."""
     found = []
     for language, name, content in _FENCE.findall(text):
-        for call in _CALL.finditer(content) if language == "text" and not name else ():
+        plain = _OTHERS.sub("x", content) if language == "text" and not name else ""
+        for call in _CALL.finditer(plain):
             command = tools.commands.get(call["command"] or "resolve")
             try:
                 known = command is not None and command.make_parser(click.Context(command)).parse_args(
