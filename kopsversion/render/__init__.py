@@ -1,4 +1,4 @@
 """Answers as text for people and for programs.
 
-A renderer reads values and returns text. It does no I/O: it must not know where the text goes.
+A renderer takes values and returns text. It does no I/O, and must not know where the text goes.
 """

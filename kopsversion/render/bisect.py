@@ -1,6 +1,6 @@
-"""What a bisection has found, and what it would look at: as tables, as Markdown for an issue, as JSON.
+"""The report of a bisection, and its plan: as tables, as Markdown for an issue, as JSON.
 
-Subjects of merges are written by anybody, so they are escaped wherever they are shown. This module must not know how
+Anybody can write the subject of a merge, so subjects are escaped wherever they are shown. This module must not know how
 anything was found.
 """
 
@@ -84,7 +84,7 @@ def _summary(report: BisectReport) -> Iterator[tuple[str, str]]:
 
 def _end_text(end: RangeEnd) -> str:
     uploaded = f", uploaded {moment(end.uploaded)}" if end.uploaded else ""
-    return f"{end.version}{uploaded}{'' if end.is_tested else ' (not tested: taken at its word)'}"
+    return f"{end.version}{uploaded}{'' if end.is_tested else ' (not tested, but assumed)'}"
 
 
 def _merge_cells(merge: BuiltMerge) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ def plan_tables(plan: Plan, *, most: int) -> list[Table]:
             rows=(
                 ("good", str(first.version)),
                 ("bad", str(last.version)),
-                ("builds", f"{len(inside)}, both ends among them"),
+                ("builds", f"{len(inside)}, including both ends"),
                 ("tests", f"at most {most}, and one for each that is skipped"),
             ),
         ),
@@ -189,7 +189,7 @@ def _tested_markdown(version: str, outcome: str) -> str:
 
 
 def report_to_json(report: BisectReport) -> str:
-    """Write a report as JSON of schema 1; ``merges`` is ``null`` where no clone told them."""
+    """Write a report as JSON of schema 1; ``merges`` is ``null`` without a clone."""
     return document(
         {
             "channel": report.channel,
@@ -233,7 +233,7 @@ def _merge_fields(merge: BuiltMerge) -> dict[str, Any]:
 
 
 def plan_to_json(plan: Plan, *, most: int) -> str:
-    """Write what would be searched as JSON of schema 1; ``most_tests`` if none is skipped."""
+    """Write what would be searched as JSON of schema 1; ``most_tests`` holds if none is skipped."""
     return document(
         {
             "channel": plan.channel.ref,

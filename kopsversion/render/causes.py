@@ -1,7 +1,7 @@
-"""What is wrong with a channel in a few words, for whoever has five seconds.
+"""What is wrong with a channel in a few words, for a reader who has five seconds.
 
-Made of what was found and measured, never of the sentences. The page and the terminal begin with it. This module
-must not know how it is shown.
+The words come from findings and measurements, and never from the sentences of conditions. The page and the terminal
+begin with them. This module must not know how they are shown.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 CAUSES_NAMED = 3
-"""How many unhealthy channels the first sentence explains; of more it only gives the names."""
+"""How many unhealthy channels the first sentence explains; if there are more, it only names them."""
 
 
 def level_of(channel: ChannelHealth) -> str:
@@ -62,22 +62,22 @@ _ORDER = {"error": 0, "unreadable": 1, "warning": 2, "healthy": 3}
 
 def lead(report: HealthReport) -> str:
     """Say in one sentence whether all is well, and if not, what is wrong with which channel."""
-    ill = [channel for channel in worst_channels_first(report) if not channel.is_healthy]
-    if not ill or len(ill) > CAUSES_NAMED or report.failure is not None:
+    unhealthy = [channel for channel in worst_channels_first(report) if not channel.is_healthy]
+    if not unhealthy or len(unhealthy) > CAUSES_NAMED or report.failure is not None:
         return report.headline
-    told = [f"{channel.channel} ({_told(channel, now=report.now)})" for channel in ill]
+    explained = [f"{channel.channel} ({_explanation(channel, now=report.now)})" for channel in unhealthy]
     if report.nothing_read:
-        return f"Nothing could be read: {'; '.join(told)}."
-    *others, last = told
+        return f"Nothing could be read: {'; '.join(explained)}."
+    *others, last = explained
     named = f"{', '.join(others)} and {last}" if others else last
     if len(report.channels) == 1:
         return f"The only channel is unhealthy: {named}."
-    verb = "is" if len(ill) == 1 else "are"
-    return f"{len(ill)} of {count(len(report.channels), 'channel')} {verb} unhealthy: {named}."
+    verb = "is" if len(unhealthy) == 1 else "are"
+    return f"{len(unhealthy)} of {count(len(report.channels), 'channel')} {verb} unhealthy: {named}."
 
 
-def _told(channel: ChannelHealth, *, now: datetime) -> str:
-    """Say what is wrong, and, where it is known, because of which job."""
+def _explanation(channel: ChannelHealth, *, now: datetime) -> str:
+    """Say what is wrong, and because of which job, where that is known."""
     writers = tuple(dict.fromkeys(_about_writers(channel)))
     effects = [cause for cause in causes_of(channel, now=now) if cause not in writers]
     if writers and effects:
@@ -86,7 +86,7 @@ def _told(channel: ChannelHealth, *, now: datetime) -> str:
 
 
 def causes_of(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:
-    """Say in a few words each what is wrong with a channel, what explains most first; empty if it is healthy."""
+    """Say in a few words each what is wrong with a channel, causes before effects; empty if it is healthy."""
     if channel.unreadable is not None:
         return ("could not be read",)
     serious = [finding for finding in channel.findings if finding.is_serious]
@@ -96,8 +96,8 @@ def causes_of(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:
         *_about_builds(channel, codes, now=now),
         *(_about_marker(marker) for marker in channel.markers if _counts(marker, channel)),
     ]
-    told = codes - _EXPLAINED
-    found += [code.replace("-", " ") for code in sorted(told) if not code.startswith(("marker-", "writer-"))]
+    rest = codes - _EXPLAINED
+    found += [code.replace("-", " ") for code in sorted(rest) if not code.startswith(("marker-", "writer-"))]
     return tuple(dict.fromkeys(found))
 
 
@@ -106,7 +106,7 @@ _EXPLAINED = frozenset({Code.BUILDS_OLD, Code.BUILDS_STALLED, Code.BUILDS_REFUSE
 
 
 def _about_writers(channel: ChannelHealth) -> Iterator[str]:
-    """Say what the job does that should write a marker: the cause of the rest."""
+    """Say what is wrong with the job that should write a marker: the cause of the rest."""
     words: dict[str, str] = {
         Code.WRITER_RED: "its job is red",
         Code.WRITER_IDLE: "its job does not run",
@@ -145,7 +145,7 @@ def _refused_above(channel: ChannelHealth) -> int:
 
 
 def _counts(marker: MarkerHealth, channel: ChannelHealth) -> bool:
-    """Whether something serious was found about a marker."""
+    """Tell whether something serious was found about a marker."""
     path = marker.report.marker.path
     return any(
         finding.is_serious

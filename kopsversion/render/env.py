@@ -1,7 +1,6 @@
 """An answer as shell assignments: ``-o env`` for files of variables, ``-o shell`` for ``eval`` (DESIGN section 9).
 
-Quoted, so that a value can hold anything without being run. This module must not know where a value came
-from.
+Values are quoted, so that none of them can run as a command. This module must not know where a value came from.
 """
 
 from __future__ import annotations
@@ -10,9 +9,16 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kopsversion.model.answer import Resolution
 
-__all__ = ["shell_failure", "to_env", "to_shell"]
+__all__ = ["assignments", "shell_failure", "to_env", "to_shell"]
+
+
+def assignments(values: Mapping[str, str]) -> str:
+    """Return variables as ``NAME=value``, one a line, each quoted for a POSIX shell."""
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
 
 
 def to_env(resolution: Resolution, *, marker_url: str | None = None) -> str:
@@ -25,14 +31,14 @@ def to_env(resolution: Resolution, *, marker_url: str | None = None) -> str:
     values = {"KOPS_BASE_URL": resolution.base_url, "KOPS_VERSION": str(resolution.version)}
     if marker_url is not None:
         values["KOPS_VERSION_MARKER"] = marker_url
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    return assignments(values)
 
 
 def to_shell(resolution: Resolution, *, marker_url: str | None = None) -> str:
-    """Return commands for ``eval`` in a POSIX shell, that export what kops' scripts read.
+    """Return commands for ``eval`` in a POSIX shell, which export the variables that kops' scripts read.
 
-    ``KOPS_VERSION`` is set and not exported, whatever it was before: kops' own smoke test reads a variable of that
-    name. ``KOPS_METADATA`` holds arguments for kubetest2, which make TestGrid show the version.
+    ``KOPS_VERSION`` is set and not exported, even if it was exported before, since kops' own smoke test reads a
+    variable of that name. ``KOPS_METADATA`` holds arguments for kubetest2, which make TestGrid show the version.
 
     Parameters:
         resolution: the answer.
@@ -44,13 +50,13 @@ def to_shell(resolution: Resolution, *, marker_url: str | None = None) -> str:
     version = str(resolution.version)
     local = {"KOPS_VERSION": version, "KOPS_METADATA": f"--metadata kops-version={version}"}
     lines = [f"export {name}={shlex.quote(value)}" for name, value in exported.items()]
-    # What is unset first is a variable of the shell alone, also where it was exported before.
+    # A variable that is unset first is not exported, even if it was exported before.
     lines += [f"unset {name}\n{name}={shlex.quote(value)}" for name, value in local.items()]
     return "".join(f"{line}\n" for line in lines)
 
 
 def shell_failure(status: int) -> str:
-    """Return what makes an ``eval`` end as the command did.
+    """Return a command that gives an ``eval`` the exit status of ours.
 
     Parameters:
         status: the command's exit status, which is not 0.

@@ -5,12 +5,12 @@ This module must not know how it was found.
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from kopsversion.model.codec import condition_fields, document, plain_fields, time_text
 from kopsversion.model.tables import Table
 from kopsversion.model.wording import moment
+from kopsversion.render.env import assignments
 
 if TYPE_CHECKING:
     from kopsversion.workflows.find import FoundBuild
@@ -43,12 +43,11 @@ def found_tables(found: FoundBuild) -> list[Table]:
 
 def found_to_env(found: FoundBuild) -> str:
     """Return ``KOPS_BASE_URL=…`` and ``KOPS_VERSION=…``, one a line, each quoted for a POSIX shell."""
-    values = {"KOPS_BASE_URL": found.base_url, "KOPS_VERSION": str(found.version)}
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    return assignments({"KOPS_BASE_URL": found.base_url, "KOPS_VERSION": str(found.version)})
 
 
 def found_to_json(found: FoundBuild) -> str:
-    """Write the build as JSON of schema 1; what only a clone tells is ``null`` without one."""
+    """Write the build as JSON of schema 1; what only a clone knows is ``null`` without one."""
     return document(
         {
             "channel": found.channel,

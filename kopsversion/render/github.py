@@ -31,7 +31,7 @@ def to_github(resolution: Resolution, *, marker_url: str | None = None) -> str:
         marker_url: the URL of a pinned marker, which adds ``kops-version-marker=…``.
 
     Raises:
-        UsageError: a value is no single line of printable text.
+        UsageError: a value is not a single line of printable text.
     """
     values = {"kops-base-url": resolution.base_url, "kops-version": str(resolution.version)}
     if marker_url is not None:
@@ -49,7 +49,7 @@ def to_annotations(conditions: Iterable[Condition]) -> tuple[str, ...]:
     """Return a workflow command for each warning or error, which GitHub shows beside the step.
 
     Parameters:
-        conditions: what is to be known; what is merely good to know becomes no annotation.
+        conditions: those of the answer; info becomes no annotation.
     """
     kinds = {Severity.WARNING: "warning", Severity.ERROR: "error"}
     return tuple(
@@ -60,7 +60,7 @@ def to_annotations(conditions: Iterable[Condition]) -> tuple[str, ...]:
 
 
 def _one_line(text: str) -> str:
-    """Write text such that it ends no command and begins none."""
+    """Escape text so that it neither ends a workflow command nor begins one."""
     return printable(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,7 +1,7 @@
 """A health report as JSON, schema 1: ``docs/reference/health.schema.json`` describes it.
 
-Times are RFC 3339 in UTC, durations are seconds and their keys say so. What is not known is ``null``. This module
-must not know where the text goes.
+Times are RFC 3339 in UTC. Durations are in seconds, and their keys say so. A value that is not known is ``null``. This
+module must not know where the text goes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A health report as tables for people, and the cells that other outputs show as well.
 
-What is shown is decided here; how, in `kopsversion.render.text`. This module must not know of streams.
+This module decides what is shown, and `kopsversion.render.text` how. It must not know of streams.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from kopsversion.model.tables import Table, plain, printable
 from kopsversion.model.wording import dated, duration, moment
-from kopsversion.render.jobs import NOTHING, WRITER_COLUMNS, writer_cells
+from kopsversion.render.jobs import WRITER_COLUMNS, writer_cells
+from kopsversion.render.text import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

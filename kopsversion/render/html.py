@@ -1,9 +1,9 @@
-"""A health report as one HTML page that stands alone: no network, and readable without its script.
+"""A health report as one HTML page that needs no other file and no network, and is readable without its script.
 
 The page answers in this order: is it healthy, what is wrong since when and why, what to do and whom to ask; then the
-timeline, then the tables. What is said is gathered here, where things stand on the timeline in
-`kopsversion.render.lanes`; the template draws both. All text is escaped by jinja2. Needs jinja2, from the extra
-``report``. This module must not know where the page goes.
+timeline, then the tables. This module gathers the texts, and `kopsversion.render.lanes` the positions on the timeline;
+the template draws both. All text is escaped by jinja2. Needs jinja2, from the extra ``report``. This module must not
+know where the page goes.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
 __all__ = ["INTERVAL", "health_to_html"]
 
 INTERVAL = timedelta(hours=1)
-"""How often a page is made anew, unless the configuration says otherwise."""
+"""How often a page is made, unless the configuration says otherwise."""
 
 _CONTENTS_ABOVE = 8
-"""Of more channels there is a table of contents."""
+"""If there are more channels, there is a table of contents."""
 _CODE = re.compile(r"`([^`<>]+)`")
 _TIME = re.compile(r"\b([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}) UTC\b")
 
@@ -65,7 +65,7 @@ def health_to_html(
     Parameters:
         report: what to show.
         links: where links lead; ``None`` for kops' own places.
-        interval: how long after this page the next one is due; ``None`` if none is to come.
+        interval: how long after this page the next one is due; ``None`` if there will be none.
     """
     view = _View(report, links=links or Links())
     template, script = _template(), _script()
@@ -118,7 +118,7 @@ def _machine(time: datetime) -> str:
 
 
 # --------------------------------------------------------------------------------------------------
-# What is said
+# Texts
 
 
 @frozen(kw_only=True)
@@ -129,7 +129,7 @@ class _FindingView:
         level: ``error``, ``warning``, ``info`` or ``silenced``.
         finding: the finding itself.
         code_href: where its code is explained.
-        links: what is worth looking at, as words and addresses.
+        links: what is worth looking at, as words and URLs.
     """
 
     level: str
@@ -144,14 +144,14 @@ class _ChannelView:
 
     Attributes:
         health: how it is.
-        anchor: what the page calls it.
+        anchor: its anchor on the page.
         level: how bad it is.
         causes: what is wrong, in a few words each.
         since: since when it is unhealthy, in words; empty where no runs were kept.
         recurring: what came up several times, in words.
         href: where its branch is.
-        findings: what counts, and what is silenced.
-        remarks: what is merely good to know.
+        findings: those that count, and those that are silenced.
+        remarks: those that are only info.
     """
 
     health: ChannelHealth
@@ -190,13 +190,13 @@ class _View:
         self.store_href = _web(report.store)
 
     @property
-    def ill(self) -> Sequence[_ChannelView]:
+    def unhealthy(self) -> Sequence[_ChannelView]:
         """The channels in need of attention."""
         return [channel for channel in self.channels if channel.level != "healthy"]
 
     @property
     def remarked(self) -> Sequence[_ChannelView]:
-        """The channels that have something that is good to know; of healthy ones also what is silenced."""
+        """The channels with remarks, and healthy ones with silenced or recurring findings."""
         return [
             channel
             for channel in self.channels
@@ -237,7 +237,7 @@ def _channel(channel: ChannelHealth, report: HealthReport, *, links: Links, anch
 
 
 def _in_order(views: Iterable[_FindingView]) -> tuple[_FindingView, ...]:
-    """Order findings: what is silenced last, the worst first, and of equals the job that is the cause first."""
+    """Order findings: silenced ones last, else the worst first; among equals those on a job, as causes, first."""
     causes_first = sorted(views, key=lambda view: not view.finding.condition.code.startswith("writer-"))
     worst_first = sorted(causes_first, key=lambda view: view.finding.condition.severity, reverse=True)
     return tuple(sorted(worst_first, key=lambda view: view.level == "silenced"))
@@ -303,14 +303,14 @@ def _object(marker: MarkerHealth, report: HealthReport, *, links: Links) -> str:
 
 
 def _codes(report: HealthReport) -> Mapping[str, str]:
-    """Say what each code means that the page shows."""
+    """Return what each code on the page means."""
     shown = {finding.condition.code for _, finding in report.findings}
     return {code: entry.meaning for code, entry in CATALOGUE.items() if code in shown}
 
 
 @frozen(kw_only=True)
 class _Legend:
-    """What the timeline draws, and nothing else.
+    """The legend: only what the timeline draws.
 
     Attributes:
         ticks: states of builds, as the letter that draws each and its words.
@@ -330,7 +330,7 @@ class _Legend:
 
     @classmethod
     def of(cls, lanes: Sequence[Lane]) -> _Legend:
-        """Look at what is drawn."""
+        """Make the legend of what is drawn."""
         ticks = {tick.kind for lane in lanes for tick in lane.ticks}
         placed = [flag for lane in lanes for flag in lane.flags if flag.is_placed]
         flags = {flag.kind for flag in placed}
@@ -386,7 +386,7 @@ class _Table:
 
     @property
     def anchor(self) -> str:
-        """What the page calls it."""
+        """Its anchor on the page."""
         return self.title.lower().replace(" ", "-")
 
 

@@ -1,6 +1,6 @@
 """The runs of the jobs behind a channel's markers, as a strip below its builds on the page.
 
-All is in percent of the timeline's width. This module must not know of markup.
+Positions are in percent of the timeline's width. This module must not know of markup.
 """
 
 from __future__ import annotations
@@ -72,18 +72,18 @@ def job_bar(report: WriterReport, *, percent: Callable[[datetime], float], start
     """Lay out one job.
 
     Parameters:
-        report: what became of it.
-        percent: gives the place of a moment.
+        report: how its writer is.
+        percent: returns the position of a moment.
         start: the left edge, UTC.
     """
-    ill = report.since if report.state not in _KINDS else None
-    x = 0.0 if ill is None else percent(ill)
+    unhealthy_since = report.since if report.state not in _KINDS else None
+    x = 0.0 if unhealthy_since is None else percent(unhealthy_since)
     failing = report.newest_failing_run
     runs = [run for run in report.runs_read if run.began >= start][-_DOTS:]
     return JobBar(
         kind=_KINDS.get(report.state, "bad"),
         x=x,
-        width=0.0 if ill is None else round(100 - x, 2),
+        width=0.0 if unhealthy_since is None else round(100 - x, 2),
         dots=tuple(_dot(run, percent) for run in runs),
         label=" ".join(_words(report)),
         href=failing.url if failing is not None and failing.url.startswith("https://") else "",

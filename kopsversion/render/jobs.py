@@ -1,7 +1,6 @@
 """The writers of markers and the runs of jobs, as cells of tables and as keys of JSON (DESIGN section 13).
 
-Every output of ``kopsversion check`` and ``kopsversion jobs`` shows them by these. This module must not know of
-streams.
+Every output of ``kopsversion check`` and ``kopsversion jobs`` uses these. This module must not know of streams.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kopsversion.model.codec import document, seconds, time_text
 from kopsversion.model.tables import Table
 from kopsversion.model.wording import count, dated, duration, moment
+from kopsversion.render.text import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WRITER_COLUMNS", "jobs_tables", "jobs_to_json", "run_fields", "writer_cells", "writer_fields"]
 
-NOTHING = "-"
-"""Stands where there is nothing to say."""
-
 WRITER_COLUMNS = ("channel", "marker", "job", "state", "since", "runs", "last good run", "newest failing run")
 
 
@@ -32,7 +29,7 @@ def writer_cells(report: WriterReport, *, now: datetime) -> tuple[str, ...]:
     """Return the cells of `WRITER_COLUMNS` but the first.
 
     Parameters:
-        report: what became of a writer.
+        report: how a writer is.
         now: the moment of the judgement, UTC.
     """
     good, failing = report.last_good_run, report.newest_failing_run
@@ -54,7 +51,7 @@ def _runs(report: WriterReport) -> str:
 
 
 def writer_fields(report: WriterReport) -> dict[str, Any]:
-    """Return what became of a writer, as JSON has it."""
+    """Return the report on a writer, as JSON has it."""
     return {
         "marker": report.marker.path,
         "job": report.job,
@@ -102,13 +99,13 @@ def _time(time: datetime | None) -> str | None:
 
 
 def jobs_tables(listing: JobListing) -> tuple[Table, ...]:
-    """Return the runs of each job, newest first, and what they say together."""
-    told = tuple((job.job, said) for job in listing.jobs for said in _told(job, now=listing.now))
+    """Return the runs of each job, newest first, and what is to be known of each job."""
+    remarks = tuple((job.job, text) for job in listing.jobs for text in _remarks(job, now=listing.now))
     if listing.left_out:
-        told = (*told, (NOTHING, f"{count(listing.left_out, 'other job')}: name it, or raise --limit"))
+        remarks = (*remarks, (NOTHING, f"{count(listing.left_out, 'other job')}: name it, or raise --limit"))
     tables = (
         *_runs_tables(listing),
-        Table(title="What they say", columns=("job", "what to know"), rows=told),
+        Table(title="What they say", columns=("job", "what to know"), rows=remarks),
     )
     return tuple(table for table in tables if table.rows)
 
@@ -136,7 +133,7 @@ def _run_cells(run: SeenRun) -> tuple[str, ...]:
     )
 
 
-def _told(job: ListedJob, *, now: datetime) -> Iterator[str]:
+def _remarks(job: ListedJob, *, now: datetime) -> Iterator[str]:
     if job.failure is not None:
         yield job.failure
     if job.same is not None:

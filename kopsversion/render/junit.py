@@ -1,9 +1,9 @@
 """A health report as JUnit XML: one test case for each channel and check.
 
-TestGrid makes a row of each name, so the names stay the same from run to run: no version, time or number is in
-one. What it writes is valid by the schemas of Jenkins (xunit-plugin) and of pytest, so numbers are properties of the
-suite: neither schema has any at a test case. Needs junitparser, from the extra ``report``. This module must not know
-where the text goes.
+TestGrid makes a row of each name, so names have no version, time or number, and stay the same from run to run. The XML
+is valid by the schemas of Jenkins (xunit-plugin) and of pytest. These allow properties of the suite only, so numbers
+are there, and not at test cases. Needs junitparser, from the extra ``report``. This module must not know where the
+text goes.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def health_to_junit(report: HealthReport) -> str:
     suite.timestamp = time_text(report.now)
     for name, value in _properties(report):
         suite.add_property(name, value)
-    suite.add_testcases([_whole(report), *_cases(report)])
+    suite.add_testcases([_case_of_the_check(report), *_cases(report)])
     document = JUnitXml(SUITE)
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call] # junitparser is annotated in part
     for element in (*document, document):
         element.time = round(report.took.total_seconds(), 3) if report.took is not None else 0
-    # junitparser uses lxml where that is installed, which closes empty elements in another way.
+    # junitparser uses lxml where that is installed, which writes empty elements differently.
     text = ElementTree.tostring(_copied(document._elem), encoding="unicode")  # noqa: SLF001 # it has no public name
     return f'<?xml version="1.0" encoding="utf-8"?>\n{_SKIPPED.sub("", text, count=1)}\n'
 
@@ -79,8 +79,8 @@ def _days(span: timedelta) -> str:
     return f"{span / timedelta(days=1):.1f}"
 
 
-def _whole(report: HealthReport) -> TestCase:
-    """Return the test case of the check itself: without a result of it, no other result says anything."""
+def _case_of_the_check(report: HealthReport) -> TestCase:
+    """Return the test case of the check itself: if it fails, the other results mean nothing."""
     case = TestCase("check: something can be read", classname=SUITE, time=0)
     if report.nothing_read:
         # Not an error: TestGrid knows failures only.

@@ -1,6 +1,6 @@
-"""Where things stand on the timeline of a page: builds, markers, gaps and the lag over time.
+"""The timeline of a page: the positions of builds, markers, gaps and the lag over time, in one lane for each channel.
 
-All is in percent of the timeline's width, and in pixels of height, so that one page fits every width. This module
+Positions are in percent of the timeline's width and in pixels of height, so that one page fits every width. This module
 must not know of markup.
 """
 
@@ -87,7 +87,7 @@ class Tick:
         version: the build.
         href: where its commit is; empty for no link.
         uploaded: when, UTC.
-        said: what is to be said of it; empty where it is testable and that is all.
+        said: its state and the reasons; empty where it is testable.
     """
 
     x: float
@@ -100,7 +100,7 @@ class Tick:
 
 @frozen(kw_only=True)
 class Flag:
-    """A marker, at the build that it names, or at the lane's end if it names none that has a place.
+    """A marker, at the build that it names, or at the lane's end if that build is not on the lane.
 
     Attributes:
         x: percent of the width.
@@ -175,7 +175,7 @@ class Lane:
         ticks: its builds, newest first.
         flags: its markers.
         gap: where builds stopped; ``None`` where they did not.
-        earlier: what is said of a newest build that is older than the timeline; empty where it is not.
+        earlier: a note on a newest build that is older than the timeline; empty where it is not.
         lag: the lag over time; ``None`` where no runs were kept or nothing ever lagged.
         jobs: the jobs that write its markers, where they were looked at.
     """
@@ -201,7 +201,7 @@ def lane_of(channel: ChannelHealth, scale: Scale, *, links: Links, store: str) -
         store: the store's URL.
     """
     flags = [_flag(marker, channel, scale, href=_object(marker, links, store)) for marker in channel.markers]
-    # What has no pole stands on top, so that no pole runs through its label.
+    # Flags without a pole are on top, so that no pole runs through their labels.
     flags.sort(key=lambda flag: flag.has_pole)
     return Lane(
         channel=channel.channel,

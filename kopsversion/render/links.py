@@ -1,7 +1,7 @@
 """Where the links of a page lead: kops' own places unless the configuration names others.
 
-Each place is a template of a URL. What goes into it is text from a bucket, so it is quoted, and a template leads to
-the web or nowhere. This module must not know what links are shown.
+Each place is a template of a URL. The text that is filled in comes from a bucket, so it is quoted, and a template must
+be a URL of the web. This module must not know which links are shown.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Links:
     """Templates of URLs; an empty one makes no link.
 
     Attributes:
-        branch: of a channel; takes ``{ref}``.
-        commit: of a build; takes ``{commit}``.
-        compare: what lies between two builds; takes ``{old}`` and ``{new}``, which are commits.
-        object: a marker as it stands in the store; takes ``{store}``, which ends in a slash, and ``{path}``.
+        branch: the branch of a channel; takes ``{ref}``.
+        commit: the commit of a build; takes ``{commit}``.
+        compare: the merges between two builds; takes ``{old}`` and ``{new}``, which are commits.
+        object: a marker in the store; takes ``{store}``, which ends in a slash, and ``{path}``.
         job: the runs of a job; takes ``{job}``.
         condition: the reference page of a finding's code; takes ``{code}``. Where it is empty, the page explains
             its codes itself.
@@ -87,18 +87,18 @@ PLACES: Mapping[str, frozenset[str]] = {
     | ({"code"} if field.name == "condition" else set())
     for field in fields(Links)
 }
-"""By name of a template: what it may take."""
+"""By name of a template: the fields that it may take."""
 
 
 def check_template(name: str, template: str) -> str:
-    """Return a template if it is one.
+    """Return a template, if it is valid.
 
     Parameters:
-        name: which, one of `PLACES`.
-        template: a URL, with what it takes in braces; empty for no link.
+        name: which one, of `PLACES`.
+        template: a URL, with its fields in braces; empty for no link.
 
     Raises:
-        UsageError: it takes what there is not, or does not lead to the web.
+        UsageError: it has an unknown field, or is not a URL of the web.
     """
     if name == "contact_name" or not template:
         return template
@@ -123,5 +123,5 @@ def _leads_to_the_web(template: str) -> bool:
 
 
 def _filled(template: str, **values: str) -> str:
-    """Fill in what a template takes; nothing that is filled in can end the path or begin a query."""
+    """Fill in the fields of a template; a value can neither end the path nor begin a query."""
     return _FIELD.sub(lambda field: quote(values.get(field[1], ""), safe="/"), template)

@@ -1,7 +1,7 @@
 """A health report as Markdown, for the body of a GitHub issue.
 
-What is healthy takes one line, so that the issue is about what is not. Text is escaped: nothing in it becomes
-markup, mentions a person or refers to an issue. This module must not know where the text goes.
+A healthy channel takes one line, so that the issue is about the others. Text is escaped: nothing in it becomes markup,
+mentions a person or refers to an issue. This module must not know where the text goes.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ _REFERENCE = re.compile(r"[@#]")
 
 
 def health_to_markdown(report: HealthReport) -> str:
-    """Write a health report: the sentence, what to do, and the numbers folded away."""
+    """Write a health report: the headline, what to do, and the numbers in tables that open on a click."""
     return "\n".join(line for block in _blocks(report) for line in (*block, ""))
 
 
 def escaped(text: str) -> str:
-    """Write text such that Markdown shows it as it is, in one line."""
+    """Escape text so that Markdown shows it as it is, in one line."""
     safe = _MARKUP.sub(r"\\\g<0>", printable(text))
     # GitHub looks for mentions after the Markdown is read, so a backslash does not stop it.
     return _REFERENCE.sub(r"\g<0><!-- -->", safe)

@@ -1,9 +1,8 @@
 """A health report in Prometheus' text format, for a textfile collector or a push gateway.
 
-Moments are Unix times, so that an age is right whenever it is asked for: an age that was written once stands still with
-the file. The gauges that hold ages are deprecated, and stay for one version. Needs prometheus-client, from the extra
-``report``. Every report has a registry of its own: nothing is kept in the process. This module must not know where the
-text goes.
+Moments are Unix times, from which an age can be computed at any time; an age in the file would not grow. The gauges
+that hold ages are deprecated, and stay for one version. Needs prometheus-client, from the extra ``report``. Every
+report has its own registry, so that nothing is kept in the process. This module must not know where the text goes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A channel's builds as a table, and any table laid out for a terminal (DESIGN section 9).
 
-`builds_table` says what is shown; `decorated` says how: colour for a terminal, versions never cut or broken. Logs and
-files get `kopsversion.model.tables.plain`. It must not know of streams.
+`builds_table` decides what is shown. `decorated` decides how: colour for a terminal, versions never cut or broken. Logs
+and files get `kopsversion.model.tables.plain`. This module must not know of streams.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["NOTHING", "builds_table", "coloured", "decorated"]
 
 NOTHING = "-"
-"""Stands where there is nothing to say."""
+"""The content of a cell without a value."""
 
 
 # --------------------------------------------------------------------------------------------------
@@ -61,9 +61,7 @@ def _build_row(row: ListedBuild, *, now: datetime) -> tuple[str, ...]:
 _BAD, _POOR, _GOOD, _FAINT, _STRONG = "1;31", "33", "32", "2", "1"
 """Colours of a terminal, as its own numbers: bold red, yellow, green, faint and bold."""
 _STYLES = {
-    **dict.fromkeys(
-        ("error", "dangling", "incomplete", "malformed", "doubtful", "wrong-channel", "foreign"), _BAD
-    ),
+    **dict.fromkeys(("error", "dangling", "incomplete", "malformed", "wrong-channel", "foreign"), _BAD),
     **dict.fromkeys(("unhealthy", "unreadable", "refused", "unusable"), _BAD),
     **dict.fromkeys(("warning", "stale", "missing", "unreachable", "unverified", "doubtful"), _POOR),
     **dict.fromkeys(("lagging", "unsettled"), _POOR),
@@ -71,22 +69,22 @@ _STYLES = {
     **dict.fromkeys(("silenced", "info", "-"), _FAINT),
 }
 _NARROWEST = 32
-"""Characters that the wrapped column gets at the least, however narrow the terminal is."""
+"""The least width of the wrapped column in characters, however narrow the terminal is."""
 _INDENT = 2
-_SAID_ONCE = "channel"
-"""The first column of this name is empty where it would repeat the row above."""
+_NOT_REPEATED = "channel"
+"""A first column of this name is left empty where it would repeat the row above."""
 
 
 def decorated(
     tables: Iterable[Table], *, width: int | None = None, is_wide: bool = False, has_colour: bool = True
 ) -> str:
-    """Lay tables out for a terminal: versions are never broken, and what does not fit goes in a declared order.
+    """Lay tables out for a terminal: versions are never broken, and columns that do not fit are dropped in order.
 
-    Where even the columns that stay do not fit, each row becomes a small block of lines.
+    Where even the columns that must stay do not fit, each row becomes a small block of lines.
 
     Parameters:
         tables: what to show.
-        width: columns of the terminal; ``None`` for those of this one.
+        width: the terminal's width in characters; ``None`` for that of this terminal.
         is_wide: whether every column stays, and the terminal breaks the lines.
         has_colour: whether severities and states have colours.
     """
@@ -96,7 +94,7 @@ def decorated(
 
 
 def coloured(text: str, state: str, *, has_colour: bool) -> str:
-    """Show text in the colour of a state or severity; what has none is bold."""
+    """Show text in the colour of a state or severity; in bold for a state without a colour."""
     return f"\x1b[{_STYLES.get(state, _STRONG)}m{text}\x1b[0m" if has_colour else text
 
 
@@ -115,9 +113,9 @@ class _Layout:
     has_colour: bool
 
     def lines(self, table: Table) -> Iterator[str]:
-        """Yield the lines of a table, its title among them."""
+        """Yield the lines of a table, including its title."""
         title = printable(table.title)
-        # Without a terminal's edge a title is one line, as every row is.
+        # Where the terminal breaks lines, a title is one line, as every row is.
         lines = [title] if self.is_wide else _wrapped(title, self.width)
         yield from (self._styled(line, _STRONG) for line in lines)
         rows = [tuple(map(printable, row)) for row in table.rows]
@@ -151,9 +149,9 @@ class _Layout:
         yield from self._row(columns, widths, style=_FAINT)
         above = ""
         for row in rows:
-            is_said = columns[0] == _SAID_ONCE and row[0] == above
+            is_repeated = columns[0] == _NOT_REPEATED and row[0] == above
             above = row[0]
-            yield from self._row(["" if is_said else row[0], *row[1:]] if len(row) > 1 else row, widths)
+            yield from self._row(["" if is_repeated else row[0], *row[1:]] if len(row) > 1 else row, widths)
 
     def _row(self, cells: Sequence[str], widths: Sequence[int], *, style: str = "") -> Iterator[str]:
         *others, last = cells
@@ -170,20 +168,20 @@ class _Layout:
         above = None
         label = max(map(len, columns[1:-1]), default=0)
         for row in rows:
-            is_said = columns[0] == _SAID_ONCE and row[0] == above
+            is_repeated = columns[0] == _NOT_REPEATED and row[0] == above
             above = row[0]
-            if not is_said:
+            if not is_repeated:
                 yield " " * _INDENT + self._styled(row[0], _STYLES.get(row[0], _STRONG))
             for position, (column, cell) in enumerate(zip(columns[1:-1], row[1:-1], strict=True)):
                 if cell != NOTHING:
-                    mark = "-" if is_said and position == 0 else " "
+                    mark = "-" if is_repeated and position == 0 else " "
                     yield from self._entry(f"  {mark} ", column.ljust(label), cell)
             if len(row) > 1:
                 yield from (f"      {line}" for line in _wrapped(row[-1], self.width - 6))
 
     def _pairs(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
         label = max((len(row[0]) for row in rows), default=0)
-        for name, cell in rows:  # these are copied: addresses, versions and sentences stay in one line
+        for name, cell in rows:  # people copy these, so URLs, versions and sentences stay in one line
             yield f"{'':{_INDENT}}{name:{label}}  {self._styled(cell, _STYLES.get(cell, ''))}".rstrip()
 
     def _entry(self, margin: str, label: str, cell: str) -> Iterator[str]:

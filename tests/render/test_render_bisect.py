@@ -34,7 +34,7 @@ def test_what_is_not_known_is_left_out() -> None:
     """No link where there is none, no time, and an end that was not tested says so."""
     table = plain(report_tables(REPORT))
     assert "compare" not in table
-    assert f"last good           {alpha(1)} (not tested: taken at its word)" in table
+    assert f"last good           {alpha(1)} (not tested, but assumed)" in table
     markdown = report_to_markdown(REPORT)
     assert "what changed" not in markdown
     assert "### 0 merges between them\n\nNone.\n" in markdown
