@@ -42,8 +42,32 @@ _MINOR = re.compile(
 )
 
 
-def _meant(text: str) -> str:
-    """Return the question "did you mean …?" for ``mastr``, ``relase-1.29``, ``v1.29`` or ``1.29.x``; else nothing."""
+_ELSEWHERE = (
+    (
+        re.compile(r"[0-9a-f]{7,40}", re.IGNORECASE),
+        "`kopsversion find {}` names the first build that contains a commit;",
+    ),
+    (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), "`--as-of {}` asks as of that day;"),
+    (
+        re.compile(r"[0-9A-Za-z.+-]{1,120}\.\.[0-9A-Za-z.+-]{1,120}"),
+        "`kopsversion list {}` lists the builds between two;",
+    ),
+)
+"""What is neither a channel nor a version, and what to ask instead. No character that a shell reads gets through."""
+
+
+def meant_by(text: str) -> str:
+    """Say what somebody probably meant who named no channel; empty where nothing is close.
+
+    "did you mean …?" for ``mastr``, ``relase-1.29``, ``v1.29`` or ``1.29.x``; for a commit, a day or a range what to
+    ask instead.
+
+    Parameters:
+        text: untrusted text of any content.
+    """
+    for form, instead in _ELSEWHERE:
+        if form.fullmatch(text):
+            return instead.format(text)
     minor = _MINOR.fullmatch(text.strip())
     release = f"release-{minor['minor']}" if minor else ""
     if minor and not text.strip()[:1].isalpha():
@@ -79,7 +103,7 @@ class Channel:
         match = _RELEASE_REF.fullmatch(text)
         if match is None:
             form = "a channel is master (or latest), or a release branch such as release-1.30 (or 1.30)"
-            raise UsageError(f"{quoted(text)} is not a channel", hint=f"{_meant(text)} {form}".strip())
+            raise UsageError(f"{quoted(text)} is not a channel", hint=f"{meant_by(text)} {form}".strip())
         return cls(f"release-{match[1]}")
 
     @property

@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 
 from kopsversion.errors import InvalidVersionError, UsageError, quoted
 from kopsversion.model.bucket import Foreign, Form, Malformed, Named
-from kopsversion.model.channel import MASTER, Channel
+from kopsversion.model.channel import MASTER, Channel, meant_by
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:
@@ -355,10 +355,12 @@ def read_selector(text: str) -> Selector:
     try:
         return Selector(_without_v(text))
     except InvalidVersionError as error:
+        form = (
+            "ask for master (or latest), a release branch such as release-1.30 (or 1.30), a version "
+            "such as 1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643, or the URL of a marker"
+        )
         raise UsageError(
-            f"{quoted(text)} is neither a channel nor a version",
-            hint="ask for master (or latest), a release branch such as release-1.30 (or 1.30), a version "
-            "such as 1.30.0-beta.2+v1.30.0-beta.1-182-g99b3ad7643, or the URL of a marker",
+            f"{quoted(text)} is neither a channel nor a version", hint=f"{meant_by(text)} {form}".strip()
         ) from error
 
 

@@ -17,6 +17,7 @@ from kopsversion.cli.resolve import resolve
 from kopsversion.cli.toolbox import tools
 from kopsversion.errors import UsageError
 from kopsversion.model.channel import Channel
+from kopsversion.model.layout import read_selector
 from kopsversion.model.policy import check_platform
 from tests.builders import alpha
 
@@ -50,6 +51,25 @@ class TestMeant:
         with pytest.raises(UsageError) as caught:
             Channel.parse(typed)
         assert caught.value.hint.startswith(f"did you mean {meant}? a channel is master")
+        with pytest.raises(UsageError) as caught:
+            read_selector(typed)
+        assert caught.value.hint.startswith(f"did you mean {meant}? ask for master")
+
+    @pytest.mark.parametrize(
+        ("typed", "instead"),
+        [
+            ("22ce1230da", "`kopsversion find 22ce1230da` names the first build that contains a commit; "),
+            ("2178721", "`kopsversion find 2178721` names the first build that contains a commit; "),
+            ("2024-03-01", "`--as-of 2024-03-01` asks as of that day; "),
+            ("22ce123..newest", "`kopsversion list 22ce123..newest` lists the builds between two; "),
+        ],
+    )
+    def test_what_another_command_is_asked(self, typed: str, instead: str) -> None:
+        """A commit, a day and a range are no channels, and there is a place for each."""
+        for read, form in ((Channel.parse, "a channel is master"), (read_selector, "ask for master")):
+            with pytest.raises(UsageError) as caught:
+                read(typed)
+            assert caught.value.hint.startswith(instead + form)
 
     @pytest.mark.parametrize("typed", ["main-branch", "x", "feature/1.29", "", "pineapple-1.29"])
     def test_far_fetched_channel(self, typed: str) -> None:
