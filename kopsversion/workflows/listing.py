@@ -21,6 +21,7 @@ from kopsversion.rules.attribution import is_disowned
 from kopsversion.rules.conditions import about_gaps, about_order, clone_disagrees
 from kopsversion.rules.failing import store_failed
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
+from kopsversion.rules.line import AGAIN
 from kopsversion.rules.resolver import no_testable_build
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.arguments import count_of, function_of
@@ -303,16 +304,16 @@ def _existing(inquiry: Inquiry) -> tuple[Channel, ...]:
     """
     failure = inquiry.failed(ListMarkers()) or inquiry.failed(ListMinors())
     if failure is not None:
-        raise _unlistable("the channels", inquiry.snapshot, failure)
+        raise _unlistable("the channels", inquiry.snapshot, failure, otherwise="or name a channel")
     return tuple(map(Channel, inquiry.existing_channels()))
 
 
-def _unlistable(what: str, snapshot: Snapshot, reason: str) -> StoreError:
+def _unlistable(what: str, snapshot: Snapshot, reason: str, *, otherwise: str = AGAIN) -> StoreError:
     return store_failed(
         f"{what} in {snapshot.store} could not all be listed",
         snapshot,
         reasons=(reason,),
-        otherwise="or name a channel",
+        otherwise=otherwise,
     )
 
 
