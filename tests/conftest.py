@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 from kopsversion.cli.demo_bucket import lay_out
-from kopsversion.stores import cloud, gcs
+from kopsversion.stores import cloud, gcs, web
 from kopsversion.stores.retrying import Retrying
 from tests import profiles
 from tests.fake_gcs import FakeGcs, running
@@ -80,7 +80,7 @@ def gcs_server() -> Iterator[GcsServer]:
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """No retry of a bucket sleeps; how long each would have slept is noted instead."""
     slept: list[float] = []
-    for reader in (gcs, cloud):
+    for reader in (gcs, cloud, web):
         monkeypatch.setattr(reader, "Retrying", partial(Retrying, sleep=slept.append))
     return slept
 

@@ -40,6 +40,7 @@ from kopsversion.model.layout import (
 from kopsversion.model.needs import Undecided
 from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.doubt import doubtful_builds
+from kopsversion.rules.failing import AGAIN, store_failed
 from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.rules.verdicts import other_channel
 from kopsversion.workflows.rounds import ask_until_known, start
@@ -313,7 +314,7 @@ def _line_down_to(version: BuildVersion, inquiry: Inquiry) -> Sequence[Candidate
     """Return the channel's builds, newest first, down to a build or, where git does not place it, to its minor's end.
 
     Raises:
-        StoreUnavailableError: they could not be listed.
+        StoreError: they could not be listed.
     """
     line = []
     for candidate in inquiry.candidates():
@@ -327,11 +328,11 @@ def _line_down_to(version: BuildVersion, inquiry: Inquiry) -> Sequence[Candidate
             break
         line.append(candidate)
     if inquiry.listing_failure is not None:
-        raise StoreUnavailableError(
+        raise store_failed(
             f"the builds of {inquiry.channel} could not be listed, so it is not known which is newer",
-            url=inquiry.snapshot.store,
+            inquiry.snapshot,
             reasons=(inquiry.listing_failure,),
-            hint="see whether the store can be reached and listed",
+            otherwise=AGAIN,
         )
     return line
 
@@ -340,11 +341,11 @@ def _check_testable(version: BuildVersion, refusal: Refusal | None, inquiry: Inq
     if refusal is None:
         return
     if refusal.kind is RefusalKind.UNREADABLE:
-        raise StoreUnavailableError(
+        raise store_failed(
             f"it could not be learnt whether {version} is testable",
-            url=inquiry.snapshot.store,
+            inquiry.snapshot,
             reasons=refusal.reasons,
-            hint="see whether the store can be reached",
+            otherwise=AGAIN,
         )
     build = inquiry.snapshot.build(version)
     absent = build is not None and build.artifacts == ()
@@ -396,10 +397,11 @@ def _move(
     """Return what naming `version` would do to the marker, and what the marker holds now."""
     reading = marker.reading
     if isinstance(reading, Unreachable):
-        raise StoreUnavailableError(
-            f"{marker.path} could not be read: {reading.reason}",
-            url=inquiry.snapshot.store,
-            hint="a marker that cannot be read is not overwritten; see whether the store can be reached",
+        raise store_failed(
+            f"{marker.path} could not be read, and what cannot be read is not overwritten: {reading.reason}",
+            inquiry.snapshot,
+            reasons=(),
+            otherwise=AGAIN,
         )
     if not isinstance(reading, Named):
         return Move.INITIAL, type(reading).__name__.lower()

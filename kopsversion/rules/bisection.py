@@ -19,9 +19,9 @@ from kopsversion.model.needs import ListUploads, Undecided
 from kopsversion.rules.attribution import by_version
 from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.ends import End, Side, is_passed, place_within, places_of
-from kopsversion.rules.failing import store_failed
+from kopsversion.rules.failing import AGAIN, store_failed
 from kopsversion.rules.inquiry import Candidate, Inquiry
-from kopsversion.rules.line import AGAIN, NeedsMoreError, refusal_of, walk_back
+from kopsversion.rules.line import NeedsMoreError, refusal_of, walk_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -277,7 +277,8 @@ class _Planner:
         """Say why an end means no build."""
         channel, name = self.wanted.channel, self.wanted.name(side)
         if not builds:
-            message, hint = f"there is no build of {channel}", "see whether the channel is right"
+            message = f"there is no build of {channel} in {self.snapshot.store}"
+            hint = "see whether the channel and --store are right"
         elif end.version is not None:
             other = self._other_channel(end.version)
             if other is not None:

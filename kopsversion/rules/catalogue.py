@@ -44,7 +44,7 @@ class Entry:
 _POSTSUBMIT = "Look at the branch's postsubmit job, which builds and uploads; run it again once it is fixed."
 _PROMOTER = "Look at the job that writes this marker: it fails, does not run, or may no longer write."
 _REACH = "See whether the store can be reached from here, and run again."
-_LIST = "See whether the store can be listed from here, and run again."
+_LIST = "See whether the store can be listed from here, which a web server cannot, and run again."
 
 CATALOGUE: Mapping[str, Entry] = {
     # Builds

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from kopsversion.errors import StoreError
     from kopsversion.model.bucket import Snapshot
 
+AGAIN = "and run the same command again"
+"""What to do besides, where a store did not tell all that is needed."""
+
 
 def store_failed(message: str, snapshot: Snapshot, *, reasons: Iterable[str], otherwise: str) -> StoreError:
     """Make the error of a store that failed, or refused access.
@@ -29,7 +32,11 @@ def store_failed(message: str, snapshot: Snapshot, *, reasons: Iterable[str], ot
     Returns:
         An `AccessDeniedError` where each failure was a denial, else a `StoreUnavailableError`.
     """
-    failures = [failure for _, failure in sorted(snapshot.failures.items(), key=repr)]
+    # A web server denies every listing: where something else went wrong too, that is what helps.
+    failures = [
+        failure
+        for _, failure in sorted(snapshot.failures.items(), key=lambda item: (item[1].denied, repr(item)))
+    ]
     denied = bool(failures) and all(failure.denied for failure in failures)
     kind: type[StoreError] = AccessDeniedError if denied else StoreUnavailableError
     hint = next(

@@ -15,9 +15,9 @@ from kopsversion.model.codes import Code
 from kopsversion.model.needs import Undecided
 from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.ends import End, Side, is_of, is_passed, places_of
-from kopsversion.rules.failing import store_failed
+from kopsversion.rules.failing import AGAIN, store_failed
 from kopsversion.rules.inquiry import Inquiry
-from kopsversion.rules.line import AGAIN, NeedsMoreError, refusal_of, walk_back
+from kopsversion.rules.line import NeedsMoreError, refusal_of, walk_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopsversion.model.answer import RefusalKind
-from kopsversion.rules.failing import store_failed
+from kopsversion.rules.failing import AGAIN, store_failed
 from kopsversion.rules.inquiry import Candidate, Unknown
 
 if TYPE_CHECKING:
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from kopsversion.model.answer import Refusal
     from kopsversion.rules.inquiry import Inquiry
 
-__all__ = ["AGAIN", "NeedsMoreError", "refusal_as_seen", "refusal_of", "walk_back"]
-
-AGAIN = "and run the same command again"
-"""What to do besides, where a store did not tell all that is needed."""
+__all__ = ["NeedsMoreError", "refusal_as_seen", "refusal_of", "walk_back"]
 
 
 class NeedsMoreError(Exception):

@@ -17,7 +17,6 @@ from kopsversion.errors import (
     KopsVersionError,
     MarkerRefusedError,
     NoTestableBuildError,
-    StoreUnavailableError,
     UsageError,
 )
 from kopsversion.model.advice import REPO_OPTION
@@ -31,7 +30,7 @@ from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import count
 from kopsversion.rules.attribution import by_name, by_version, is_disowned
 from kopsversion.rules.conditions import Choice, Evidence, clone_disagrees, gather_conditions, worst_first
-from kopsversion.rules.failing import store_failed
+from kopsversion.rules.failing import AGAIN, store_failed
 from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
 from kopsversion.rules.verdicts import judge
 
@@ -88,7 +87,7 @@ def resolve(snapshot: Snapshot, channel: Channel | BuildVersion, policy: Policy,
     Raises:
         NoTestableBuildError: there is none, with the reasons.
         MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
-        StoreUnavailableError: too much of the store could not be read to give an answer.
+        StoreError: too much of the store could not be read to give an answer.
         SnapshotIncompleteError: the snapshot is partial; see `decide`.
         UsageError: an argument is of another type, or `now` has no time zone.
     """
@@ -375,11 +374,11 @@ def _check_version(
     if isinstance(refusal, Unknown):
         return Undecided(frozenset(inquiry.needs))
     if refusal is not None and refusal.kind is RefusalKind.UNREADABLE:
-        raise StoreUnavailableError(
+        raise store_failed(
             f"it could not be learnt whether {version} is testable",
-            url=snapshot.store,
+            snapshot,
             reasons=refusal.reasons,
-            hint="see whether the store can be reached",
+            otherwise=AGAIN,
         )
     if refusal is not None:
         absent = not build.artifacts and refusal.kind is RefusalKind.INCOMPLETE
@@ -482,5 +481,5 @@ def no_testable_build(
         reasons=skipped,
         hint=f"channels that exist there: {', '.join(existing)}"
         if existing
-        else "there are no builds at all",
+        else "there are no builds at all: see whether --store is right",
     )

@@ -13,18 +13,19 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from attrs import frozen
 
-from kopsversion.errors import PreconditionFailedError, quoted
+from kopsversion.errors import ObjectNotFoundError, PreconditionFailedError, quoted
 from kopsversion.stores.base import Listing, StoredObject, fold, reaches
 from kopsversion.stores.failures import AnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 ENDPOINT = "https://storage.googleapis.com"
 
@@ -87,6 +88,27 @@ class Location:
         """Return where an object's content is."""
         path = f"b/{quote(self.bucket, safe='')}/o/{quote(self.prefix + name, safe='')}"
         return f"{self.endpoint}/download/storage/v1/{path}?alt=media"
+
+
+@contextmanager
+def listing_in(place: Location, url: str) -> Iterator[None]:
+    """Say what it means that a listing is not found: there is no bucket, for an empty one has an empty listing.
+
+    Parameters:
+        place: where is listed.
+        url: what is listed, as a person would write it.
+
+    Raises:
+        ObjectNotFoundError: there is no such bucket.
+    """
+    try:
+        yield
+    except ObjectNotFoundError as error:
+        raise ObjectNotFoundError(
+            f"{quoted(url)} cannot be listed: there is no bucket {quoted(place.bucket)}",
+            url=url,
+            hint="check the name of the bucket",
+        ) from error
 
 
 class Gathering:

@@ -45,6 +45,7 @@ from kopsversion.stores.bucket import (
     decimal,
     etag_or_none,
     is_whole_json,
+    listing_in,
     overwritten,
 )
 from kopsversion.stores.failures import (
@@ -181,7 +182,7 @@ class CloudStore(Store):
         """List objects; see `Store.list`. Each page is retried by itself."""
         root, url = self._place.prefix, self.url + prefix
         gathered = Gathering(root, prefix=prefix, delimiter=delimiter, start=start, end=end)
-        with translating(url, self._route):
+        with listing_in(self._place, url), translating(url, self._route):
             pages = self._bucket.client.list_blobs(
                 self._bucket,
                 prefix=(root + prefix) or None,

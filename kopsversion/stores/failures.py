@@ -40,6 +40,7 @@ TRANSIENT_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 """The statuses after which asking again may help. 501 and 507 mean what they say."""
 
 _OPEN_HINT = "look at the network, the proxy and the status of the store"
+_NOT_TLS = {"HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "WRONG_VERSION_NUMBER"}
 _TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
 _XML_REASON = re.compile(r"<(?:Message|Details)>([^<]{1,1000})</")
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -269,6 +270,12 @@ def _from_network(error: Exception, url: str, route: Route) -> StoreError:
         )
     if any(isinstance(each, TimeoutError) for each in causes):
         return _unavailable(url, f"did not answer in time: {_what_failed(causes, route.server)}")
+    if any(isinstance(each, ssl.SSLError) and getattr(each, "reason", None) in _NOT_TLS for each in causes):
+        return _unavailable(
+            url,
+            f"cannot be reached: {route.server} does not speak TLS",
+            hint="see whether the URL should begin with http://, or name another port",
+        )
     return _unavailable(url, f"cannot be reached: {_what_failed(causes, route.server)}")
 
 
@@ -329,8 +336,8 @@ def nested(error: BaseException) -> Iterator[BaseException]:
             pending += [each.__cause__, getattr(each, "reason", None), *each.args]
 
 
-def _unavailable(url: str, what: str) -> StoreUnavailableError:
-    return StoreUnavailableError(f"{quoted(url)} {what}", url=url, transient=True, hint=_OPEN_HINT)
+def _unavailable(url: str, what: str, *, hint: str = _OPEN_HINT) -> StoreUnavailableError:
+    return StoreUnavailableError(f"{quoted(url)} {what}", url=url, transient=True, hint=hint)
 
 
 def _malformed(url: str, what: str) -> MalformedResponseError:

@@ -18,6 +18,7 @@ from kopsversion.stores.bucket import (
     decimal,
     etag_or_none,
     is_whole_json,
+    listing_in,
     number_or_none,
     stored_object,
 )
@@ -103,9 +104,10 @@ class GcsStore(Store):
         query = {key: value for key, value in wanted.items() if value}
         token = ""
         while True:
-            page = self._attempts(
-                partial(self._json, self._place.listing_url, query, url=self.url + prefix, token=token)
-            )
+            with listing_in(self._place, self.url + prefix):
+                page = self._attempts(
+                    partial(self._json, self._place.listing_url, query, url=self.url + prefix, token=token)
+                )
             with translating(self.url + prefix, self._route):
                 token = gathered.add(page)
             if not token:

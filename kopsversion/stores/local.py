@@ -259,8 +259,12 @@ class DirectoryStore(Store):
         return locked(directory, wait=wait)
 
     def _absent(self, url: str) -> ObjectNotFoundError:
-        hint = f"look into {quoted(self._given)}"
-        return ObjectNotFoundError(f"{quoted(url)} does not exist", url=url, hint=hint)
+        if os.path.isdir(self._root):  # noqa: PTH112 # Path.is_dir raises where a directory above is closed to us
+            hint = f"look into {quoted(self._given)}"
+            return ObjectNotFoundError(f"{quoted(url)} does not exist", url=url, hint=hint)
+        what = "is not a directory" if os.path.lexists(self._given) else "does not exist"
+        hint = "name the directory that holds the builds"
+        return ObjectNotFoundError(f"{quoted(self._given)} {what}", url=url, hint=hint)
 
     @contextmanager
     def _translated(self, url: str) -> Iterator[None]:

@@ -318,7 +318,12 @@ def _nothing(listed: Sequence[_Listed], *, url: str) -> ResolutionError | StoreE
     names = ", ".join(each.found.job for each in listed)
     failures = [each.found.failure for each in listed if each.found.failure is not None]
     if failures:
-        return StoreError(f"the runs of {names} could not be listed", url=url, reasons=failures)
+        return StoreError(
+            f"the runs of {names} could not be listed",
+            url=url,
+            reasons=failures,
+            hint="see whether the store of the jobs can be reached and listed, or name another with --jobs-store",
+        )
     return ResolutionError(
         f"there are no runs of {names} in {url}",
         channel=names,

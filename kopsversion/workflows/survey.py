@@ -37,6 +37,7 @@ from kopsversion.model.needs import (
 )
 from kopsversion.model.policy import Policy
 from kopsversion.rules.doubt import builds_in_doubt
+from kopsversion.rules.failing import AGAIN
 from kopsversion.rules.health import HealthReport, judge_channel, with_remarks, worth_examining
 from kopsversion.rules.inquiry import Inquiry
 from kopsversion.rules.watched import Watched, choose_channels
@@ -352,7 +353,8 @@ def _unlistable(url: str, failure: Failure) -> StoreError:
     return kind(
         f"which channels there are could not be learnt: {failure.reason}",
         url=url,
-        hint="name a channel, or see whether the store can be reached and listed",
+        hint=f"{failure.hint or 'see whether the store can be reached and listed'}, "
+        f"{'or name a channel' if failure.denied else AGAIN}",
     )
 
 

@@ -13,7 +13,7 @@ from attrs import evolve
 from click.testing import CliRunner
 
 from kopsversion.cli.toolbox import resolve
-from kopsversion.errors import AccessDeniedError, IntegrityError, StoreUnavailableError, UsageError
+from kopsversion.errors import AccessDeniedError, IntegrityError, UsageError
 from kopsversion.model.codec import from_json, to_json
 from kopsversion.model.layout import OFFICIAL_ROOT
 from kopsversion.publish.lock import (
@@ -305,7 +305,7 @@ def test_a_store_that_cannot_be_reached_is_no_mismatch(gcs_server: GcsServer) ->
     place = fill_with_green(ServerPlace(gcs_server, KOPS_ROOT))
     lock = locked(place)
     gcs_server.fail(Status(403), Kind.OBJECTS, Kind.MEDIA, times=None)
-    with pytest.raises(StoreUnavailableError) as caught:
+    with pytest.raises(AccessDeniedError) as caught:
         verify(place, lock)
     assert caught.value.exit_code == 4
 

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from kopsversion.cli.toolbox import tools
 from kopsversion.errors import (
+    AccessDeniedError,
     KopsVersionError,
     PreconditionFailedError,
     PromotionRefusedError,
@@ -359,8 +360,9 @@ def test_where_listing_is_denied_nothing_is_promoted(gcs_server: GcsServer) -> N
     place = ServerPlace(gcs_server, KOPS_ROOT)
     fill(place)
     gcs_server.deny_listing = 403
-    with pytest.raises(StoreUnavailableError, match="could not be listed"):
+    with pytest.raises(AccessDeniedError, match="could not be listed") as caught:
         promoted(opened(place), NEW)
+    assert "--credentials default" in caught.value.hint
     assert gcs_server.count(*LISTINGS) > 0
 
 

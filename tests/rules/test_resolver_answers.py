@@ -380,7 +380,7 @@ class TestNoTestableBuild:
         assert said(error(snapshot())) == (
             f"there is no build of master in {STORE}",
             (),
-            "there are no builds at all",
+            "there are no builds at all: see whether --store is right",
         )
 
 
@@ -396,7 +396,7 @@ class TestStoreUnavailable:
         assert said(raised) == (
             f"it could not be learnt whether {alpha(9)} is testable",
             ("its files could not be listed: 503",),
-            "see whether the store can be reached",
+            "see whether the store can be reached, and run the same command again",
         )
 
     @pytest.mark.parametrize("policy", [DEFAULT, NEWEST, REFUSE])

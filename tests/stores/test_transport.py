@@ -358,6 +358,13 @@ def caused(error: Exception, *, by_proxy: bool = False) -> NetworkError:
     return outer
 
 
+def not_tls() -> ssl.SSLError:
+    """Return what comes of a server that answers a handshake in plain HTTP."""
+    error = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number")
+    error.reason = "WRONG_VERSION_NUMBER"
+    return error
+
+
 ROUTE = Route("https://gcs.example:8443", proxy=Setting("HTTPS_PROXY", "http://p:1"))
 
 
@@ -372,6 +379,7 @@ class TestSentences:
             ),
             (caused(ConnectionRefusedError(111, "x")), "gcs.example:8443 refuses the connection", True),
             (caused(ssl.SSLError(1, "x")), "the TLS handshake or record of gcs.example:8443 is broken", True),
+            (caused(not_tls()), "gcs.example:8443 does not speak TLS", True),
             (caused(TimeoutError()), "did not answer in time: gcs.example:8443 was silent", True),
             (
                 caused(OSError(errno.ENETUNREACH, "x")),

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from kopsversion.cli.toolbox import tools
 from kopsversion.model.answer import Severity
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER
 from kopsversion.workflows.latest import resolve_latest
@@ -14,6 +16,7 @@ from kopsversion.workflows.survey import check_health
 from tests.builders import DAY, HOUR
 from tests.fake_store import FakeStore
 from tests.git_repos import GitRepository
+from tests.stores.test_store_contract import DirectoryPlace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +103,20 @@ def test_with_a_clone_it_is_healthy_and_no_branch_is_old(clone: Path) -> None:
     assert not report.unhealthy
     told = {finding.condition.code for channel in report.channels for finding in channel.findings}
     assert told == {"marker-old"}, "what stands still, and rightly"
+
+
+@pytest.mark.parametrize("with_clone", [False, True], ids=["without a clone", "with a clone"])
+def test_the_command_ends_with_0(clone: Path, tmp_path: Path, *, with_clone: bool) -> None:
+    """What a monitoring job sees is the exit status of ``kopsversion check``, and of ``--strict`` resolves."""
+    place = DirectoryPlace(tmp_path / "bucket")
+    for name, held in filled().held.items():
+        place.add(name, held.data, held.uploaded)
+    more = ["--store", place.url(), "--as-of", NOW.isoformat()]
+    more += ["--repo", str(clone)] if with_clone else []
+    checked = CliRunner().invoke(tools, ["check", *more])
+    assert (checked.exit_code, checked.stderr) == (0, ""), checked.output
+    resolved = CliRunner().invoke(tools, ["resolve", "--strict", *more])
+    assert (resolved.exit_code, resolved.stdout) == (0, f"{place.url()}/{name_of('master', 2)}\n")
 
 
 @pytest.mark.parametrize("ref", AGES)
