@@ -156,7 +156,9 @@ class TestRun:
         unpacked = alone.parent / home / ".cache" / "kopsversion"
         assert unpacked.is_dir() is (home != NOWHERE)
 
-    @pytest.mark.parametrize("output", ["table", "json", "junit", "prometheus", "html", "markdown"])
+    @pytest.mark.parametrize(
+        "output", ["table", "json", "junit", "testgrid", "prometheus", "html", "markdown"]
+    )
     def test_every_report_is_there(self, python: str, alone: Path, output: str) -> None:
         """Of the demo's bucket, with nothing in the environment."""
         _run(python, str(alone), "demo", "bucket", cwd=alone.parent, environ={"HOME": NOWHERE})

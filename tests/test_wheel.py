@@ -314,7 +314,9 @@ class TestInstalled:
         assert ran.stdout.endswith(f"/{MASTER_LAST}\n")
         assert "Warning" not in ran.stderr
 
-    @pytest.mark.parametrize("output", ["table", "json", "markdown", "junit", "prometheus", "html"])
+    @pytest.mark.parametrize(
+        "output", ["table", "json", "markdown", "junit", "testgrid", "prometheus", "html"]
+    )
     def test_the_demo_is_checked(self, output: str, installed: Installed, store: str) -> None:
         """Every output can be made."""
         ran = installed.script("kopsversion", "check", "-o", output, "--store", store, "--as-of", AS_OF)

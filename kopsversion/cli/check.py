@@ -48,6 +48,7 @@ HTML = "html"
 _WRITERS: Mapping[str, tuple[str, str]] = {
     "json": ("health_json", "health_to_json"),
     "junit": ("junit", "health_to_junit"),
+    "testgrid": ("junit", "health_to_testgrid"),
     "prometheus": ("prometheus", "health_to_prometheus"),
     "markdown": ("markdown", "health_to_markdown"),
     HTML: ("html", "health_to_html"),
@@ -110,7 +111,7 @@ def _limit(name: str, *, text: str) -> Callable[[Callable[..., int]], Callable[.
 Is everything all right?
   kopsversion check
 In a periodic job, for TestGrid and for whoever opens the job:
-  kopsversion check -o table -o junit="$ARTIFACTS/junit_kopsversion.xml" -o html="$ARTIFACTS/kopsversion.html"
+  kopsversion check -o table -o testgrid="$ARTIFACTS/junit_kopsversion.xml" -o html="$ARTIFACTS/kopsversion.html"
 Only master, as it was on 6 May 2024:
   kopsversion check master --as-of 2024-05-06T18:00:00Z
 """,
@@ -122,13 +123,14 @@ table       channels, findings, markers and refused builds; the last line says w
             terminal it fits: columns go that have no room
 wide        the same with every column
 json        the same and more, "schema": 1
-junit       a test case for each channel and check, for TestGrid
+junit       a test case for each channel and check, as Jenkins and pytest have it
+testgrid    the same for TestGrid: with days behind and days old at each test case
 prometheus  gauges in the text format
 markdown    the body of a GitHub issue
 html        a page that stands alone, with a timeline
 FORMAT=PATH writes a file, whole or not at all; at most one output goes to standard output. Where that is not
-the table, the last line goes to standard error. junit, prometheus and html need the extra "report", which
-kopsversion.pyz holds: pip install jinja2 junitparser prometheus-client
+the table, the last line goes to standard error. junit, testgrid, prometheus and html need the extra "report",
+which kopsversion.pyz holds: pip install jinja2 junitparser prometheus-client
 {PROGRESS.strip()}
 """,
         ),
@@ -185,7 +187,8 @@ As for "kopsversion resolve", see there. KOPSVERSION_CHECK_OUTPUT  --output of t
     # Not KOPSVERSION_OUTPUT: "env", say, means nothing here.
     envvar="KOPSVERSION_CHECK_OUTPUT",
     allow_from_autoenv=False,
-    help="What to write, and where: table, wide, json, junit, prometheus, markdown or html. Repeatable. "
+    help="What to write, and where: table, wide, json, junit, testgrid, prometheus, markdown or html. "
+    "Repeatable. "
     "[default: table]",
 )
 @click.option(

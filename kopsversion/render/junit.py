@@ -1,9 +1,11 @@
 """A health report as JUnit XML: one test case for each channel and check.
 
-TestGrid makes a row of each name, so names have no version, time or number, and stay the same from run to run. The XML
-is valid by the schemas of Jenkins (xunit-plugin) and of pytest. These allow properties of the suite only, so numbers
-are there, and not at test cases. Needs junitparser, from the extra ``report``. This module must not know where the
-text goes.
+TestGrid makes a row of each name, so names have no version, time or number, and stay the same from run to run.
+
+There are two forms, because no one is enough. The schemas of Jenkins (xunit-plugin) and of pytest allow properties of
+the suite only; TestGrid reads those of test cases only, and shows one of them in the cells. So ``junit`` is valid by
+both schemas, and ``testgrid`` is the same with numbers at test cases too. Both need junitparser, from the extra
+``report``. This module must not know where the text goes.
 """
 
 from __future__ import annotations
@@ -13,30 +15,50 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser import Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
 
 from kopsversion.model.codec import time_text
 from kopsversion.model.codes import Code
 from kopsversion.model.tables import printable
 from kopsversion.render.health_table import sentences_of, severity_of
+from kopsversion.rules.health import Check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
-    from kopsversion.rules.health import CheckResult, Finding, HealthReport
+    from kopsversion.rules.health import ChannelHealth, CheckResult, Finding, HealthReport
 
-__all__ = ["health_to_junit"]
+__all__ = ["health_to_junit", "health_to_testgrid"]
 
 SUITE = "kopsversion"
 
 
+DAYS = "days"
+"""The property of a row that TestGrid shows where a job's ``testgrid-in-cell-metric`` names it."""
+
+
 def health_to_junit(report: HealthReport) -> str:
     """Write a health report; a check that found something serious is a failed test case."""
+    return _written(report, [_case_of_the_check(report), *_cases(report)])
+
+
+def health_to_testgrid(report: HealthReport) -> str:
+    """Write a health report for TestGrid: with the numbers of each row as properties of its test case."""
+    cases = [
+        _with_properties(_case(check, channel=channel.channel), _properties_of(check, channel, report.now))
+        for channel in report.channels
+        for check in channel.checks
+    ]
+    return _written(report, [_case_of_the_check(report), *cases])
+
+
+def _written(report: HealthReport, cases: list[TestCase]) -> str:
     suite = TestSuite(SUITE)
     suite.timestamp = time_text(report.now)
     for name, value in _properties(report):
         suite.add_property(name, value)
-    suite.add_testcases([_case_of_the_check(report), *_cases(report)])
+    suite.add_testcases(cases)
     document = JUnitXml(SUITE)
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call] # junitparser is annotated in part
@@ -73,6 +95,30 @@ def _properties(report: HealthReport) -> Iterator[tuple[str, str]]:
             yield f"{channel.channel}: days behind", _days(max(lags))
         if channel.testable is not None and channel.testable.uploaded is not None:
             yield f"{channel.channel}: build age in days", _days(report.now - channel.testable.uploaded)
+
+
+def _properties_of(check: CheckResult, channel: ChannelHealth, now: datetime) -> Mapping[str, str]:
+    """Return the numbers of a row: of a marker how long it is behind, of the builds how old the newest testable is."""
+    if check.skipped is not None:
+        return {}
+    lag = next(
+        (marker.lag for marker in channel.markers if check.name == f"{Check.MARKER} {marker.name}"), None
+    )
+    if lag is not None:
+        return {DAYS: _days(lag), "days-behind": _days(lag)}
+    if check.name == Check.FRESH and channel.testable is not None and channel.testable.uploaded is not None:
+        age = now - channel.testable.uploaded
+        return {DAYS: _days(age), "build-age-days": _days(age)}
+    return {}
+
+
+def _with_properties(case: TestCase, properties: Mapping[str, str]) -> TestCase:
+    if properties:
+        element = Properties()  # type: ignore[no-untyped-call] # junitparser is annotated in part
+        for name, value in properties.items():
+            element.add_property(Property(name, value))
+        case.append(element)  # type: ignore[no-untyped-call] # the same
+    return case
 
 
 def _days(span: timedelta) -> str:

@@ -114,6 +114,7 @@ class TestOutputs:
         [
             ("json", "{"),
             ("junit", "<?xml"),
+            ("testgrid", "<?xml"),
             ("prometheus", "# HELP kopsversion_"),
             ("markdown", "## 4 of 5"),
             ("html", "<!DOCTYPE html>"),

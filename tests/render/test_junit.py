@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from kopsversion.render.junit import health_to_junit
+from kopsversion.render.junit import health_to_junit, health_to_testgrid
 from tests.health_reports import everything, incident, longest, many, nothing
 
 if TYPE_CHECKING:
@@ -106,6 +106,38 @@ class TestSchema:
     def test_the_check_can_fail(self, wrong: str) -> None:
         """The rules refuse what the schemas refuse."""
         assert list(faults(ElementTree.fromstring(wrong)))
+
+
+class TestTestGrid:
+    def test_numbers_are_at_test_cases(self, reports: Mapping[str, HealthReport]) -> None:
+        """TestGrid reads properties of a test case, as numbers: how long a marker is behind, how old builds are."""
+        tree = ElementTree.fromstring(health_to_testgrid(reports["everything"]))
+        found = {
+            case.get("name"): {
+                each.get("name"): float(each.get("value", "")) for each in case.iter("property")
+            }
+            for case in tree.iter("testcase")
+        }
+        assert {name: numbers for name, numbers in found.items() if numbers} == {
+            "master: builds keep coming": {"days": 3.0, "build-age-days": 3.0},
+            "master: marker latest-ci-updown-green.txt": {"days": 3.0, "days-behind": 3.0},
+            "master: marker latest-ci.txt": {"days": 0.0, "days-behind": 0.0},
+            "release-1.29: builds keep coming": {"days": 0.0, "build-age-days": 0.0},
+            "release-1.29: marker latest-ci.txt": {"days": 0.0, "days-behind": 0.0},
+            "release-1.29: marker latest-ci-old.txt": {"days": 0.2, "days-behind": 0.2},
+        }
+
+    @pytest.mark.parametrize("name", ["incident", "everything", "longest", "many", "nothing"])
+    def test_nothing_else_differs(self, name: str, reports: Mapping[str, HealthReport]) -> None:
+        """Rows, results and messages are those of the other form."""
+        tree = ElementTree.fromstring(health_to_testgrid(reports[name]))
+        for case in tree.iter("testcase"):
+            for properties in case.findall("properties"):
+                case.remove(properties)
+        plain = ElementTree.fromstring(health_to_junit(reports[name]))
+        assert ElementTree.canonicalize(ElementTree.tostring(tree)) == ElementTree.canonicalize(
+            ElementTree.tostring(plain)
+        )
 
 
 class TestProperties:
