@@ -394,19 +394,23 @@ def _faults(name: str) -> Iterator[tuple[str, Fault | None]]:
 _INTRODUCTION = """\
 # Faults, and what comes of them
 
-Written from `tests/fault_expectations.py`, which is the parameter list of `tests/workflows/test_fault_matrix.py`;
-`python -m tests.fault_expectations` writes it anew, and a test fails when it is out of date.
+What every command answers when the store fails: a table for whoever has to know it exactly. What to do about it is on
+[when the bucket is down](../howto/outage.md).
 
-Master is asked for, with the default policy. Each row is a fault, each column a kind of request that meets it; all
-other requests are answered truthfully. A request is tried again only where that can help: after 408, 429, 500, 502,
-503, 504, and when the connection fails, breaks off or is too slow. Everything else fails at once.
+The question is for master, with the default policy. Each row is a fault. Each column is a kind of request that meets
+it, as listed under [requests](#requests); all other requests are answered as they should be. Each cell names an
+[answer](#answers). A request is retried only where that can help: after 408, 429, 500, 502, 503, 504, and when the
+connection fails, breaks off or is too slow. Everything else fails at once.
 
-Three rules make the cells:
+Three rules decide what is in the cells:
 
 - A part of a listing is never taken for the whole: a page that cannot be read fails the listing.
-- An answer that the whole bucket might not have given says so, by its rung (`rung` in the JSON form) or by a
-  condition of severity `warning`; `--strict` makes an exit status of 3 of that.
-- What the store says of itself is an answer and no fault: a marker that is not found does not exist.
+- An answer that may not be that of the whole bucket says so, by its rung (`rung` in the JSON form) or by a
+  condition of severity `warning`; with `--strict` the exit status is then 3.
+- A marker that is not found does not exist: that is an answer of the store and not a fault.
+
+The page is made of `tests/fault_expectations.py`, which also holds the parameters of
+`tests/workflows/test_fault_matrix.py`: every cell is tested. `make docs` writes it anew.
 """
 
 
@@ -414,8 +418,8 @@ _COMMANDS = """\
 ## Every command
 
 The same faults in every command, at whatever it asks, written from `tests/fault_commands.py`. `promote` moves a marker
-from an older build to the newest; `--fetch`, `--lock` and `--from-lock` are what is done with an answer; `bisect`
-plans, as with `--dry-run`.
+from an older build to the newest; `--fetch`, `--lock` and `--from-lock` are options of `resolve`; `bisect` plans, as
+with `--dry-run`.
 """
 
 
@@ -436,8 +440,8 @@ def page() -> str:
         _list(fault_commands.MEANINGS),
     ]
     for title, table in fault_commands.TABLES.items():
-        parts += [f"### The fault strikes the {title}", _markdown(table)]
-    parts += ["### One thing is never answered", _markdown(fault_commands.HANGS, head="what hangs")]
+        parts += [f"### The fault meets the {title}", _markdown(table)]
+    parts += ["### One thing never gets an answer", _markdown(fault_commands.HANGS, head="what hangs")]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
