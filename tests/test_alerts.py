@@ -1,4 +1,4 @@
-"""The alert rules of docs/monitoring.md follow the check's own verdicts."""
+"""The alert rules follow the check's own verdicts, and the dashboard draws gauges that there are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from attrs import evolve
 
 from kopsversion.model.silence import Silence
@@ -18,19 +19,84 @@ from kopsversion.render.prometheus import health_to_prometheus
 from kopsversion.rules.silences import silenced
 from tests.builders import NOW
 from tests.health_reports import everything, many, nothing
+from tests.render.test_jobs import RED, report_of
 
 if TYPE_CHECKING:
     from kopsversion.rules.health import HealthReport
 
-PAGE = Path(__file__).parents[1] / "docs" / "monitoring.md"
+DOCS = Path(__file__).parents[1] / "docs"
+RULES = DOCS / "pieces" / "alerts.yaml"
+DASHBOARD = DOCS / "pieces" / "dashboard.json"
+DEPRECATED = {
+    "kopsversion_build_age_seconds",
+    "kopsversion_marker_age_seconds",
+    "kopsversion_marker_promotion_lag_seconds",
+}
 PROMTOOL = shutil.which("promtool")
 
 
-def rules() -> str:
-    """Return the rules of the page."""
-    found = re.search(r"```yaml alerts\.yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+def test_the_page_shows_the_rules_of_the_file() -> None:
+    """Who copies them from the page gets what is tested."""
+    found = re.search(
+        r"```yaml alerts\.yaml\n(.*?)```", (DOCS / "monitoring.md").read_text("utf-8"), re.DOTALL
+    )
     assert found is not None
-    return found[1]
+    assert found[1] == RULES.read_text("utf-8")
+
+
+def drawn(text: str) -> set[tuple[str, frozenset[str]]]:
+    """Return the gauges that expressions name, each with the labels by which it is narrowed down."""
+    found = re.findall(r"\b(kopsversion_\w+)(?:\{([^}]*)\})?", text)
+    return {(name, frozenset(re.findall(r"(\w+)\s*=~?", labels))) for name, labels in found}
+
+
+def written() -> dict[str, set[str]]:
+    """Return the gauges that a report can have, each with its labels."""
+    found: dict[str, set[str]] = {}
+    for report in (everything(), report_of(RED)):
+        for line in health_to_prometheus(report).splitlines():
+            name, _, labels = line.rpartition(" ")[0].partition("{")
+            if not line.startswith("#"):
+                found.setdefault(name, set()).update(re.findall(r"(\w+)=\"", labels))
+    return found
+
+
+def test_rules_and_dashboard_ask_for_gauges_that_are_written() -> None:
+    """By name and label; what is deprecated is not used any more."""
+    panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+    asked = [target["expr"] for panel in panels for target in panel["targets"]]
+    asked += [rule["expr"] for rule in yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]]
+    known = written()
+    for name, labels in set().union(*map(drawn, asked)):
+        assert name in known.keys() - DEPRECATED
+        assert labels <= known[name]
+
+
+def test_a_legend_of_the_dashboard_names_labels_of_its_gauge() -> None:
+    """A label that is not there would be drawn as an empty name."""
+    known = written()
+    for panel in json.loads(DASHBOARD.read_text("utf-8"))["panels"]:
+        for target in panel["targets"]:
+            ((name, _),) = drawn(target["expr"])
+            assert set(re.findall(r"{{(\w+)}}", target.get("legendFormat", ""))) <= known[name], panel[
+                "title"
+            ]
+
+
+def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
+    """Panels have numbers of their own, lie within 24 columns and do not overlap; all ask the chosen data source."""
+    board = json.loads(DASHBOARD.read_text("utf-8"))
+    assert {each["name"] for each in board["templating"]["list"]} == {"datasource", "channel"}
+    taken: set[tuple[int, int]] = set()
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        columns = range(place["x"], place["x"] + place["w"])
+        cells = {(x, y) for x in columns for y in range(place["y"], place["y"] + place["h"])}
+        assert not cells & taken
+        assert max(columns) < 24
+        taken |= cells
+        assert {each["datasource"]["uid"] for each in panel["targets"]} == {"${datasource}"}
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
 
 def known() -> HealthReport:
@@ -71,7 +137,7 @@ def test_alerts_follow_the_verdicts(name: str, tmp_path: Path) -> None:
     if PROMTOOL is None:
         pytest.skip("promtool is not installed: apt-get install prometheus")
     report, expected = CASES[name]
-    (tmp_path / "alerts.yaml").write_text(rules())
+    shutil.copy(RULES, tmp_path / "alerts.yaml")
     (tmp_path / "test.yaml").write_text(unit_test(report, expected))
     done = subprocess.run(
         [PROMTOOL, "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -163,7 +163,7 @@ def _add_markers(report: HealthReport, registry: CollectorRegistry) -> None:
 
 
 def _add_writers(report: HealthReport, registry: CollectorRegistry) -> None:
-    labels = (*_MARKER, "job")
+    labels = (*_MARKER, "prow_job")  # Prometheus itself has a label `job`, and would rename this one
     success = _gauge(
         registry,
         "writer_last_success_timestamp_seconds",

@@ -91,7 +91,7 @@ class TestIncident:
         for name in ("latest-ci.txt", "latest-ci-updown-green.txt"):
             assert f'name="master: writer of {name}"' in junit
         _, text, _ = run(capsys, "check", "--store", demo, "--as-of", WHEN, "-o", "prometheus")
-        labels = f'channel="master",job="{POSTSUBMIT}",marker="latest-ci.txt"'
+        labels = f'channel="master",marker="latest-ci.txt",prow_job="{POSTSUBMIT}"'
         assert f"kopsversion_writer_consecutive_failures{{{labels}}} 80.0" in text
         assert f"kopsversion_writer_last_success_timestamp_seconds{{{labels}}} 1.70973362e+09" in text
         assert f"kopsversion_writer_last_run_timestamp_seconds{{{labels}}} 1.715008953e+09" in text
