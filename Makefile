@@ -58,7 +58,7 @@ architecture: $(VENV)/.installed-dev  ## import-linter: imports point down
 	$(BIN)/lint-imports
 
 tests: $(VENV)/.installed-dev  ## pytest with branch coverage
-	$(BIN)/pytest --numprocesses=auto --cov --cov-report=term
+	$(BIN)/pytest --numprocesses=auto --dist=worksteal --cov --cov-report=term
 
 fix: $(VENV)/.installed-dev  ## Format, and mend what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -78,9 +78,8 @@ def test_a_legend_of_the_dashboard_names_labels_of_its_gauge() -> None:
     for panel in json.loads(DASHBOARD.read_text("utf-8"))["panels"]:
         for target in panel["targets"]:
             ((name, _),) = drawn(target["expr"])
-            assert set(re.findall(r"{{(\w+)}}", target.get("legendFormat", ""))) <= known[name], panel[
-                "title"
-            ]
+            named = set(re.findall(r"{{(\w+)}}", target.get("legendFormat", "")))
+            assert named <= known[name], panel["title"]
 
 
 def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
