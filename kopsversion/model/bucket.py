@@ -13,6 +13,7 @@ from enum import Enum, StrEnum
 
 from attrs import Factory, field, frozen
 
+from kopsversion.model.channel import BRANCH_MARKER
 from kopsversion.model.checking import elements
 from kopsversion.model.needs import Failure, Need
 from kopsversion.model.rough import RoughName
@@ -233,6 +234,11 @@ class Marker:
     def is_at_root(self) -> bool:
         """Whether it lies beside the builds, as ``/latest.txt`` does."""
         return self.name.startswith("/")
+
+    @property
+    def is_written_last(self) -> bool:
+        """Whether every build writes it, after all its other files (DESIGN section 6)."""
+        return self.name == BRANCH_MARKER or self.is_at_root
 
     @property
     def is_usable(self) -> bool:

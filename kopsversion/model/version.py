@@ -184,6 +184,17 @@ class BuildVersion:
         ours, theirs = self.commit or "", other.commit or ""
         return ours.startswith(theirs) or theirs.startswith(ours)
 
+    def is_further_than(self, other: BuildVersion) -> bool:
+        """Tell whether it counts more commits from the same tag: on one branch it was then merged later.
+
+        >>> later = BuildVersion.parse("1.31.0-alpha.2+v1.31.0-alpha.1-34-g00a0000064")
+        >>> later.is_further_than(BuildVersion.parse("1.32.0-alpha.1+v1.31.0-alpha.1-31-g00000c0ffe"))
+        True
+        """
+        *_, tag, distance = self.precedence
+        *_, others, behind = other.precedence
+        return tag == others and distance > behind
+
     def __str__(self) -> str:
         return self.text
 

@@ -427,7 +427,8 @@ def _is_newer(
     place, current_place = inquiry.position(version), inquiry.position(current)
     if place is not None and current_place is not None:
         return place > current_place
-    if any(dispute.build.version in {version, current} for dispute in inquiry.disputes):
+    proven = {dispute.build.version for dispute in inquiry.disputes if dispute.is_proven}
+    if not proven.isdisjoint({version, current}):
         build, other = inquiry.snapshot.build(version), inquiry.snapshot.build(current)
         return build is not None and other is not None and build.came_after(other)
     if version.minor != current.minor:

@@ -310,15 +310,20 @@ class _Shared:
         )
         custom = [] if early else [build for build in counted if _is_alpha(build.version)]
         found = {build.version: Attribution(MASTER, Witness.VERSION, Certainty.LIKELY) for build in custom}
-        found |= self._by_lineage([build for build in counted if build.version not in found])
+        found |= self._by_lineage([build for build in counted if build.version not in found], custom)
         has_release = any(attribution.ref == self.release for attribution in found.values())
         for build in builds:
             if build.version.distance is None:
                 found[build.version] = self._uncounted(build.version, has_release=has_release)
         return found
 
-    def _by_lineage(self, contested: list[Build]) -> dict[BuildVersion, Attribution]:
-        """Tell master's line and the release branch's apart, in builds that either may have made."""
+    def _by_lineage(self, contested: list[Build], custom: list[Build]) -> dict[BuildVersion, Attribution]:
+        """Tell master's line and the release branch's apart, in builds that either may have made.
+
+        Parameters:
+            contested: these builds.
+            custom: those that are master's by custom.
+        """
         left = self.evidence.master_left
         opinions = tell_apart(
             [self._sighting(build) for build in contested],
@@ -332,6 +337,7 @@ class _Shared:
                 if not is_shared(build.version) and build.version.distance is not None
             ],
             master_left=left.timestamp() if left else None,
+            masters=[self._sighting(build) for build in custom],
         )
         return {
             version: self._lineage(

@@ -179,7 +179,8 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
         # A marker that is verified only in part is used, but not without a warning.
         matters = decides and not passed and (not decided or report.verdict is Verdict.UNVERIFIED)
         passed = passed or decided
-        yield from _about_marker(report, Severity.WARNING if matters else Severity.INFO)
+        is_serious = matters or _claims_more(report, evidence)
+        yield from _about_marker(report, Severity.WARNING if is_serious else Severity.INFO)
         counts = decides and (matters or decided)
         yield from about_setting_back(
             report, severity=Severity.WARNING if counts else Severity.INFO, now=inquiry.now
@@ -187,6 +188,20 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     for report in evidence.reported:
         yield from _about_marker(report, Severity.INFO)
         yield from about_setting_back(report, severity=Severity.INFO, now=inquiry.now)
+
+
+def _claims_more(report: MarkerReport, evidence: Evidence) -> bool:
+    """Tell whether a marker names a build above the answer that is more likely another branch's.
+
+    By `newest` no marker decides, but if this one is right, the answer is wrong.
+    """
+    version = report.marker.version
+    return (
+        evidence.choice.source is Source.NEWEST
+        and report.verdict is Verdict.DOUBTFUL
+        and version is not None
+        and version.precedence > evidence.choice.candidate.version.precedence
+    )
 
 
 def _about_caches(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
@@ -352,7 +367,8 @@ def about_order(inquiry: Inquiry, pick: Build, *, lowest: Build | None = None) -
         for dispute in inquiry.disputes
         if dispute.build == pick or (dispute.named is not None and dispute.build.version.precedence > floor)
     ]
-    for dispute in above[-1:]:
+    own = [dispute for dispute in above if dispute.build == pick]
+    for dispute in own or above[-1:]:
         others = f" (and {count(len(above) - 1, 'other name')} too)" if len(above) > 1 else ""
         later = f"{count(len(dispute.later), 'build')} of {inquiry.channel}"
         data: dict[str, str | int | tuple[str, ...]] = {
@@ -365,7 +381,7 @@ def about_order(inquiry: Inquiry, pick: Build, *, lowest: Build | None = None) -
                 Code.ORDER_DISPUTED,
                 Severity.WARNING,
                 f"the name {dispute.build.version} may be too high{others}: {later}, such as "
-                f"{dispute.later[0].version}, came more than a day after it with lower names; {REPO_OPTION} "
+                f"{dispute.later[0].version}, came after it with lower names; {REPO_OPTION} "
                 "tells which is newest",
                 data,
             )
@@ -374,8 +390,8 @@ def about_order(inquiry: Inquiry, pick: Build, *, lowest: Build | None = None) -
             yield Condition(
                 Code.ORDER_DISPUTED,
                 Severity.INFO if dispute.continues else Severity.WARNING,
-                f"the name {dispute.build.version} is too high{others} and was passed over: {later} came more "
-                f"than a day after it with lower names, and a marker names {dispute.named.version}",
+                f"the name {dispute.build.version} is too high{others} and was passed over: {later} came "
+                f"after it with lower names, and a marker names {dispute.named.version}",
                 data,
             )
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kopsversion.model.bucket import Build
+    from kopsversion.model.version import ReleaseKey
 
 __all__ = ["DELAY", "FEW", "Dispute", "find_disputes"]
 
@@ -40,9 +41,10 @@ class Dispute:
 
     Attributes:
         build: the build.
-        later: builds that were uploaded more than a day after it, and are named below it; the newest first.
+        later: builds that came after it and are named below it, the newest first: more than a day after it, or with
+            more commits from the same tag.
         continues: whether they go on from the newest build before it, as a line does.
-        named: which of them a marker of the channel names; ``None`` where none does.
+        named: which of them a marker of the channel names; ``None`` where none does, or where they are too few.
     """
 
     build: Build
@@ -50,14 +52,20 @@ class Dispute:
     continues: bool
     named: Build | None = None
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether builds speak against the name, and not only a marker: that may have been set back."""
+        return self.continues or self.named is not None
+
 
 def find_disputes(
-    ordered: Sequence[Build], *, marked: Collection[str] = (), sure: Collection[str] = ()
+    ordered: Sequence[Build], *, now: datetime, marked: Collection[str] = (), sure: Collection[str] = ()
 ) -> tuple[Dispute, ...]:
     """Find the builds whose names are too high.
 
     Parameters:
         ordered: builds of one channel in the order of their names, oldest first.
+        now: the moment of the judgement, UTC.
         marked: the directories that a marker of the channel names.
         sure: the directories of those whose place on the line is known from git.
 
@@ -70,27 +78,53 @@ def find_disputes(
     times = [build.first_uploaded for build in considered]
     by_time = sorted((time, place) for place, time in enumerate(times) if time is not None)
     moments = [time for time, _ in by_time]
-    vouched = [
-        (times[place], place) for place, build in enumerate(considered) if build.version.text in marked
-    ]
+    marked_places = {
+        place: time
+        for place, (build, time) in enumerate(zip(considered, times, strict=True))
+        if time is not None and build.version.text in marked
+    }
+    further = _further(considered)
     disputed: dict[int, Dispute] = {}
-    for place, time in enumerate(times):
-        if time is None or considered[place].version.text in sure:
+    for place, (build, time) in enumerate(zip(considered, times, strict=True)):
+        if time is None or build.version.text in sure:
             continue
-        continues = _continues(place, times, disputed)
-        named = [(at, each) for at, each in vouched if at and at > time + DELAY and each < place]
-        if not continues and not named:
-            continue
-        after = by_time[bisect_right(moments, time + DELAY) :]
-        later = tuple(considered[each] for _, each in reversed(after) if each < place)
-        if len(later) >= _ENOUGH:
+        later = {each for each in further.get(place, ()) if considered[each].came_after(build)}
+        long_after = {each for _, each in by_time[bisect_right(moments, time + DELAY) :] if each < place}
+        continues = bool(later)
+        if len(long_after) >= _ENOUGH:
+            goes_on = _continues(place, times, disputed)
+            continues = continues or goes_on
+            later |= long_after if goes_on or long_after & marked_places.keys() else set()
+        named = {each: at for each, at in marked_places.items() if each in later}
+        if not later and time + DELAY < now:
+            later = {each for each, at in marked_places.items() if at > time and each < place}
+        if later:
+            newest_first = sorted(later, key=lambda each: (times[each], each), reverse=True)
             disputed[place] = Dispute(
-                considered[place],
-                later,
+                build,
+                tuple(considered[each] for each in newest_first),
                 continues=continues,
-                named=considered[max(named)[1]] if named else None,
+                named=considered[max(named, key=lambda each: (named[each], each))] if named else None,
             )
     return tuple(disputed.values())
+
+
+def _further(ordered: Sequence[Build]) -> dict[int, list[int]]:
+    """Find, for each build, those with lower names that count more commits from the same tag: they were merged later.
+
+    On one branch there is none, as long as its releases are only raised.
+    """
+    by_tag: dict[ReleaseKey, list[int]] = {}
+    furthest: dict[ReleaseKey, int] = {}
+    found = {}
+    for place, build in enumerate(ordered):
+        *_, tag, distance = build.version.precedence
+        below = by_tag.setdefault(tag, [])
+        if furthest.get(tag, distance) > distance:
+            found[place] = [each for each in below if ordered[each].version.is_further_than(build.version)]
+        below.append(place)
+        furthest[tag] = max(furthest.get(tag, distance), distance)
+    return found
 
 
 def _continues(place: int, times: Sequence[datetime | None], disputed: Collection[int]) -> bool:

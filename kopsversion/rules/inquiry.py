@@ -10,6 +10,7 @@ decided.
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from itertools import dropwhile, islice, takewhile
 from typing import TYPE_CHECKING
 
@@ -324,7 +325,7 @@ class Inquiry:
         held = (self.snapshot.build(version) for version in named if version is not None)
         marked = {build.version.text for build in held if build is not None}
         located = {build.version.text for build in line if self.position(build.version) is not None}
-        return find_disputes(line, marked=marked, sure=located)
+        return find_disputes(line, now=self.now, marked=marked, sure=located)
 
     def look_for_disputes(self) -> Unknown | None:
         """Ask for the upload times that show whether the highest names are too high.
@@ -354,6 +355,50 @@ class Inquiry:
                 return UNKNOWN
         return None
 
+    def look_for_followers(self, top: Build) -> Unknown | None:
+        """Ask for what shows whether other builds followed the one that by its name is the newest.
+
+        That costs requests, so only where its name may be too high: where other names say so; and of master, where
+        builds of its minor are few and a day old, or where it is so old that builds seem to have stopped.
+
+        Returns:
+            `UNKNOWN` with the needs noted, or ``None`` where nothing more can be learnt.
+        """
+        names = self._names_listed(top.version.minor)
+        contradicted = any(each.is_further_than(top.version) for each in names if each < top.version)
+        uploaded = top.first_uploaded
+        age = self.now - uploaded if uploaded is not None and self.channel.is_master else timedelta()
+        is_first = len(names) <= FEW and age > DELAY
+        seems_last = age > self.policy.max_build_age
+        if self.listing_failure is not None or not (contradicted or is_first or seems_last):
+            return None
+        if is_first:
+            self._ask_below()
+        if seems_last:
+            # Where distances begin again, only a marker can show that builds went on.
+            marker = self.marker(self.channel.ref, BRANCH_MARKER)
+        looked = self.look_for_disputes()
+        return UNKNOWN if looked or (seems_last and isinstance(marker, Unknown)) else None
+
+    def _ask_below(self) -> None:
+        """Ask for the next older minor beside the newest, which is looked at too, in the same round trip."""
+        minors = self.minors()
+        below = () if isinstance(minors, Unknown) else minors[1:2]
+        for minor in below:
+            failure = self.listing_failure
+            self.builds(minor)
+            self.listing_failure = failure
+            if self.uploads_wanted(minor):
+                self.need(ListUploads(minor))
+
+    def _names_listed(self, minor: str) -> Sequence[BuildVersion]:
+        """Return the names of a minor's builds as far as they are known, and ask for nothing."""
+        failure = self.listing_failure
+        with self.peek():
+            known = self.builds(minor)
+        self.listing_failure = failure
+        return [each.version for each in known] if isinstance(known, tuple) else []
+
     def _is_unsure(self, found: Iterable[Candidate]) -> bool:
         """Tell whether git leaves the place of some of these builds open."""
         return any(self.position(each.version) is None for each in found)
@@ -369,7 +414,7 @@ class Inquiry:
             and marker.version is not None
             and marker.version.precedence < lowest
             and marker.written is not None
-            and marker.written > min(times) + DELAY
+            and marker.written > min(times) + (timedelta() if marker.is_written_last else DELAY)
             for marker in self.snapshot.markers
         )
         few = self.channel.is_master and len(seen) <= FEW and max(times) + DELAY < self.now

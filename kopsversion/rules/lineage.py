@@ -18,7 +18,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from enum import Enum
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, groupby, pairwise
 from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -138,6 +138,7 @@ def tell_apart(
     tested: Mapping[BuildVersion, Line] = MappingProxyType({}),
     finals: Sequence[Sighting] = (),
     master_left: float | None = None,
+    masters: Sequence[Sighting] = (),
 ) -> Mapping[BuildVersion, Opinion]:
     """Split builds of one minor into master's line and the release branch's.
 
@@ -148,6 +149,7 @@ def tell_apart(
         tested: what other markers name, and whose those are: they make a good guess likely, and no more.
         finals: builds of the minor that only its release branch makes: of final and of patch releases.
         master_left: seconds since the epoch at which master had built a later minor, where known.
+        masters: builds of the minor that are master's by custom: of alphas.
 
     Returns:
         An opinion on each. Apart from sorting, the time is linear in the number of builds.
@@ -159,6 +161,7 @@ def tell_apart(
         tested=tested,
         finals=tuple(sorted(finals, key=lambda each: each.place)),
         master_left=master_left,
+        masters=tuple(masters),
     )
     return {each.version: minor.opinion(each) for each in minor.builds}
 
@@ -173,6 +176,7 @@ class _Minor:
     tested: Mapping[BuildVersion, Line] = field(hash=False)
     finals: tuple[Sighting, ...]
     master_left: float | None
+    masters: tuple[Sighting, ...]
 
     def opinion(self, build: Sighting) -> Opinion:
         """Say which line a build is of."""
@@ -238,8 +242,17 @@ class _Minor:
             return True
         if release is None or release.place < build.place or build.uploaded is None:
             return False
+        if self._is_master_further:
+            return False
         # Master's marker was there before it, and the release branch's not before: neither was set back past it.
         return not build.is_before(master) and not build.is_after(release.uploaded, by=_SLACK)
+
+    @cached_property
+    def _is_master_further(self) -> bool:
+        """Whether master surely built what is above its marker: then that does not tell where master is."""
+        twins = (one for one, other in pairwise(self.builds) if one.is_twin_of(other))
+        named = self._master
+        return named is not None and any(each.place > named.place for each in chain(self.masters, twins))
 
     def _is_after_master_left(self, build: Sighting) -> bool:
         """Tell whether it is one of several that came after master left, and that sort above all earlier ones."""

@@ -23,7 +23,7 @@ from kopsversion.model.bucket import (
     Named,
     Unreachable,
 )
-from kopsversion.model.channel import BRANCH_MARKER, Certainty, minor_key
+from kopsversion.model.channel import Certainty, minor_key
 from kopsversion.model.needs import ListArtifacts, ListUploads
 from kopsversion.model.wording import duration
 from kopsversion.rules.attribution import by_git, by_version
@@ -158,8 +158,8 @@ def _judge_held(
         return _report(marker, Verdict.DOUBTFUL, f"names {version}, which {how} a build of {given.ref}")
     limit = limit_of(marker, inquiry.policy)
     # Whether a name is too high shows by upload times, which are asked for beside the first build that counts.
-    looked = inquiry.look_for_disputes() if newer else None
-    counting = [each for each in newer if not is_written_last(marker) or _is_sure(each)]
+    looked = inquiry.look_for_disputes() if newer else inquiry.look_for_followers(held)
+    counting = [each for each in newer if not marker.is_written_last or _is_sure(each)]
     waiting = _longest_waiting(counting, limit, inquiry)
     if isinstance(waiting, Unknown) or isinstance(looked, Unknown):
         if len(newer) == 1 and version.minor == newer[0].version.minor:
@@ -200,14 +200,9 @@ def _judge_held(
 # Promotion lag
 
 
-def is_written_last(marker: Marker) -> bool:
-    """Tell whether every build writes the marker, after all its other files (DESIGN section 6)."""
-    return marker.name == BRANCH_MARKER or marker.is_at_root
-
-
 def limit_of(marker: Marker, policy: Policy) -> timedelta:
     """Return the promotion lag above which a marker is stale."""
-    return min(_WRITTEN_LAST_LIMIT, policy.max_lag) if is_written_last(marker) else policy.max_lag
+    return min(_WRITTEN_LAST_LIMIT, policy.max_lag) if marker.is_written_last else policy.max_lag
 
 
 def set_back_since(report: MarkerReport, *, now: datetime) -> datetime | None:
@@ -220,7 +215,7 @@ def set_back_since(report: MarkerReport, *, now: datetime) -> datetime | None:
 
     Source: DESIGN section 6; FAILURES row 36.
     """
-    if report.lag is None or report.marker.written is None or not is_written_last(report.marker):
+    if report.lag is None or report.marker.written is None or not report.marker.is_written_last:
         return None
     since = now - report.lag
     return since if report.marker.written > since else None

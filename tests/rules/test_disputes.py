@@ -14,7 +14,7 @@ from kopsversion.model.bucket import GitCommit, GitLine
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
 from kopsversion.model.needs import ListBuilds, ListUploads, ReadMarker
 from kopsversion.model.policy import Policy, Strategy
-from kopsversion.rules.disputes import DELAY, find_disputes
+from kopsversion.rules.disputes import DELAY, Dispute, find_disputes
 from kopsversion.rules.inquiry import Inquiry, Unknown
 from kopsversion.rules.resolver import resolve
 from tests.builders import (
@@ -32,6 +32,8 @@ from tests.builders import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from kopsversion.model.answer import Resolution
     from kopsversion.model.bucket import Build, Marker
 
@@ -46,15 +48,23 @@ def named(version_text: str, days: float) -> Build:
 
 
 LINE = tuple(named(patch(n), 20 - n) for n in range(1, 6))
-TOO_HIGH = named("1.29.9+v1.29.0-6-g00000c0ffe", 14)
+TOO_HIGH = named("1.29.9+v1.29.8-6-g00000c0ffe", 14)
+"""Its name counts from another tag, so that only the times speak against it."""
+RAISED = named("1.29.9+v1.29.0-6-g00000c0ffe", 14)
 LATER = tuple(named(patch(n), 20 - n) for n in range(8, 12))
+
+
+def disputed(
+    ordered: Sequence[Build], *, marked: Collection[str] = (), sure: Collection[str] = ()
+) -> tuple[Dispute, ...]:
+    return find_disputes(ordered, now=NOW, marked=marked, sure=sure)
 
 
 class TestFinding:
     def test_a_name_that_the_line_went_on_below_is_too_high(self) -> None:
         """Three builds that came more than a day later, named between it and the newest build before it."""
         same_day = named(patch(7), 13.9)
-        (dispute,) = find_disputes([*LINE, same_day, *LATER, TOO_HIGH])
+        (dispute,) = disputed([*LINE, same_day, *LATER, TOO_HIGH])
         assert dispute.build == TOO_HIGH
         assert dispute.continues
         assert dispute.named is None
@@ -63,78 +73,106 @@ class TestFinding:
     @pytest.mark.parametrize("kept", range(3))
     def test_fewer_than_three_speak_for_nothing(self, kept: int) -> None:
         """They may be late."""
-        assert find_disputes([*LINE, *LATER[:kept], TOO_HIGH]) == ()
+        assert disputed([*LINE, *LATER[:kept], TOO_HIGH]) == ()
 
     def test_builds_of_the_same_day_speak_for_nothing(self) -> None:
         """Uploads land up to hours late."""
         late = [named(patch(n), 13.1) for n in (8, 9, 10)]
-        assert find_disputes([*LINE, *late, TOO_HIGH]) == ()
+        assert disputed([*LINE, *late, TOO_HIGH]) == ()
 
     def test_old_builds_that_were_built_again_speak_for_nothing(self) -> None:
         """They lie below the newest build before the name, or nothing is known of before: no line went on there."""
         again = [evolve(each, sampled=NOW - DAY) for each in LINE[:3]]
-        assert find_disputes([*again, *LINE[3:], TOO_HIGH]) == ()
-        assert find_disputes([*again, TOO_HIGH]) == ()
+        assert disputed([*again, *LINE[3:], TOO_HIGH]) == ()
+        assert disputed([*again, TOO_HIGH]) == ()
 
     def test_unless_a_marker_names_one(self) -> None:
         """A tag made anew begins the distances again; but it may be an old build, so that is no continuation."""
         again = [evolve(each, sampled=NOW - DAY) for each in LINE[:3]]
-        disputes = find_disputes([*again, *LINE[3:], TOO_HIGH], marked={again[1].version.text})
+        disputes = disputed([*again, *LINE[3:], TOO_HIGH], marked={again[1].version.text})
         assert [each.build for each in disputes] == [*LINE[3:], TOO_HIGH]
         assert {each.named for each in disputes} == {again[1]}
         assert not any(each.continues for each in disputes)
 
     @pytest.mark.parametrize(
-        ("days", "disputed"),
+        ("days", "number"),
         [((12, 11), 0), ((13.5, 12, 11), 0), ((13, 12, 11), 0), ((12.9, 12, 11), 1)],
         ids=["two", "one of the same day", "one a day later", "three"],
     )
     def test_three_must_go_on_from_the_newest_build_before_it(
-        self, days: tuple[float, ...], disputed: int
+        self, days: tuple[float, ...], number: int
     ) -> None:
         """An old build that was built again is none of them, and neither is one of the day."""
         again = evolve(LINE[0], sampled=NOW - DAY)
         following = [named(patch(n), each) for n, each in enumerate(days, start=8)]
-        assert len(find_disputes([again, *LINE[1:], *following, TOO_HIGH])) == disputed
+        assert len(disputed([again, *LINE[1:], *following, TOO_HIGH])) == number
 
     def test_a_build_of_the_same_moment_was_there_before_it(self) -> None:
         """So the line is known to have gone on from it."""
-        (dispute,) = find_disputes([named(patch(7), 14), *LATER, TOO_HIGH])
+        (dispute,) = disputed([named(patch(7), 14), *LATER, TOO_HIGH])
         assert dispute.continues
 
-    @pytest.mark.parametrize(("days", "disputed"), [(16, 0), (13.5, 0), (13, 0), (12.9, 1)])
+    @pytest.mark.parametrize(("days", "proven"), [(16, []), (13.5, [False]), (13, [False]), (12.9, [True])])
     def test_a_marked_build_speaks_where_it_came_more_than_a_day_later(
-        self, days: float, disputed: int
+        self, days: float, proven: list[bool]
     ) -> None:
         """A marker names one build between; the others are old ones that were built again."""
         again = [evolve(each, sampled=NOW - DAY) for each in LINE[:3]]
         builds = [*again, *LINE[3:], named(patch(8), days), TOO_HIGH]
-        assert len(find_disputes(builds, marked={patch(8)})) == disputed
+        assert [each.is_proven for each in disputed(builds, marked={patch(8)})] == proven
 
     def test_two_names_that_are_too_high(self) -> None:
         """The second is no proof that the line went on there."""
-        second = named("1.29.9+v1.29.0-7-g00000c0fff", 13.5)
-        assert [each.build for each in find_disputes([*LINE, *LATER, TOO_HIGH, second])] == [TOO_HIGH, second]
+        second = named("1.29.9+v1.29.8-7-g00000c0fff", 13.5)
+        assert [each.build for each in disputed([*LINE, *LATER, TOO_HIGH, second])] == [TOO_HIGH, second]
 
     def test_git_knows_better(self) -> None:
         """A name whose place is known is not disputed."""
-        assert find_disputes([*LINE, *LATER, TOO_HIGH], sure={TOO_HIGH.version.text}) == ()
+        assert disputed([*LINE, *LATER, TOO_HIGH], sure={TOO_HIGH.version.text}) == ()
 
     def test_builds_of_unknown_age_are_no_evidence(self) -> None:
         """Neither is one disputed."""
         undated = [evolve(each, sampled=None) for each in LATER]
-        assert find_disputes([*LINE, *undated, TOO_HIGH]) == ()
-        assert find_disputes([*LINE, *LATER, evolve(TOO_HIGH, sampled=None)]) == ()
+        assert disputed([*LINE, *undated, TOO_HIGH]) == ()
+        assert disputed([*LINE, *LATER, evolve(TOO_HIGH, sampled=None)]) == ()
         mixed = [*LINE, undated[0], *LATER[1:], TOO_HIGH]
-        assert [each.build for each in find_disputes(mixed)] == [TOO_HIGH]
-        assert find_disputes([]) == ()
+        assert [each.build for each in disputed(mixed)] == [TOO_HIGH]
+        assert disputed([]) == ()
+
+    def test_one_build_that_counts_more_commits_from_the_same_tag_is_enough(self) -> None:
+        """Its own name says that it was merged later: only the release was lowered again."""
+        soon = named(patch(8), 13.9)
+        (dispute,) = disputed([*LINE, soon, RAISED])
+        assert (dispute.build, dispute.later) == (RAISED, (soon,))
+        assert dispute.continues
+        assert dispute.named is None
+        (dispute,) = disputed([*LINE, soon, RAISED], marked={soon.version.text})
+        assert dispute.named == soon
+
+    def test_but_not_if_it_was_there_before(self) -> None:
+        """A tag may have been made anew together with the next release."""
+        assert disputed([*LINE, named(patch(8), 14.1), RAISED]) == ()
+        assert disputed([*LINE, bare_listing(patch(8), None), RAISED]) == ()
+
+    def test_a_marker_that_has_named_a_later_build_for_a_day_is_a_doubt_and_no_proof(self) -> None:
+        """The distances may begin again; or the marker was set back to the build of an older merge."""
+        above = named(patch(31), 13)
+        soon = named(patch(6), 12.9)
+        (dispute,) = disputed([*LINE, soon, above], marked={soon.version.text})
+        assert (dispute.build, dispute.later) == (above, (soon,))
+        assert not dispute.is_proven
+
+    def test_what_came_within_the_last_day_is_waited_for(self) -> None:
+        """The build of an older merge ends later, and the next one moves the marker on."""
+        soon = named(patch(6), 0.5)
+        assert disputed([*LINE, soon, named(patch(30), 0.9)], marked={soon.version.text}) == ()
 
     @given(st.lists(st.integers(0, 40), max_size=12))
     def test_law_a_line_that_only_moves_forward_is_never_disputed(self, gaps: list[int]) -> None:
         """However long it is silent."""
         times = [NOW - DAY * sum(gaps[index:]) for index in range(len(gaps))]
         line = [bare_listing(patch(n), at) for n, at in enumerate(times, start=1)]
-        assert find_disputes(line, marked={each.version.text for each in line}) == ()
+        assert disputed(line, marked={each.version.text for each in line}) == ()
 
 
 # --------------------------------------------------------------------------------------------------
@@ -211,6 +249,16 @@ class TestAnswers:
             markers=[latest(TOO_HIGH.version.text, name=GREEN_MARKER, written=14), latest(patch(11))],
         )
         assert resolve(held, ON_RELEASE, DEFAULT, NOW).markers[0].lag == 12 * DAY
+
+    def test_what_is_said_is_of_the_answer_where_several_names_are_too_high(self) -> None:
+        """A marker speaks against the higher name alone; the lower one is the answer, and may be wrong."""
+        second = named("1.29.8+v1.29.8-7-g00000c0fff", 9.5)
+        last = [named(patch(n), 20 - n) for n in range(12, 15)]
+        held = snapshot(*whole(*LINE, *LATER, TOO_HIGH, second, *last), markers=[latest(patch(8))])
+        found = resolve(held, ON_RELEASE, NEWEST, NOW)
+        assert found.version == second.version
+        (told_of_it,) = (each for each in found.conditions if each.code == "order-disputed")
+        assert (told_of_it.severity, told_of_it.data["version"]) == (Severity.WARNING, str(second.version))
 
     def test_old_builds_that_were_built_again_pass_it_over_only_with_a_warning(self) -> None:
         """A marker names one of them, and nothing shows that the line went on there."""

@@ -286,6 +286,25 @@ def test_what_does_not_depend_on_each_other_is_in_flight_at_one_time(
         assert found.rung is Rung.FULL
 
 
+def test_whether_the_first_builds_of_a_minor_are_the_newest_costs_three_more_requests() -> None:
+    """A day later: the minor may have been raised by mistake, and builds may have gone on in the one below."""
+    first = every_hour((alpha(n, minor="1.31") for n in range(1, 4)), last=NOW - 30 * HOUR)
+    held = scene(10, behind=0, waited=200)
+    named = evolve(
+        held, builds={**held.builds, **first}, markers={(MASTER, GREEN_MARKER): alpha(3, minor="1.31")}
+    )
+    found, kinds, _ = counted(named, selector="master")
+    assert found.markers[0].verdict is Verdict.CURRENT
+    assert kinds == {**FIRST_MASTER, Kind.OBJECTS: 1, Kind.BUILDS: 2, Kind.UPLOADS: 2}
+
+
+def test_that_builds_seem_to_have_stopped_costs_two_more_requests() -> None:
+    """When others came, and what the other marker names: no false "no build since"."""
+    found, kinds, _ = counted(scene(10, behind=0, waited=400), selector="master")
+    assert found.markers[0].verdict is Verdict.CURRENT
+    assert kinds == {**FIRST_MASTER, Kind.OBJECTS: 1, Kind.UPLOADS: 1, Kind.MARKER: 2}
+
+
 def test_where_listing_is_denied_the_checksums_are_read_at_one_time() -> None:
     """The third rung: the marker and the listings that fail, then its build's directory, then four small files."""
     with GcsServer(deny_listing=403) as server:
