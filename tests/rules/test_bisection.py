@@ -100,8 +100,8 @@ def test_a_channel_without_builds_is_told(channel: str) -> None:
     with pytest.raises(NoTestableBuildError) as caught:
         plan(snapshot(*BUILDS), wanted("newest", "newest", channel))
     assert (caught.value.message, caught.value.hint, caught.value.channel) == (
-        f"there is no build of {channel}",
-        "see whether the channel is right",
+        f"there is no build of {channel} in {STORE}",
+        "see whether the channel and --store are right",
         channel,
     )
 
