@@ -23,7 +23,7 @@ SILENT = Failure("no answer")
         (
             {ListMinors(): DENIED, ReadMarker("master", "a.txt"): PROXY},
             StoreUnavailableError,
-            "name a project",
+            "check HTTPS_PROXY",
         ),
         (
             {ListMinors(): SILENT, ReadMarker("master", "a.txt"): PROXY},
@@ -37,7 +37,7 @@ SILENT = Failure("no answer")
 def test_the_hint_is_the_cause_s_own(
     failures: dict[ListMinors | ListBuilds | ReadMarker, Failure], kind: type[Exception], hint: str
 ) -> None:
-    """Denied only where all was denied; what else can be done comes after it."""
+    """Denied only where all was denied, else what else went wrong; what can be done besides comes after it."""
     held = evolve(snapshot(), failures=failures)
     error = store_failed("it failed", held, reasons=["why"], otherwise="or do else")
     assert type(error) is kind
