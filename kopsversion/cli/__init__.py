@@ -1,4 +1,4 @@
-"""What a person types: commands, options, console and configuration (DESIGN section 9).
+"""The command line: commands, options, console and configuration (DESIGN section 9).
 
 Knows nothing of how builds are ordered, attributed or judged.
 """

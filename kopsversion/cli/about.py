@@ -42,7 +42,7 @@ def show_help(console: Console, *, name: str | None) -> None:
     if chosen is None:
         meant = did_you_mean(name, group.commands)
         known = f"the commands are {', '.join(group.commands)}"
-        raise UsageError(f"{quoted(name)} is no command", hint=f"{meant} {known}".strip())
+        raise UsageError(f"{quoted(name)} is not a command", hint=f"{meant} {known}".strip())
     with click.Context(chosen, info_name=name, parent=outer) as context:
         console.answer(f"{chosen.get_help(context)}\n")
 
@@ -64,11 +64,11 @@ def version(console: Console) -> None:
 """,
         ),
     ),
-    short_help="Print what a shell needs to complete commands.",
+    short_help="Print the script by which a shell completes commands.",
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(console: Console, *, shell: str) -> None:
-    """Print what SHELL needs to complete kopsversion and resolve-latest: commands, options and values."""
+    """Print the script by which SHELL completes kopsversion and resolve-latest: commands, options and values."""
     from click.shell_completion import get_completion_class
 
     from kopsversion.cli.resolve import resolve

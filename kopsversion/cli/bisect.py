@@ -1,7 +1,7 @@
 """``kopsversion bisect``: which build broke it, found by running a command on few of them.
 
-Everything but click is imported when the command runs, so that ``--help`` stays fast. How the search goes stands in
-`kopsversion.workflows.bisect`; this module reads the command line, and tells how far it is.
+Everything but click is imported when the command runs, so that ``--help`` stays fast. `kopsversion.workflows.bisect`
+searches; this module reads the command line, and shows the progress.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ __all__ = ["bisect"]
 
 _SEPARATOR = "--"
 _WORDS = "kopsversion.bisect.command"
-"""Where the words after ``--`` are kept while a command line is read."""
+"""The key under which the words after ``--`` are kept in click's context."""
 
 
 class _BisectCommand(Command):
     """A command whose line ends in another command, after ``--``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the words after ``--`` aside, of which none is an option or argument of ours."""
+        """Set aside the words after ``--``, none of which is an option or argument of ours."""
         if _SEPARATOR in args:
             place = args.index(_SEPARATOR)
             args, ctx.meta[_WORDS] = args[:place], tuple(args[place + 1 :])
@@ -77,10 +77,10 @@ class _Manner:
     interactive: bool
 
     def check(self) -> None:
-        """Refuse what is not valid, before anything is asked.
+        """Refuse options that are not valid, before a store is asked.
 
         Raises:
-            UsageError: there is no command, or it cannot be started, or there is one and nobody to run it.
+            UsageError: there is no command, it cannot be started, or it comes together with ``--interactive``.
         """
         if self.interactive and self.words:
             raise UsageError(
@@ -110,7 +110,7 @@ class _Manner:
         }
 
     def test(self) -> Callable[[BuildUnderTest], TrialFinding | Outcome]:
-        """Make what tests a build."""
+        """Return the function that tests a build."""
         if self.interactive:
             return _ask_person
         import platform
@@ -306,7 +306,7 @@ def bisect(
 
 @contextmanager
 def _resumable(console: Console, state: Path | None) -> Iterator[None]:
-    """Say how to go on, where something ends a bisection that has a state file."""
+    """Say how to go on, where an error or a signal ends a bisection that has a state file."""
     try:
         yield
     except (KeyboardInterrupt, click.Abort, SystemExit, KopsVersionError) as error:
@@ -316,7 +316,7 @@ def _resumable(console: Console, state: Path | None) -> Iterator[None]:
 
 
 def _show(data: bytes) -> None:
-    """Pass on what the command writes, to standard error as it is."""
+    """Write the command's output to standard error, as it is."""
     if sys.stderr is not None:
         sys.stderr.flush()
         stream = getattr(sys.stderr, "buffer", None)
@@ -328,7 +328,7 @@ def _show(data: bytes) -> None:
 
 
 def _tell(console: Console, event: Event) -> None:
-    """Say what is tested next and how much is left, and what came of it."""
+    """Show which build is tested next, how much is left, and each result."""
     from kopsversion.model.wording import count
     from kopsversion.rules.bisection import Plan
     from kopsversion.workflows.bisect import TrialResult
@@ -353,7 +353,7 @@ def _tell(console: Console, event: Event) -> None:
 
 
 def _ask_person(build: BuildUnderTest) -> Outcome:
-    """Let whoever sits there say what a build is."""
+    """Ask the user whether a build is good."""
     from kopsversion.rules.stepper import Outcome
 
     answers = {"good": Outcome.GOOD, "bad": Outcome.BAD, "skip": Outcome.SKIP, "quit": None}
@@ -369,7 +369,7 @@ def _ask_person(build: BuildUnderTest) -> Outcome:
         word = short.get(word, word)
         if not line or word == "quit":
             raise BisectionError(
-                f"stopped before {build.version} was told",
+                f"stopped before it was known whether {build.version} is good",
                 channel=str(build.version),
                 hint="the same command goes on, if it has a --state file",
             )

@@ -1,8 +1,8 @@
 """``kopsversion check``: the command around `kopsversion.workflows.survey`.
 
-It reads options and limits, hands the report to the outputs that were asked for, and chooses the exit status.
-Everything heavy is imported when the command runs. It must not know how a channel is judged, or what an output
-looks like.
+It reads options and limits, passes the report to the outputs that were asked for, and chooses the exit status.
+Everything heavy is imported when the command runs. This module must not know how a channel is judged, or what an
+output looks like.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def parse_output(text: str) -> Output:
     name, equals, path = text.partition("=")
     if name not in FORMATS:
         hint = f"{did_you_mean(name, FORMATS)} the formats are {', '.join(FORMATS)}".strip()
-        raise UsageError(f"{quoted(name)} is no format", hint=hint)
+        raise UsageError(f"{quoted(name)} is not a format", hint=hint)
     if equals and not path:
         raise UsageError(f"{quoted(text)} names no file", hint=f"write {name}=FILE, or {name} alone")
     return Output(name, Path(path) if equals else None)
@@ -110,7 +110,7 @@ def _limit(name: str, *, text: str) -> Callable[[Callable[..., int]], Callable[.
             """
 Is everything all right?
   kopsversion check
-In a periodic job, for TestGrid and for whoever opens the job:
+In a periodic job, for TestGrid and for people who open the job:
   kopsversion check -o table -o testgrid="$ARTIFACTS/junit_kopsversion.xml" -o html="$ARTIFACTS/kopsversion.html"
 Only master, as it was on 6 May 2024:
   kopsversion check master --as-of 2024-05-06T18:00:00Z
@@ -120,14 +120,14 @@ Only master, as it was on 6 May 2024:
             "Output",
             f"""
 table       channels, findings, markers and refused builds; the last line says whether all is well. On a
-            terminal it fits: columns go that have no room
+            terminal, columns without room are left out
 wide        the same with every column
 json        the same and more, "schema": 1
 junit       a test case for each channel and check, as Jenkins and pytest have it
 testgrid    the same for TestGrid: with days behind and days old at each test case
 prometheus  gauges in the text format
 markdown    the body of a GitHub issue
-html        a page that stands alone, with a timeline
+html        a page in one file, with a timeline
 FORMAT=PATH writes a file, whole or not at all; at most one output goes to standard output. Where that is not
 the table, the last line goes to standard error. junit, testgrid, prometheus and html need the extra "report",
 which kopsversion.pyz holds: pip install jinja2 junitparser prometheus-client
@@ -245,21 +245,21 @@ def check(
     with _reporting_failure(console, wanted, question=question, journal=journal):
         _check_outputs(wanted)
         said = Limits(max_lag=said_max_lag, max_build_age=said_max_build_age, build_sla=said_build_sla)
-        told = _read_config(config)
-        policy_of = _policies(told, policy, said)
+        configured = _read_config(config)
+        policy_of = _policies(configured, policy, said)
         begun = monotonic()
         with console.steps() as progress:
             report = check_health(
                 selectors,
                 policy_of=policy_of,
                 ignore_older=ignore_older,
-                jobs=jobs_question(choice, told.writers),
+                jobs=jobs_question(choice, configured.writers),
                 progress=progress,
                 **question,
             )
         report = evolve(report, took=timedelta(seconds=monotonic() - begun))
-        report = _weighed(report, told, is_whole=not selectors, journal=journal)
-        faults = _write(console, report, wanted, look=_look(told, question))
+        report = _with_context(report, configured, is_whole=not selectors, journal=journal)
+        faults = _write(console, report, wanted, look=_look(configured, question))
     if faults:
         raise faults[0]
     if report.nothing_read:
@@ -267,8 +267,10 @@ def check(
     return 0 if report.is_healthy else DEGRADED
 
 
-def _weighed(report: HealthReport, config: Config, *, is_whole: bool, journal: Path | None) -> HealthReport:
-    """Add what is known beside the store: what is silenced, what does not exist, and what earlier runs found."""
+def _with_context(
+    report: HealthReport, config: Config, *, is_whole: bool, journal: Path | None
+) -> HealthReport:
+    """Add what the configuration and the journal say: silences, unknown channels, and what earlier runs found."""
     from kopsversion.rules.silences import silenced, with_unknown_channels
 
     report = silenced(report, config.silences)
@@ -282,18 +284,18 @@ def _weighed(report: HealthReport, config: Config, *, is_whole: bool, journal: P
 
 
 def _look(config: Config, question: StoreQuestion) -> Mapping[str, Any]:
-    """Return what the page is told beside the report; of a look at the past no next one is due."""
-    told = {"interval": config.interval} if config.interval is not None else {}
-    return {"links": config.links, **(told if question["as_of"] is None else {"interval": None})}
+    """Return the page's links and interval; after a report on the past no next page is due."""
+    interval = {"interval": config.interval} if config.interval is not None else {}
+    return {"links": config.links, **(interval if question["as_of"] is None else {"interval": None})}
 
 
 @contextmanager
 def _reporting_failure(
     console: Console, outputs: Sequence[Output], *, question: StoreQuestion, journal: Path | None
 ) -> Iterator[None]:
-    """Write every output also when the block fails: what an earlier run left must not be taken for news.
+    """Write every output also when the block fails, so that files of an earlier run are not taken for new ones.
 
-    A mistake in how the command was called leaves standard output empty, as everywhere; so does an interruption.
+    A usage error leaves standard output empty, as in every command; so does an interruption.
 
     Source: FAILURES row 34.
     """
@@ -339,7 +341,7 @@ def _failed(error: BaseException, *, question: StoreQuestion) -> HealthReport:
 
 
 def _replace(console: Console, path: Path, text: Callable[[], str]) -> None:
-    """Put the report of a failure in the place of a file; the failure itself is what the command ends with."""
+    """Replace a file by the report of a failure; errors of that are only logged, since the failure itself is raised."""
     try:
         fault = _put(path, text())
     except Exception as error:  # an extra that is not installed, or a defect in one output
@@ -363,7 +365,7 @@ def _put(path: Path, text: str) -> UsageError | None:
 
 
 def _forget(path: Path) -> None:
-    """Remove what an earlier run left, as far as it is a file that could have been replaced."""
+    """Remove the file of an earlier run, if it is one that could have been replaced."""
     from kopsversion.files import check_target
 
     with suppress(OSError, UsageError):
@@ -382,7 +384,7 @@ def _policies(config: Config, policy: Policy, said: Limits) -> Callable[[Channel
 
 
 def _check_outputs(outputs: Sequence[Output]) -> None:
-    """See to it that the outputs can be written, before a minute is spent on what to write."""
+    """Make sure that the outputs can be written, before a minute is spent on the report."""
     from kopsversion.files import check_target
 
     on_stdout = [output.format for output in outputs if output.path is None]
@@ -420,10 +422,10 @@ def _write(
     """Write every output, files first, and say in the last line whether all is well.
 
     Parameters:
-        look: what the page is told beside the report.
+        look: the page's links and interval.
 
     Returns:
-        What went wrong; a file that cannot be written keeps no other from being written.
+        What went wrong; after a file that cannot be written the others are still written.
     """
     from kopsversion.render.causes import lead, worst_of
     from kopsversion.render.health_table import health_tables, last_lines
@@ -448,7 +450,7 @@ def _write(
 
 
 def _text(output: Output, report: HealthReport, *, look: Mapping[str, Any] | None = None) -> str:
-    """Return an output as a file holds it."""
+    """Return the text of an output for a file."""
     from kopsversion.render.health_table import file_text
 
     if output.format in _TABLES:

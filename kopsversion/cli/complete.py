@@ -1,7 +1,7 @@
-"""What a shell completes: channels, platforms, outputs and markers.
+"""Completion in a shell: channels, platforms, outputs and markers.
 
-Channels come from the state file if one is named, else from the store, which gets a second and no more. Whatever goes
-wrong completes nothing, in silence: a shell is no place for an error. It must not know which command asks.
+Channels come from the state file if one is named, else from the store, which gets at most a second. Where anything goes
+wrong nothing is completed, and no error is shown. This module must not know which command asks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ALWAYS = ("master", "latest")
 
 if TYPE_CHECKING:
     Complete = Callable[[click.Context, click.Parameter, str], list[str]]
-    """What click asks for the values that begin with what was typed."""
+    """What click calls for the values that begin with the typed text."""
 
 
 def one_of(values: Sequence[str]) -> Complete:
@@ -35,7 +35,7 @@ def channels(context: click.Context, _param: click.Parameter, typed: str) -> lis
     try:
         state = context.params.get("state")
         found = _of_state(state) if state is not None else _of_store(context.params.get("store") or ())
-    except Exception:  # whatever it is, a shell has no use for it
+    except Exception:  # completion has no place for errors
         found = ()
     return [each for each in dict.fromkeys((*_ALWAYS, *found)) if each.startswith(typed)]
 

@@ -20,8 +20,8 @@
     interval = "1h"                          # without it, it runs on every merge
     formerly = ["its-name-before"]
 
-The same keys may stand under ``[tool.kopsversion]`` in a ``pyproject.toml``. A mistake is told with its line, key and
-value. This module must not know what a limit is for, and reads no file that was not named to it.
+The same keys may be under ``[tool.kopsversion]`` in a ``pyproject.toml``. A mistake is reported with its line, key and
+value. This module must not know what a limit is for, and reads no other file.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ T = TypeVar("T")
 
 @frozen(kw_only=True)
 class Limits:
-    """What a channel is held to; what is ``None`` is not said here.
+    """The limits of a channel; ``None`` for one that is not set.
 
     Attributes:
         max_lag: promotion lag above which a marker is stale.
@@ -87,21 +87,21 @@ class Limits:
         """Return a policy with these limits; ignored markers are added to those of the policy."""
         named = {"max_lag": self.max_lag, "max_build_age": self.max_build_age, "build_sla": self.build_sla}
         ignored = dict.fromkeys((*policy.reported, *self.ignored_markers))
-        said: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-        return evolve(policy, reported=tuple(ignored), **said)
+        limits: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        return evolve(policy, reported=tuple(ignored), **limits)
 
 
 @frozen(kw_only=True)
 class Config:
-    """All that the watcher is told.
+    """The configuration of ``check`` and ``jobs``.
 
     Attributes:
         general: limits of all channels.
         channels: limits of one channel, by ref; they win over the general ones.
         silences: findings that do not count for a while.
         links: where the page leads.
-        interval: how often the check runs; ``None`` where it is not said.
-        writers: jobs that take the place of kops' own writers of markers, or stand beside them.
+        interval: how often the check runs; ``None`` where it is not set.
+        writers: jobs that replace kops' own writers of markers, or are added to them.
     """
 
     general: Limits = field(factory=Limits)
@@ -117,25 +117,25 @@ class Config:
         return tuple(dict.fromkeys((*self.channels, *(silence.channel for silence in self.silences))))
 
     def policy_of(self, channel: Channel, policy: Policy) -> Policy:
-        """Return the policy that a channel is held to.
+        """Return a channel's policy.
 
         Parameters:
             channel: the channel.
-            policy: what holds where the configuration says nothing.
+            policy: the policy where the configuration sets nothing.
         """
         own = self.channels.get(channel.ref, Limits())
         return own.applied(self.general.applied(policy))
 
 
 def read_config(path: Path, *, today: date | None = None) -> Config:
-    """Read a file that was named.
+    """Read a configuration file.
 
     Parameters:
         path: the file.
         today: the day from which the end of a silence is counted; ``None`` for the present one, in UTC.
 
     Raises:
-        UsageError: it cannot be read, or says something that is not valid.
+        UsageError: it cannot be read, or a setting in it is not valid.
     """
     return _Reader(path, today=today).read(())
 
@@ -151,7 +151,7 @@ def read_project_config(directory: Path, *, today: date | None = None) -> Config
 
 
 class _Reader:
-    """One file, with what is needed to say where in it a mistake is.
+    """Reads one file, and finds the line of a mistake in it.
 
     Parameters:
         path: the file.
@@ -251,7 +251,7 @@ class _Reader:
         return values
 
     def _value(self, place: tuple[str, ...], read: Callable[[object], T], value: object) -> T:
-        """Read a value, and tell a mistake in it with its place."""
+        """Read a value; a mistake in it is reported with its place."""
         try:
             return read(value)
         except UsageError as error:
@@ -272,7 +272,7 @@ class _Reader:
 
     def _silences(self, value: object, place: tuple[str, ...]) -> Iterator[Silence]:
         if not isinstance(value, list):
-            raise self._mistake(place, f"{_shown(value)} is no list of tables", hint="write [[silence]]")
+            raise self._mistake(place, f"{_shown(value)} is not a list of tables", hint="write [[silence]]")
         for number, entry in enumerate(value, start=1):
             here = (*place, str(number))
             table = self._table(entry, here)
@@ -292,7 +292,7 @@ class _Reader:
     def _read_until(self, value: object) -> date:
         if not isinstance(value, date) or isinstance(value, datetime):
             raise UsageError(
-                f"{_shown(value)} is no day", hint="write a day without quotes: until = 2026-12-31"
+                f"{_shown(value)} is not a day", hint="write a day without quotes: until = 2026-12-31"
             )
         if value - self._today > LONGEST_SILENCE:
             raise UsageError(
@@ -339,13 +339,13 @@ def _read_names(value: object) -> tuple[str, ...]:
 def _read_interval(value: object) -> timedelta:
     interval = _read_duration(value)
     if not interval:
-        raise UsageError(f"{_shown(value)} is no interval", hint='write how often the check runs: "1h"')
+        raise UsageError(f"{_shown(value)} is not an interval", hint='write how often the check runs: "1h"')
     return interval
 
 
 def _read_text(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise UsageError(f"{_shown(value)} is no text", hint="write text in quotes")
+        raise UsageError(f"{_shown(value)} is not text", hint="write text in quotes")
     return value.strip()
 
 
@@ -358,7 +358,7 @@ def _read_code(value: object) -> str:
     if code not in CATALOGUE:
         meant = did_you_mean(code, CATALOGUE)
         raise UsageError(
-            f"{quoted(code)} is no code of a finding",
+            f"{quoted(code)} is not the code of a finding",
             hint=meant or "docs/reference/conditions.md has them all",
         )
     return code
@@ -370,7 +370,7 @@ def _read_reason(value: object) -> str:
 
 def _read_template(name: str, value: object) -> str:
     if not isinstance(value, str):
-        raise UsageError(f"{_shown(value)} is no text", hint='write a URL in quotes, or "" for no link')
+        raise UsageError(f"{_shown(value)} is not text", hint='write a URL in quotes, or "" for no link')
     return check_template(name, value)
 
 
@@ -423,7 +423,7 @@ def _toml_key(place: Iterable[str]) -> str:
 
 
 def _with_quotes(hint: str, name: str, table: object) -> str:
-    """Say how a name with a dot is written, where TOML has read it as a table in a table."""
+    """Return a hint on how a name with a dot is written, where TOML has read it as a table in a table."""
     while isinstance(table, dict) and len(table) == 1:
         ((inner, table),) = table.items()
         name = f"{name}.{inner}"
@@ -440,7 +440,7 @@ _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_.\s-]|"[^"\n]*"|'[^'\n]*')+?)\s*=""")
 
 
 def _line_of(text: str, place: tuple[str, ...]) -> int:
-    """Return the line, counted from 1, on which a key stands, or the nearest thing around it."""
+    """Return the line, counted from 1, of a key, or of the innermost table around it that is found."""
     best, line = 0, 1
     table: tuple[str, ...] = ()
     tables_of: dict[tuple[str, ...], int] = {}

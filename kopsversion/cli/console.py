@@ -1,8 +1,8 @@
-"""Where a command meets its user: the two streams, how much is said, and the boundary for errors.
+"""The output of commands: the two streams, how much is written, and the boundary for errors.
 
 The answer alone goes to standard output, everything else to standard error (DESIGN section 9). `Command`
-and `Group` are click's, with one difference: whatever a command raises leaves as ``ERROR`` and ``hint:``
-lines and an exit status, never as a traceback.
+and `Group` are click's, with one difference: whatever a command raises becomes ``ERROR`` and ``hint:`` lines
+and an exit status, never a traceback.
 
 This module must not know what any command does.
 """
@@ -50,30 +50,30 @@ DEGRADED = 3
 UNFORESEEN = 70
 """A defect of kopsversion itself: ``EX_SOFTWARE`` of sysexits.h."""
 INTERRUPTED = 130
-"""What a shell reports of a program that SIGINT ended."""
+"""The exit status of a program that SIGINT ended."""
 BROKEN_PIPE = 141
-"""What a shell reports of a program that SIGPIPE ended."""
+"""The exit status of a program that SIGPIPE ended."""
 
 _CLEARED_LINE = "\r\x1b[K"
 
 
-LastWords = Callable[[Sequence[str], int], str]
+FailureOutput = Callable[[Sequence[str], int], str]
 """Makes what goes to standard output after a failure, of the arguments and the exit status."""
 
 
 class OutputError(KopsVersionError):
     """There is an answer, and it cannot be written where it belongs."""
 
-    # EX_IOERR of sysexits.h: not 1, by which a script would take it that there is no testable build.
+    # EX_IOERR of sysexits.h: not 1, which would mean to a script that there is no testable build.
     exit_code = 74
 
 
 class Console:
-    """The streams of one run, and how much of what happens is said.
+    """The streams of one run, and how much is written to them.
 
     Attributes:
-        quiet: say nothing of conditions.
-        verbosity: 1 also says what is merely good to know, 2 shows the traceback of a defect.
+        quiet: write no conditions.
+        verbosity: 1 also writes info and requests, 2 shows the traceback of a defect.
     """
 
     def __init__(self) -> None:
@@ -108,14 +108,14 @@ class Console:
         _say(f"{printable(line)}\n")
 
     def log(self, severity: str, message: str) -> None:
-        """Tell something of that severity: warnings and errors unless quiet, the rest when verbose.
+        """Write a message to standard error: warnings and errors unless quiet, info when verbose.
 
         Parameters:
             severity: ``info``, ``warning`` or ``error``.
             message: one line, in which what is not printable is escaped.
 
-        Where standard error is no terminal the line has klog's header, as the other lines of a Prow job have. What
-        ends a command, ``ERROR`` and ``hint:``, has none: it is for people.
+        Where standard error is no terminal the line has klog's header, like the other lines of a Prow job. The last
+        lines of a command that failed, ``ERROR`` and ``hint:``, have none: they are for people.
         """
         if self.quiet or (severity == "info" and not self.verbosity):
             return
@@ -131,16 +131,16 @@ class Console:
         )
 
     def annotate(self, lines: Iterable[str]) -> None:
-        """Write lines that GitHub Actions makes annotations of, to standard error, unless quiet."""
+        """Write lines of which GitHub Actions makes annotations to standard error, unless quiet."""
         for line in lines if not self.quiet else ():
             self.tell(line)
 
     def note(self, message: str) -> None:
-        """Tell something that is merely good to know."""
+        """Write a message of severity info."""
         self.log("info", message)
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
-        """Tell each condition in a line: warnings and errors unless quiet, the rest when verbose."""
+        """Write each condition in a line: warnings and errors unless quiet, info when verbose."""
         for condition in conditions:
             self.log(condition.severity, f"{condition.code}: {condition.message}")
 
@@ -148,7 +148,7 @@ class Console:
     def progress(self, title: str) -> Iterator[Callable[[int, int], None] | None]:
         """Show how far something has come while the block runs, on a terminal only.
 
-        The block gets a function to be told the bytes done and those in all, or ``None``.
+        The block gets a function to call with the bytes done and those in all, or ``None``.
         """
         if self.quiet or not is_rich(sys.stderr):
             yield None
@@ -160,9 +160,9 @@ class Console:
 
     @contextmanager
     def steps(self) -> Iterator[Callable[[str], None]]:
-        """Show what is done now while the block runs: in a line that goes away, on a terminal only.
+        """Show what is done now while the block runs: in a line that is removed at the end, on a terminal only.
 
-        When verbose, in lines that stay, wherever standard error goes. The block gets a function to be told.
+        When verbose, in lines that stay, wherever standard error goes. The block gets a function to call with the text.
         """
         if self.quiet or not (self.verbosity or is_rich(sys.stderr)):
             yield lambda _what: None
@@ -176,7 +176,7 @@ class Console:
 
     @contextmanager
     def waiting(self) -> Iterator[Callable[[str], None]]:
-        """Show what is waited for, as `steps` does, but load nothing for it: most answers come sooner than rich."""
+        """Show what is waited for, as `steps` does, but without rich, which takes longer to load than most answers."""
         if self.quiet or self.verbosity or not is_rich(sys.stderr):
             with self.steps() as tell:
                 yield tell
@@ -189,14 +189,14 @@ class Console:
             _say(_CLEARED_LINE)
 
     @contextmanager
-    def requests_told(self) -> Iterator[None]:
-        """Tell each request to a bucket while the block runs, when verbose."""
+    def requests_shown(self) -> Iterator[None]:
+        """Write a line for each request to a bucket while the block runs, when verbose."""
         if not self.verbosity:
             yield
             return
-        from kopsversion.cli.tracing import requests_told
+        from kopsversion.cli.tracing import requests_shown
 
-        with requests_told(lambda what: self.tell(f"… {what}")):
+        with requests_shown(lambda what: self.tell(f"… {what}")):
             yield
 
     def show(self, tables: Sequence[Table]) -> None:
@@ -224,7 +224,7 @@ class Console:
 
 
 def _say(text: str) -> None:
-    """Write to standard error; where it takes nothing, as on a full disk, the answer is not lost with it."""
+    """Write to standard error; where that fails, as on a full disk, go on, so that the answer is not lost."""
     try:
         click.echo(text, err=True, nl=False)
     except BrokenPipeError:
@@ -234,7 +234,7 @@ def _say(text: str) -> None:
 
 
 def _origin_of_call() -> tuple[str, int]:
-    """Return the file and line outside of this module from which something is told."""
+    """Return the file and line outside of this module from which a message comes."""
     frame = sys._getframe()  # noqa: SLF001 # logging finds its caller the same way
     while frame.f_back is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
@@ -253,11 +253,11 @@ def klog_line(
 
     Parameters:
         severity: ``info``, ``warning`` or ``error``.
-        message: what is said.
+        message: the message.
         moment: when, in local time, as klog has it.
-        process: who says it.
-        file: which source file.
-        line_number: where in it.
+        process: the id of the process.
+        file: the source file that it comes from.
+        line_number: the line there.
 
     Source: https://github.com/kubernetes/klog, the comment on ``header``.
     """
@@ -265,7 +265,7 @@ def klog_line(
 
 
 def _laid_out(tables: Sequence[Table], stream: TextIO | None, *, is_wide: bool = False) -> str:
-    """Lay tables out for a stream: for a terminal they fit its width; colour is a question of its own."""
+    """Lay tables out for a stream: within the width of a terminal, and with colour where it is wanted."""
     has_colour = wants_colour(stream)
     if not is_terminal(stream) and not has_colour:
         from kopsversion.model.tables import plain
@@ -277,16 +277,16 @@ def _laid_out(tables: Sequence[Table], stream: TextIO | None, *, is_wide: bool =
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a stream is a terminal, whatever it can show."""
+    """Tell whether a stream is a terminal, whatever it can show."""
     return stream is not None and stream.isatty()
 
 
 def wants_colour(stream: TextIO | None) -> bool:
-    """Whether a stream is to have colours.
+    """Tell whether a stream should have colours.
 
-    ``NO_COLOR`` forbids them, ``FORCE_COLOR`` and ``CLICOLOR_FORCE`` ask for them wherever the stream goes, both unless
-    they are empty, and the latter two unless they are 0. Otherwise a terminal has them that can show them, and
-    ``CLICOLOR=0`` says no.
+    ``NO_COLOR`` forbids them. ``FORCE_COLOR`` and ``CLICOLOR_FORCE`` ask for them wherever the stream goes, unless they
+    are 0. An empty variable counts as not set. Otherwise a terminal that can show colours has them, unless
+    ``CLICOLOR=0``.
 
     Source: https://no-color.org/, https://force-color.org/, https://bixense.com/clicolors/.
     """
@@ -299,14 +299,14 @@ def wants_colour(stream: TextIO | None) -> bool:
 
 
 def is_rich(stream: TextIO | None) -> bool:
-    """Whether a stream is a terminal that can draw a line over and over again."""
+    """Tell whether a stream is a terminal that can draw a line again and again."""
     if stream is None or os.environ.get("NO_COLOR") or os.environ.get("TERM", "") in {"", "dumb"}:
         return False
     return stream.isatty()
 
 
 def abandon(stream: TextIO | None) -> None:
-    """Let what is left in a broken stream go nowhere, so that the interpreter's last flush does not fail."""
+    """Redirect a broken stream to nowhere, so that the interpreter's last flush does not fail."""
     if stream is None:
         return
     with suppress(OSError, ValueError):  # a stream without a descriptor, or closed
@@ -329,7 +329,7 @@ class _Boundary(click.Command):
     def __init__(self, *arguments: Any, sections: Sequence[tuple[str, str]] = (), **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         self.sections = tuple(sections)
-        self.last_words: LastWords | None = None
+        self.on_failure: FailureOutput | None = None
         # The prefix is set on every command: "kopsversion resolve" then reads the same variables as
         # "resolve-latest" (KOPSVERSION_STORE, not KOPSVERSION_RESOLVE_STORE).
         self.context_settings.setdefault("auto_envvar_prefix", "KOPSVERSION")
@@ -345,22 +345,22 @@ class _Boundary(click.Command):
         words = sys.argv[1:] if given is None else list(given)
         status = _guarded(lambda: run(*arguments, standalone_mode=False, **extra), console=console)
         if status:
-            _end_with(self.words_at_the_end(words, status), console=console)
+            _end_with(self.failure_output(words, status), console=console)
         sys.exit(status)
 
-    def words_at_the_end(self, words: Sequence[str], status: int) -> str:
+    def failure_output(self, words: Sequence[str], status: int) -> str:
         """Return what goes to standard output after a failure; mostly nothing.
 
         Parameters:
             words: the arguments.
             status: the exit status, which is not 0.
         """
-        return self.last_words(words, status) if self.last_words is not None else ""
+        return self.on_failure(words, status) if self.on_failure is not None else ""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function; a reader that has gone away is no error."""
         try:
-            with ctx.ensure_object(Console).requests_told():
+            with ctx.ensure_object(Console).requests_shown():
                 return super().invoke(ctx)
         except BrokenPipeError:
             # Before click sees it, whose exit status for this is 1: "no testable build".
@@ -411,17 +411,17 @@ class Group(_Boundary, click.Group):
 
     command_class = Command
 
-    def words_at_the_end(self, words: Sequence[str], status: int) -> str:
-        """Let the subcommand say it."""
+    def failure_output(self, words: Sequence[str], status: int) -> str:
+        """Return the output of the subcommand."""
         for position, word in enumerate(words):
             chosen = self.commands.get(word)
             if isinstance(chosen, _Boundary):
-                return chosen.words_at_the_end(words[position + 1 :], status)
+                return chosen.failure_output(words[position + 1 :], status)
         return ""
 
 
 def _end_with(text: str, *, console: Console) -> None:
-    """Write the last words; where standard output is gone, the exit status alone has to do."""
+    """Write the output of a failure; where standard output is gone, there is only the exit status."""
     if text:
         with suppress(OutputError, BrokenPipeError):
             console.answer(text)
@@ -431,7 +431,7 @@ def command(
     name: str,
     *,
     sections: Sequence[tuple[str, str]] = (),
-    last_words: LastWords | None = None,
+    on_failure: FailureOutput | None = None,
     **settings: Any,
 ) -> Callable[[Callable[..., int | None]], Command]:
     """Make a command of a function, which returns its exit status, or ``None`` for 0.
@@ -442,7 +442,7 @@ def command(
     Parameters:
         name: what it is called in the toolbox.
         sections: titles and texts that end its help.
-        last_words: makes what goes to standard output after a failure.
+        on_failure: makes what goes to standard output after a failure.
         settings: passed on to click; ``cls`` is a kind of `Command`.
     """
     settings.setdefault("cls", Command)
@@ -450,7 +450,7 @@ def command(
     def decorate(function: Callable[..., int | None]) -> Command:
         make: Callable[..., Any] = click.command(name, sections=sections, add_help_option=False, **settings)
         made: Command = make(click.pass_obj(function))
-        made.last_words = last_words
+        made.on_failure = on_failure
         for add in (*_HOW_MUCH, *_ABOUT):
             add(made)
         return made
@@ -516,7 +516,7 @@ def _show_short_help(context: click.Context, _: click.Parameter, wanted: bool) -
         context.exit()
 
 
-# KOPSVERSION_VERSION and KOPSVERSION_HELP are not read: who sets such a variable means something else by it.
+# KOPSVERSION_VERSION and KOPSVERSION_HELP are not read: such a variable is likely to mean something else.
 _ABOUT = (
     click.option(
         "--version",
@@ -547,7 +547,7 @@ _HOW_MUCH = (
         is_eager=True,
         expose_value=False,
         callback=_set_verbosity,
-        help="Also say what is merely good to know, and each request with its status and time. "
+        help="Also show conditions that are only info, and each request with its status and time. "
         "-vv: show the traceback of a defect.",
     ),
     click.option(
@@ -557,13 +557,13 @@ _HOW_MUCH = (
         is_eager=True,
         expose_value=False,
         callback=_set_quiet,
-        help="Say nothing of conditions on standard error.",
+        help="Show no conditions on standard error.",
     ),
 )
 
 
 def _guarded(run: Callable[[], Any], *, console: Console) -> int:
-    """Run, and tell what is raised; return the exit status."""
+    """Run, write what is raised as messages, and return the exit status."""
     try:
         try:
             status = int(run() or 0)
@@ -578,7 +578,7 @@ def _guarded(run: Callable[[], Any], *, console: Console) -> int:
         except Exception as error:
             status = UNFORESEEN
             _tell_unforeseen(error, console=console)
-    except BrokenPipeError:  # of standard error, while telling
+    except BrokenPipeError:  # of standard error, while a message is written
         status = BROKEN_PIPE
     if status == BROKEN_PIPE:
         abandon(sys.stdout)
@@ -598,7 +598,7 @@ def _tell_usage(error: click.ClickException, *, console: Console) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         _say(f"{error.format_message()}\n")
         return
-    from kopsversion.cli.meant import meant_by, message_of
+    from kopsversion.cli.typos import meant_by, message_of
 
     console.tell(f"ERROR {message_of(error)}{_origin(error)}")
     context = error.ctx if isinstance(error, click.UsageError) else None

@@ -1,6 +1,6 @@
 """``kopsversion demo``: lay out the bucket of 6 May 2024, to try everything against.
 
-What is laid out stands in `kopsversion.cli.demo_bucket`.
+`kopsversion.cli.demo_bucket` has the bucket and writes it.
 """
 
 from __future__ import annotations

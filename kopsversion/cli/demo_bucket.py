@@ -1,13 +1,11 @@
 """`kopsversion demo`: the bucket of 6 May 2024, laid out in a directory, to try everything against.
 
 It is the day of kops issue 16533 (DESIGN section 1): a tree like ``gs://k8s-staging-kops/kops/releases/``,
-with a few dozen of the builds of those months. Facts of kubernetes/kops are the versions, the times of their
-commits and tags, and the names of a build's files. File contents are stand-ins with true checksums. Made up
-are the minutes from commit to upload, the hour at which green was promoted, the incomplete build and
-the stray files.
+with a few dozen of the builds of those months. The versions, the times of their commits and tags, and the names
+of a build's files are facts of kubernetes/kops. File contents are stand-ins with true checksums. The minutes from
+commit to upload, the hour at which green was promoted, the incomplete build and the stray files are made up.
 
-This module writes files and nothing else. It must not know how builds are ordered, attributed or judged: what
-the bucket means is for the rest of the package to find out.
+This module writes files and nothing else. It must not know how builds are ordered, attributed or judged.
 """
 
 from __future__ import annotations
@@ -123,7 +121,7 @@ class DemoBucket:
 
     Attributes:
         directory: where it is.
-        as_of: the moment that it shows, UTC; a decision about it is meant for that moment.
+        as_of: the moment that it shows, UTC, for ``--as-of``.
     """
 
     directory: Path
@@ -223,13 +221,13 @@ def _artifacts() -> Iterator[str]:
 
 def _stand_in(path: str, *, version: str) -> bytes:
     if path.endswith("/kops"):
-        # So that what --fetch downloads can be run, and tells which build it is.
+        # A script, so that the file that --fetch downloads can be run and says which build it is.
         return f'#!/bin/sh\necho "Client version: {version}"\n'.encode()
     return f"stand-in for {path} of kOps {version}\n".encode()
 
 
 def _attestation(version: str) -> bytes:
-    """Make what kops' `cloudbuild-artifacts` writes: the output of sha256sum over a build's files."""
+    """Make the file that kops' `cloudbuild-artifacts` writes: the output of sha256sum over a build's files."""
     digests = {path: sha256(_stand_in(path, version=version)).hexdigest() for path in sorted(_artifacts())}
     return "".join(f"{digest}  ./{version}/{path}\n" for path, digest in digests.items()).encode()
 
@@ -252,7 +250,7 @@ def _debris() -> Iterator[DemoFile]:
 
 
 def _refuse_foreign(directory: Path, files: Iterable[DemoFile]) -> None:
-    """Make sure that nothing in the directory is anybody else's, before a single byte is written."""
+    """Make sure that the directory holds nothing but the demo bucket, before a single byte is written."""
     shown = quoted(str(directory))
     hint = "name a directory that is empty or does not exist yet"
     if not os.path.lexists(directory):
@@ -280,7 +278,7 @@ def _directories(paths: Iterable[str]) -> frozenset[str]:
 def _stray(
     directory: Path, *, files: AbstractSet[str], directories: AbstractSet[str], inside: str = ""
 ) -> str | None:
-    """Find something that is not ours. A symbolic link never is: what it leads to would be written to."""
+    """Find a file that is not the demo's. A symlink never is, since the file that it leads to would be written."""
     for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
         path = inside + entry.name
         if entry.is_dir(follow_symlinks=False) and path in directories:

@@ -1,11 +1,11 @@
-"""The jobs of the demo bucket: what Prow would have kept of the runs until 6 May 2024 (DESIGN section 13).
+"""The jobs of the demo bucket: the files that Prow would have kept of runs until 6 May 2024 (DESIGN section 13).
 
-Facts of kubernetes/kops are the merges and builds that the postsubmit ran for. The jobs have their names of August
-2026, under which `kopsversion.model.writers` looks for them; in 2024 some were called otherwise. Made up are the
-minutes and the runs of the periodic.
+The merges and builds that the postsubmit ran for are facts of kubernetes/kops. The jobs have their names of August
+2026, under which `kopsversion.model.writers` looks for them; in 2024 some had other names. The minutes and the runs of
+the periodic are made up.
 
-The files are few and small: a run has ``finished.json``, and the others only where they tell something more. This
-module must not know how runs are judged.
+The files are few and small: a run has ``finished.json``, and others only where they add something. This module must not
+know how runs are judged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["PERIODIC", "DemoFile", "DemoRun", "job_files"]
 
 PERIODIC = "e2e-kops-aws-cni-cilium"
-"""One of some hundred jobs that test what green names."""
+"""One of some hundred jobs that test the build that green names."""
 
 _PIPELINE = next(writer.jobs[0] for writer in DEFAULT_WRITERS if writer.branch == MASTER)
 
@@ -53,7 +53,7 @@ f16dfac2cf 05-04T14:26:25  889fcacdcb 05-04T15:29:52  9c812776ff 05-04T17:27:32 
 396ad70df7 05-05T08:45:14  3d43f9eba5 05-05T12:04:35  8fe0567cae 05-05T13:12:10  958276351f 05-05T17:07:26
 aa0c454ece 05-05T19:05:56  67b7b21dba 05-06T09:20:38  2bf038bf5c 05-06T10:29:43  ca0f7597c4 05-06T15:20:33
 """
-"""Master's merges that no build came of: commit and time in 2024."""
+"""Master's merges that were not built: commit and time in 2024."""
 
 _LAST_BUILD = "1.29.0-alpha.4+v1.29.0-alpha.3-378-g22ce1230da"
 _BUILD_BEFORE = "1.29.0-alpha.4+v1.29.0-alpha.3-367-g968fc844f0"
@@ -76,10 +76,10 @@ class DemoRun:
         job: the job's name.
         began: when, UTC.
         took: how long.
-        passed: how it ended.
-        branch, commit: what a postsubmit ran for.
-        metadata: what kubetest2 was given to keep.
-        log: what its log says.
+        passed: whether it passed.
+        branch, commit: the merge that a postsubmit ran for.
+        metadata: the metadata that kubetest2 was given.
+        log: the content of its log.
     """
 
     job: str
@@ -92,7 +92,7 @@ class DemoRun:
     log: str = ""
 
     def files(self) -> Iterator[DemoFile]:
-        """Yield what Prow keeps of it."""
+        """Yield the files that Prow keeps of it."""
         ended = self.began + self.took
         result = "SUCCESS" if self.passed else "FAILURE"
         finished: dict[str, Any] = {
@@ -116,7 +116,7 @@ class DemoRun:
 
 
 def job_files(built: Iterable[tuple[str, str, datetime]], *, as_of: datetime) -> Iterator[DemoFile]:
-    """Yield what Prow keeps of all jobs.
+    """Yield the files that Prow keeps of all jobs.
 
     Parameters:
         built: what was built: ref, version and when it was committed, UTC.

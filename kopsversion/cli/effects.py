@@ -1,4 +1,4 @@
-"""What ``resolve-latest`` does beside answering: pin, lock, fetch, and what a Prow job wants.
+"""What ``resolve-latest`` does beside answering: it writes pins, locks, kops, and files for Prow and GitHub.
 
 `effect_options` adds the options; `obtain` answers, or replays a lock, and does all that was asked for. It
 returns only when everything has succeeded, so that an answer on standard output means that the files are there.
@@ -69,10 +69,10 @@ class Effects:
         return pin_url(self.pin)
 
     def check(self) -> None:
-        """Refuse what cannot succeed before a store is asked.
+        """Refuse files that cannot be written, before a store is asked.
 
         Raises:
-            UsageError: a file cannot be written at its place, or two are to have the same.
+            UsageError: a file cannot be written at its place, or two have the same place.
         """
         options = {"--pin": self.pin, "--lock": self.lock, "--fetch": self.fetch}
         places = [(option, path) for option, path in options.items() if path is not None]
@@ -83,7 +83,7 @@ class Effects:
         seen: dict[str, str] = {}
         for option, path in places:
             check_target(path)
-            # The place itself, not what a symlink there leads to: that is what gets replaced.
+            # The place itself gets replaced, and not what a symlink there leads to.
             place = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118 # realpath gives text
             if place in seen:
                 raise UsageError(
@@ -152,7 +152,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         "--from-lock",
         type=_FILE,
         metavar="FILE",
-        help="Answer what that lock says, after making sure that the build is still there and unchanged. "
+        help="Give the answer of that lock, after making sure that the build is still there and unchanged. "
         "Nothing is chosen, so no option that chooses has an effect.",
     ),
     click.option(
@@ -195,8 +195,8 @@ def obtain(
     Parameters:
         ask: finds the answer.
         effects: what to do with it; with a lock to replay, `ask` is not called.
-        question: gives the stores and the time.
-        console: where to say what happens.
+        question: has the stores and the timeout.
+        console: for messages.
 
     Raises:
         KopsVersionError: there is no answer, or something asked for could not be done.
@@ -232,7 +232,7 @@ def _replay(path: Path, *, question: StoreQuestion, deadline: Deadline) -> Resol
 
 
 def _is_given(name: str) -> bool:
-    """Whether a parameter of the running command was given, by argument or variable."""
+    """Tell whether a parameter of the running command was given, by argument or variable."""
     source = click.get_current_context().get_parameter_source(name)
     return source in {click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT}
 
@@ -267,17 +267,17 @@ def _locked_store(lock: Lock, question: StoreQuestion, *, deadline: Deadline) ->
 
 
 def _address(url: str, question: StoreQuestion) -> str:
-    """Ask the store of an answer as whoever the stores of the question are asked as."""
+    """Return the URL of an answer's store, with the credentials of the question's stores."""
     from kopsversion.stores.base import StoreAddress, credentials_for
 
-    whom = {credentials_for(place) for place in question["store"]}
-    return StoreAddress(url, credentials="default" if "default" in whom else "anonymous")
+    used = {credentials_for(place) for place in question["store"]}
+    return StoreAddress(url, credentials="default" if "default" in used else "anonymous")
 
 
 def _carry_out(
     effects: Effects, resolution: Resolution, *, place: str, deadline: Deadline, console: Console
 ) -> None:
-    """Do all that is asked for; what takes longest, and fails most, comes first."""
+    """Do all that was asked for; what takes longest, and fails most often, comes first."""
     if effects.fetch is not None or effects.lock is not None:
         from kopsversion.workflows.stores import borrowed
 
@@ -308,7 +308,7 @@ def _fetch(path: Path, store: Store, resolution: Resolution, *, arch: str | None
 
 
 def _leave_artifact(directory: Path, name: str, resolution: Resolution, *, console: Console) -> None:
-    """Leave the answer for those who look at the job later; a job never fails for that."""
+    """Leave the answer for people who look at the job later; where that fails, the job does not."""
     from kopsversion.files import write_whole
     from kopsversion.model.codec import to_json
 
@@ -353,7 +353,7 @@ def append_github_summary(text: str) -> None:
 
 
 def _append(name: str, path: Path, text: str) -> None:
-    """Append to a file of GitHub's, on a new line: who wrote before may have left the last one open."""
+    """Append to a file of GitHub's, on a new line: an earlier writer may not have ended the last one."""
     try:
         with path.open("a+b") as file:
             end = file.seek(0, os.SEEK_END)

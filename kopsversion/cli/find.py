@@ -67,7 +67,7 @@ table    the same, to read
 @click.option(
     "--wait",
     is_flag=True,
-    help="Wait until there is one, for as long as --timeout says, or 24h; looks again ever more rarely.",
+    help="Wait until there is one, for as long as --timeout says, or 24h; the pauses between two looks grow.",
 )
 @store_options
 @build_options

@@ -1,6 +1,6 @@
-"""Which options stand together in a help, and under which title.
+"""The groups of options in a help text, and the layout of its lines.
 
-Text and nothing else. It must not know what any option does.
+This module must not know what any option does.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Jobs": ("jobs", "jobs_store", "results", "writer"),
     "Output": ("output", "outputs", "explain", "strict", "verbose", "quiet", "version", "short_help", "help"),
 }
-"""By title: the names of its options. What is in none of them stands first, as Options."""
+"""By title: the names of its options. Options that are in no group come first, under the title Options."""
 
 _TITLES = {name: title for title, names in GROUPS.items() for name in names}
 _FIRST_SENTENCE = re.compile(r".*?\.(?= [A-Z-]|$)")
@@ -53,7 +53,7 @@ _FIRST_SENTENCE = re.compile(r".*?\.(?= [A-Z-]|$)")
 def grouped(
     params: Iterable[click.Parameter], context: click.Context, *, is_short: bool = False
 ) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
-    """Yield each group that has options: its title, and what its options are called and do.
+    """Yield each group that has options: its title, and its options with their help.
 
     Parameters:
         params: the parameters of a command.
@@ -72,7 +72,7 @@ def grouped(
 
 
 def _short(text: str) -> str:
-    """Return the first sentence, without what refers to a section, which the short help leaves out."""
+    """Return the first sentence, without a reference to a section that the short help leaves out."""
     said = _FIRST_SENTENCE.match(text)
     return (said[0] if said else text).replace(", see below", "")
 
@@ -81,9 +81,9 @@ _COLUMNS = re.compile(r"(\S(?:.{0,40}?\S)?\s{2,})\S")
 
 
 def folded(line: str, width: int) -> Sequence[str]:
-    """Break a line of a help text between words; what goes on stands below the line's second column, if it has two.
+    """Break a line of a help text between words; its rest is indented to the second column, if there are two.
 
-    A command that begins with spaces is to be copied, so it stays whole.
+    A line that begins with spaces is a command to copy, so it stays whole.
 
     Parameters:
         line: the line.

@@ -28,17 +28,17 @@ change an answer.
 
 
 class JobsChoice(TypedDict):
-    """What was said about jobs: ``None`` where nothing was."""
+    """What the options say about jobs: ``None`` where they say nothing."""
 
     wanted: bool | None
     place: str | None
 
 
 def parse_store_url(text: str) -> str:
-    """Return a store's URL or path, if it can be meant.
+    """Return a store's URL or path, if it is valid.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: it is not.
     """
     from kopsversion.stores.opening import check_store_url
 
@@ -79,8 +79,8 @@ def jobs_question(choice: JobsChoice, writers: Sequence[Writer] = ()) -> JobsQue
     """Return what is asked about jobs.
 
     Parameters:
-        choice: what was said.
-        writers: those of the configuration; kops' own stand behind them.
+        choice: what the options say.
+        writers: those of the configuration; they come before kops' own.
     """
     from kopsversion.model.writers import DEFAULT_WRITERS
     from kopsversion.workflows.jobs import JobsQuestion

@@ -117,7 +117,7 @@ is shown. A run costs two reads: its result, and the first MiB of its log, which
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help='Who writes which marker, in TOML, see "kopsversion check". '
+    help='Which job writes which marker, in TOML, see "kopsversion check". '
     "[default: [tool.kopsversion] in ./pyproject.toml]",
 )
 @STORE_OF_JOBS

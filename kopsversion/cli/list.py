@@ -50,8 +50,8 @@ _LIMIT = 30
         (
             "Output",
             f"""
-table  newest first: build, upload time, age, distance from its tag, channel, who says so and how surely,
-       and whether it is testable or why not; on a terminal columns go that have no room
+table  newest first: build, upload time, age, distance from its tag, channel, by which witness and how surely,
+       and whether it is testable or why not; on a terminal, columns without room are left out
 wide   the same with every column
 json   the same, "schema": 1; age in seconds
 {PROGRESS.strip()}
@@ -98,7 +98,7 @@ def list_builds(
 ) -> None:
     """List a channel's builds, newest first; without CHANNEL those of all channels.
 
-    A..B lists the builds between two, both among them. An end is a version, a commit, a date or "newest". CHANNEL
+    A..B lists the builds between two, including both. An end is a version, a commit, a date or "newest". CHANNEL
     beside it is the branch, where that is not master or the only one that B can be of.
     """
     with console.steps() as progress:

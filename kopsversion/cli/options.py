@@ -1,4 +1,4 @@
-"""What the command line's options mean: parameter types, and the groups of options that commands share.
+"""The options of the command line: parameter types, and the groups of options that commands share.
 
 The parsers are plain functions from text to a value, so that a configuration file can use them too; `Parsed`
 makes a click type of one. A group decorator (`store_options`, `policy_options`) adds options to a command and
@@ -162,7 +162,7 @@ def parse_version(text: str) -> BuildVersion:
     """Read a version.
 
     Raises:
-        InvalidVersionError: `text` is none.
+        InvalidVersionError: `text` is not a version.
     """
     from kopsversion.model.version import BuildVersion
 
@@ -300,8 +300,8 @@ _STORE_OPTIONS = (
         type=click.Choice(["anonymous", "default"]),
         default="anonymous",
         show_default=True,
-        help="Whom to read a gs:// bucket as. default: as Application Default Credentials say, for a bucket that "
-        "is not public.",
+        help="How to read a gs:// bucket. default: with Application Default Credentials, for a bucket that is not "
+        "public.",
     ),
     click.option(
         "--repo",
@@ -328,7 +328,7 @@ STORE_OPTION, AS_OF_OPTION, TIMEOUT_OPTION, *_ = _STORE_OPTIONS
 
 
 def store_options(function: Callback) -> Callback:
-    """Add ``--store``, ``--as-of``, ``--timeout`` and what a clone needs; the command gets ``question``."""
+    """Add ``--store``, ``--as-of``, ``--timeout`` and the options of a clone; the command gets ``question``."""
 
     @wraps(function)
     def command(
@@ -352,7 +352,7 @@ def store_options(function: Callback) -> Callback:
             ),
             as_of=as_of,
             timeout=timeout.total_seconds(),
-            repo=_kept_in(git_cache, repo),
+            repo=_with_cache(git_cache, repo),
             nearby=Path(),  # kops' CI jobs run in a clone
             ref=ref,
         )
@@ -361,8 +361,8 @@ def store_options(function: Callback) -> Callback:
     return add_options(command, _STORE_OPTIONS)
 
 
-def _kept_in(cache: Path | None, repo: Repo | None) -> Repo | None:
-    """Say where history from a URL is kept."""
+def _with_cache(cache: Path | None, repo: Repo | None) -> Repo | None:
+    """Add to a URL where its history is kept."""
     if cache is None or repo is None or isinstance(repo, str | Path):
         return repo
     from attrs import evolve

@@ -1,8 +1,8 @@
 """Where a process begins and ends: the console scripts, and ``python -m kopsversion``.
 
-A resolve lives a quarter of a second, most of which is Python's start, imports and end. So the collector is told to
-wait before anything is imported, `resolve-latest` loads no command but its own, and nothing is taken apart at the
-end. This module must not know what any command does.
+A resolve takes a quarter of a second, most of which is Python's start, imports and end. So garbage collection is put
+off before anything is imported, `resolve-latest` loads no command but its own, and no object is freed at the end. This
+module must not know what any command does.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = ["TERMINATED", "kopsversion", "leave", "one_file", "resolve_latest"]
 
 _OBJECTS_BETWEEN_COLLECTIONS = 200_000
 TERMINATED = 143
-"""What a shell reports of a program that SIGTERM ended: how Prow ends a job."""
+"""The exit status of a program that SIGTERM ended, which is how Prow ends a job."""
 
 
 def resolve_latest() -> None:
-    """Be the process ``resolve-latest``."""
+    """Run the process ``resolve-latest``."""
     with _short_lived():
         from kopsversion.cli.resolve import resolve
 
@@ -34,7 +34,7 @@ def resolve_latest() -> None:
 
 
 def kopsversion() -> None:
-    """Be the process ``kopsversion``."""
+    """Run the process ``kopsversion``."""
     with _short_lived():
         from kopsversion.cli.toolbox import tools
 
@@ -42,7 +42,7 @@ def kopsversion() -> None:
 
 
 def one_file() -> None:
-    """Be one of the two, from ``kopsversion.pyz``: by the name that it was called by, or by its first argument."""
+    """Run one of the two from ``kopsversion.pyz``, chosen by the file's name or by the first argument."""
     called = os.path.basename(sys.argv[0]).partition(".")[0]  # noqa: PTH119 # pathlib would cost each start
     if called == "resolve-latest":
         resolve_latest()
@@ -54,16 +54,16 @@ def one_file() -> None:
 
 @contextmanager
 def _short_lived() -> Iterator[None]:
-    """Run a command as a process that lives a fraction of a second, and keeps nearly all that it makes.
+    """Run a command in a process that takes a fraction of a second and frees hardly any objects.
 
     Python looks for garbage in cycles after every 700 new objects. A resolve ends with some 50,000 objects, nearly
-    all of them from imports and none worth freeing (figures: docs/performance.md). A run that goes on to make many
-    more objects is still looked after.
+    all of them from imports and none worth freeing (figures: docs/performance.md). A run that makes many more objects
+    is still collected.
 
-    SIGTERM ends it as an interrupt does: no file is left half-written, and no git alone.
+    SIGTERM ends it as an interrupt does: no file is left half-written, and no git process behind.
     """
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # or whoever started us wants it ignored
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # else the parent process wants it ignored
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     try:
         yield
@@ -74,11 +74,11 @@ def _short_lived() -> Iterator[None]:
 
 
 def leave(status: int) -> None:
-    """End the process at once, after all that is registered for its end has run and all that was written is out.
+    """End the process at once, after the functions of `atexit` have run and both streams are flushed.
 
-    Python would go on to take every object apart (figures: docs/performance.md), beside threads that may still
-    wait for a server that the deadline has given up. mypy ends the same way. Where a stream cannot be flushed this
-    returns, and Python ends the process as it always does.
+    Python would go on to free every object (figures: docs/performance.md), beside threads that may still wait for a
+    server that was given up at the deadline. mypy ends the same way. Where a stream cannot be flushed this returns,
+    and Python ends the process as usual.
 
     Parameters:
         status: the exit status.

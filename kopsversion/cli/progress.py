@@ -1,6 +1,6 @@
-"""How far something has come, shown on a terminal: a download, or what a long question asks next.
+"""Progress on a terminal: of a download, or of a question that takes long.
 
-It draws on standard error, and nothing stays there when it is over. It must not know what is downloaded or asked.
+It is drawn on standard error, and removed at the end. This module must not know what is downloaded or asked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["shown", "step_shown"]
 
 @contextmanager
 def shown(title: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar while the block runs; it gets a function to be told the bytes done, and those in all."""
+    """Show a bar while the block runs; it gets a function to call with the bytes done and those in all."""
     columns = (
         _title(),
         BarColumn(),
@@ -45,10 +45,12 @@ def shown(title: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def step_shown() -> Iterator[Callable[[str], None]]:
-    """Show a line while the block runs; it gets a function to be told what is done now, in a few words."""
+    """Show a line while the block runs; it gets a function to call with what is done now, in a few words."""
     with _drawn((SpinnerColumn(), _title(), TimeElapsedColumn())) as line:
         task = line.add_task("", total=None)
-        yield lambda what: line.update(task, description=what, refresh=True)  # also what is over at once
+        yield lambda what: line.update(
+            task, description=what, refresh=True
+        )  # so that a short step is seen too
 
 
 def _title() -> ProgressColumn:

@@ -1,12 +1,13 @@
 """``kopsversion promote``: the command around `kopsversion.publish.promote`.
 
-It reads options, the clock and a clone of kops, and says what was done. It must not know when a marker may move.
+It reads options, the clock and a clone of kops, and prints what was done. This module must not know when a marker may
+move.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,6 +16,8 @@ from kopsversion.cli.options import MARKER_NAME, Parsed, build_options, store_op
 from kopsversion.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from kopsversion.cli.console import Console
     from kopsversion.cli.options import StoreQuestion
     from kopsversion.model.channel import Channel
@@ -92,7 +95,7 @@ One line: "wrote" or "would write" or "left", the marker, what it named, what it
 )
 @click.option(
     "--marker",
-    "marker_name",  # "marker" would be taken for the policy's
+    "marker_name",  # "marker" is the policy's
     type=MARKER_NAME,
     required=True,
     allow_from_autoenv=False,  # KOPSVERSION_MARKER names the markers to trust
@@ -111,7 +114,7 @@ One line: "wrote" or "would write" or "left", the marker, what it named, what it
 @click.option(
     "--allow-rollback",
     metavar="REASON",
-    allow_from_autoenv=False,  # to be said each time
+    allow_from_autoenv=False,  # it must be given each time
     help="Let the marker go back, and keep REASON in the object's metadata.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would change, and write nothing.")
@@ -149,7 +152,7 @@ def promote(
     store = _open(question, deadline=deadline, writes=not dry_run)
     click.get_current_context().call_on_close(store.close)
     now = datetime.now(UTC)
-    version = _tested(build, from_lock, store=store, now=now, deadline=deadline)
+    version = _tested_build(build, from_lock, store=store, now=now, deadline=deadline)
     clone = CloneSource.of(
         repo=question["repo"], nearby=question["nearby"], ref=question["ref"], deadline=deadline
     ).open(channel)
@@ -174,7 +177,7 @@ def promote(
         dry_run=dry_run,
     )
     console.conditions((*clone.conditions, *promotion.conditions))
-    console.answer(_said(promotion, dry_run=dry_run))
+    console.answer(_line(promotion, dry_run=dry_run))
 
 
 def _open(question: StoreQuestion, *, deadline: Deadline, writes: bool) -> Store:
@@ -195,25 +198,25 @@ def _open(question: StoreQuestion, *, deadline: Deadline, writes: bool) -> Store
     )
 
 
-def _tested(
-    build: BuildVersion | None, from_lock: Path | None, *, store: Store, **moment: Any
+def _tested_build(
+    build: BuildVersion | None, from_lock: Path | None, *, store: Store, now: datetime, deadline: Deadline
 ) -> BuildVersion:
-    """Say which build to promote, and make sure that a lock still holds."""
+    """Return the build to promote, after making sure that a lock still holds."""
     from kopsversion.publish.lock import read_lock, verify_lock
 
     if build is not None and from_lock is None:
         return build
     if from_lock is None or build is not None:
         raise UsageError(
-            "which build was tested is said once: with --build or with --from-lock",
+            "name the build that was tested with either --build or --from-lock",
             hint="give --from-lock the file that resolve-latest --lock wrote",
         )
     lock = read_lock(from_lock)
-    verify_lock(store, lock, **moment)
+    verify_lock(store, lock, now=now, deadline=deadline)
     return lock.resolution.version
 
 
-def _said(promotion: Promotion, *, dry_run: bool) -> str:
+def _line(promotion: Promotion, *, dry_run: bool) -> str:
     path, version = promotion.marker.path, promotion.version
     if promotion.move == "none":
         return f"left {path}: {version}\n"

@@ -1,6 +1,6 @@
-"""`resolve-latest`, which is also `kopsversion resolve`: the question that this project is for.
+"""`resolve-latest`, which is also `kopsversion resolve`: the main question of this project.
 
-It is a module of its own so that a job that asks it loads no other command. It must not know how builds are
+It is a module of its own, so that a job that asks it loads no other command. This module must not know how builds are
 ordered, attributed or judged.
 """
 
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["resolve"]
 
 
-def _words_for_shell(words: Sequence[str], status: int) -> str:
-    """Let an ``eval`` fail as the command did, where its output is for one: also when nothing else was printed."""
+def _failure_for_shell(words: Sequence[str], status: int) -> str:
+    """Make an ``eval`` of the output fail as the command did, where the output is for the shell."""
     if _output_of(words) != "shell":
         return ""
     from kopsversion.render.env import shell_failure
@@ -52,7 +52,7 @@ def _words_for_shell(words: Sequence[str], status: int) -> str:
 
 
 def _output_of(words: Sequence[str]) -> str | None:
-    """Find what was asked for with ``-o``, though the arguments may be wrong as a whole."""
+    """Return the value of ``-o``, even if other arguments are wrong."""
     found = os.environ.get("KOPSVERSION_OUTPUT")
     for word, following in zip_longest(words, words[1:]):
         if word == "--":
@@ -113,7 +113,7 @@ no terminal.
         ("Exit codes", EXIT_CODES),
     ),
     short_help="Print the latest testable build of a branch.",
-    last_words=_words_for_shell,
+    on_failure=_failure_for_shell,
 )
 @click.argument("selector", metavar="[CHANNEL]", default="master", shell_complete=channels)
 @click.option(
@@ -161,7 +161,7 @@ def resolve(
 
     begun = monotonic()
     if explain or output == "table":
-        # A reader wants the other marker's verdict too, and what the build before had: a few requests more.
+        # For a reader also the other marker is judged, and the build before is compared: a few requests more.
         policy = evolve(policy, reported=(BRANCH_MARKER,), compare_artifacts=True)
 
     def ask() -> Resolution:
@@ -195,13 +195,13 @@ def resolve(
 def _jobs_tables(
     resolution: Resolution, choice: JobsChoice, *, as_of: datetime | None, seconds: float
 ) -> tuple[Table, ...]:
-    """Say what became of the jobs that write markers which could not be used."""
+    """Return a table on the jobs whose markers could not be used, if there is anything to say."""
     from kopsversion.model.tables import Table
     from kopsversion.stores.deadline import Deadline
     from kopsversion.workflows.jobs import explain_answer
 
-    told = explain_answer(resolution, jobs_question(choice), as_of=as_of, deadline=Deadline(seconds))
-    rows = tuple((condition.severity, condition.code, condition.message) for condition in told)
+    conditions = explain_answer(resolution, jobs_question(choice), as_of=as_of, deadline=Deadline(seconds))
+    rows = tuple((condition.severity, condition.code, condition.message) for condition in conditions)
     table = Table(title="Jobs", columns=("severity", "code", "what to know"), rows=rows)
     return (table,) if rows else ()
 

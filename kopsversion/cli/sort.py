@@ -33,9 +33,9 @@ __all__ = ["sort_versions"]
             "Order",
             """
 By release part, then CI builds before the release itself, then by tag, then by the distance from that tag.
-A version with a commit but no distance stands before the others of its release part: only its time of
-upload could place it, and a name does not tell that. Versions of equal rank, which are builds of two
-branches, are ordered by commit, so that the result does not depend on the input's order.
+A version with a commit but no distance comes before the others of its release part: only its upload time
+could place it, and a name does not tell that. Versions of equal rank, which are builds of two branches, are
+ordered by commit, so that the result does not depend on the input's order.
 """,
         ),
         ("Exit codes", "0  sorted\n2  a line that is not a version"),

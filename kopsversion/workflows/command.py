@@ -60,7 +60,7 @@ def check_command(command: Sequence[str], *, environ: Mapping[str, str]) -> None
     program = command[0] if command else ""
     if not program or any("\0" in word for word in command):
         raise UsageError(
-            f"{quoted(' '.join(command))} is no command", hint="put the command and its arguments after --"
+            f"{quoted(' '.join(command))} is not a command", hint="put the command and its arguments after --"
         )
     if PLACEHOLDER in program or shutil.which(program, path=environ.get("PATH")) is not None:
         return

@@ -391,7 +391,7 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            (["-o", "yaml"], "'yaml' is no format"),
+            (["-o", "yaml"], "'yaml' is not a format"),
             (["-o", "json="], "'json=' names no file"),
             (["-o", "json", "-o", "table"], "json and table cannot all go to standard output"),
             (["-o", "json=a", "-o", "junit=a"], "'a' is named by several outputs"),

@@ -204,15 +204,19 @@ class TestLinks:
 
 
 MISTAKES = [
-    ('interval = "0"', 1, "interval: '0' is no interval"),
+    ('interval = "0"', 1, "interval: '0' is not an interval"),
     ("interval = 3", 1, "interval: 3 is not a duration"),
-    ("silence = 3", 1, "silence: 3 is no list of tables"),
+    ("silence = 3", 1, "silence: 3 is not a list of tables"),
     ("silence = [3]", 1, "silence.1: 3 is not a table"),
     ("[[silence]]\nchanel = 1", 2, "silence.1.chanel: there is no such setting (it is 1)"),
     ('[[silence]]\nchannel = "master"', 1, "silence.1: there is no code"),
     (SILENCE.replace("1.27", "mastr"), 2, "silence.1.channel: 'mastr' is not a channel"),
-    (SILENCE.replace("builds-old", "build-old"), 3, "silence.1.code: 'build-old' is no code of a finding"),
-    (SILENCE.replace("builds-old", "x"), 3, "silence.1.code: 'x' is no code of a finding"),
+    (
+        SILENCE.replace("builds-old", "build-old"),
+        3,
+        "silence.1.code: 'build-old' is not the code of a finding",
+    ),
+    (SILENCE.replace("builds-old", "x"), 3, "silence.1.code: 'x' is not the code of a finding"),
     (
         SILENCE.replace("2024-08-04", "2024-08-05"),
         4,
@@ -221,12 +225,12 @@ MISTAKES = [
     (
         SILENCE.replace("2024-08-04", "2024-08-04T00:00:00Z"),
         4,
-        "silence.1.until: 2024-08-04T00:00:00+00:00 is no day",
+        "silence.1.until: 2024-08-04T00:00:00+00:00 is not a day",
     ),
-    (SILENCE.replace("2024-08-04", '"soon"'), 4, "silence.1.until: 'soon' is no day"),
-    (SILENCE + SILENCE.replace("its last release is out", " "), 11, "silence.2.reason: ' ' is no text"),
+    (SILENCE.replace("2024-08-04", '"soon"'), 4, "silence.1.until: 'soon' is not a day"),
+    (SILENCE + SILENCE.replace("its last release is out", " "), 11, "silence.2.reason: ' ' is not text"),
     ("[links]\nbranc = 1", 2, "links.branc: there is no such setting (it is 1)"),
-    ("[links]\nbranch = 1", 2, "links.branch: 1 is no text"),
+    ("[links]\nbranch = 1", 2, "links.branch: 1 is not text"),
     ('[links]\nbranch = "https://x/{commit}"', 2, "links.branch: 'https://x/{commit}' takes {commit}"),
     ('[links]\nbranch = "https://x/{ref"', 2, "links.branch: 'https://x/{ref' takes {}"),
     (

@@ -619,8 +619,8 @@ def test_the_version_alone_comes_with_a_warning(directory: DirectoryPlace) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "which build was tested is said once"),
-        (["--build", NEW, "--from-lock", "lock.json"], "which build was tested is said once"),
+        ([], "name the build that was tested"),
+        (["--build", NEW, "--from-lock", "lock.json"], "name the build that was tested"),
         (["--build", NEW, "--as-of", "2024-05-06"], "--as-of has no meaning"),
         (["--build", NEW, "--store", "elsewhere"], "several are named"),
         (["--build", "../x"], "is not a kOps version"),

@@ -212,10 +212,10 @@ class TestCheck:
     @pytest.mark.parametrize(
         ("words", "said"),
         [
-            ((), "'' is no command"),
-            (("",), "'' is no command"),
-            (("a\0b",), "is no command"),
-            (("true", "a\0b"), "is no command"),
+            ((), "'' is not a command"),
+            (("",), "'' is not a command"),
+            (("a\0b",), "is not a command"),
+            (("true", "a\0b"), "is not a command"),
             (("nonesuch",), "there is no command 'nonesuch'"),
             (("./nonesuch",), "there is no command './nonesuch'"),
             (("make test && true",), "there is no command 'make test && true'"),

@@ -1,6 +1,6 @@
-"""What somebody probably meant who mistyped a command, an option or a value.
+"""Suggestions for a mistyped command, option or value.
 
-It must not know what any of them does.
+This module must not know what any of them does.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NOT_A_CHOICE = re.compile(r"'(?P<typed>[^']*)' is not one of")
 
 
 def message_of(error: click.ClickException) -> str:
-    """Return what is wrong, without click's own guesses, which reach far."""
+    """Return what is wrong, without click's own guesses, many of which are far-fetched."""
     if isinstance(error, click.NoSuchOption):
         return f"No such option: {error.option_name}"
     message = error.format_message()
@@ -31,7 +31,7 @@ def message_of(error: click.ClickException) -> str:
 
 
 def meant_by(error: click.ClickException) -> str:
-    """Ask whether something close was meant; empty where nothing is close."""
+    """Return the question "did you mean …?"; empty where nothing is close."""
     if not isinstance(error, click.UsageError) or error.ctx is None:
         return ""
     if isinstance(error, click.NoSuchOption):
