@@ -86,7 +86,7 @@ def read_roughly(text: str) -> RoughName | None:
     if match is None:
         return None
     tag = _TAG.search(text)
-    distance = _DISTANCE.search(text, match.end())
+    distance = _DISTANCE.search(text)
     return RoughName(
         text,
         _key(match),

@@ -77,8 +77,6 @@ def _conditions(report: WriterReport, around: Surroundings, *, now: datetime) ->
             yield Condition(Code.WRITER_PENDING, Severity.INFO, _pending(report), data)
         case WriterState.UNKNOWN:
             yield Condition(Code.WRITER_UNKNOWN, Severity.INFO, _unknown(report), data)
-        case _:
-            pass
     tested, run = report.promoted_untested, report.last_good
     if tested is not None and run is not None:
         named = report.marker.version

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kopsversion.model.rough import highest, read_roughly
-from kopsversion.model.version import BuildVersion
+from kopsversion.model.version import ALPHA, BETA, CANDIDATE, FINAL, BuildVersion, ReleaseKey
 from tests.builders import alpha, patch
 
 ANSWER = BuildVersion.parse(alpha(10))
@@ -27,6 +27,8 @@ ANSWER = BuildVersion.parse(alpha(10))
         ("1.30.0-alpha.2+v1.30.0-alpha.2-1-gabcdef1-dirty", True),
         ("1.29.0-whatever", False),
         ("1.30.1-whatever", True),
+        (f"{alpha(10)}-dirty", False),
+        ("1.30.0-alpha.2+v1.30.0-alpha.1-dirty", False),
     ],
 )
 def test_as_much_as_can_be_read_is_compared(text: str, *, above: bool) -> None:
@@ -41,6 +43,35 @@ def test_a_bare_commit_has_no_distance_to_compare_with() -> None:
     name = read_roughly(f"{alpha(14)}-dirty")
     assert name is not None
     assert not name.is_above(BuildVersion.parse("1.30.0-alpha.2+0123456789"))
+
+
+@pytest.mark.parametrize(
+    ("text", "release", "tag", "distance"),
+    [
+        ("1.30.0-99-gabcdef1", (1, 30, 0, FINAL, 0), None, 99),
+        ("1.30.0.beta.2+v1.29.3-rc.4-7-gabcdef1-x", (1, 30, 0, BETA, 2), (1, 29, 3, CANDIDATE, 4), 7),
+        ("v1.2.3-ALPHA.4x", (1, 2, 3, ALPHA, 4), None, None),
+        ("1.2.3-1-gx1.30.0-99-gabcdef1", (1, 2, 3, FINAL, 0), None, 99),
+    ],
+)
+def test_each_part_is_read_by_itself(
+    text: str, release: ReleaseKey, tag: ReleaseKey | None, distance: int | None
+) -> None:
+    """What a name lacks is not there; a final release has no number."""
+    name = read_roughly(text)
+    assert name is not None
+    assert (name.release, name.tag, name.distance) == (release, tag, distance)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_shared"),
+    [("1.30.0-rc.1-x", True), ("1.30.0-x", False), ("1.30.1-beta.1-x", False), ("1.30.1-x", False)],
+)
+def test_only_before_the_final_release_both_branches_give_such_names(text: str, *, is_shared: bool) -> None:
+    """As with names that are versions."""
+    name = read_roughly(text)
+    assert name is not None
+    assert name.is_shared is is_shared
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "$(id)", "1.30", "٣.1.0"])

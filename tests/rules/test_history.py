@@ -105,6 +105,19 @@ class TestHistory:
         assert history is not None
         assert history.recurring == {KEY: 3}
 
+    def test_what_began_before_the_thirty_days_counts_once(self) -> None:
+        """The thirtieth day is one of them, the present time is not an earlier run."""
+        history = judged([run(31 * DAY), run(30 * DAY, KEY), run(DAY), run(0 * DAY)]).history
+        assert history is not None
+        assert history.recurring == {KEY: 2}
+        history = judged([run(30 * DAY, KEY), run(DAY, KEY)]).history
+        assert history is not None
+        assert history.recurring == {}
+
+    def test_a_run_of_the_same_moment_is_not_an_earlier_one(self) -> None:
+        """So nothing is added."""
+        assert with_history(REPORT, [run(0 * DAY, KEY)]) == REPORT
+
     def test_lags(self) -> None:
         """The worst lag of each run is kept, oldest first."""
         history = judged([run(HOUR, KEY), run(2 * HOUR, KEY)]).history

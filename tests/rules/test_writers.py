@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.bucket import Marker, Missing, Named, Unreachable
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
 from kopsversion.model.runs import (
@@ -26,7 +27,7 @@ from kopsversion.model.runs import (
 )
 from kopsversion.model.version import BuildVersion
 from kopsversion.model.writers import DEFAULT_WRITERS, POSTSUBMIT, Writer, writer_of
-from kopsversion.rules.writer_conditions import Surroundings, writer_conditions
+from kopsversion.rules.writer_conditions import Surroundings, causes_first, writer_conditions
 from kopsversion.rules.writers import (
     JobRuns,
     WriterReport,
@@ -731,6 +732,128 @@ def test_red_on_a_branch_names_its_merges() -> None:
 def test_each_state_has_a_sentence(runs: tuple[Run, ...], held: Marker, writer: Writer, said: str) -> None:
     """A number of runs is said only as far as it was counted."""
     assert said in sentence(judged(runs, held, writer=writer))
+
+
+def bare(state: WriterState, *, writer: Writer = HOURLY, **known: Any) -> WriterReport:
+    """A report of which no more is known than is given."""
+    known = {"marker": marker(5), "reason": "gone", **known}
+    return WriterReport(writer=writer, job=writer.jobs[0], place=PLACE, state=state, **known)
+
+
+RUN = hourly(3, FAILED)
+WRITES = f"{JOB}, which writes {GREEN},"
+
+
+@pytest.mark.parametrize(
+    ("report", "severity", "said"),
+    [
+        (
+            bare(WriterState.RED, by_hand=True),
+            Severity.WARNING,
+            (
+                f"{JOB} has been red: none of its 0 runs since then has written the marker; "
+                "the marker was last written by something else than a run of it"
+            ),
+        ),
+        (
+            bare(WriterState.RED, marker=marker(None), runs=1, is_count_exact=False, newest_red=RUN),
+            Severity.WARNING,
+            (
+                f"{JOB} has been red: its newest run has not written the marker; "
+                f"the newest failing run is of 2024-05-06 15:00 UTC, {link(RUN)}"
+            ),
+        ),
+        (
+            bare(WriterState.RED, writer=ON_MERGE, marker=marker(None), runs=2, last_good=RUN),
+            Severity.WARNING,
+            (
+                f"{POSTSUBMIT} has been red on master: none of its 2 runs since then has written the marker; "
+                "its last good run there, of 2024-05-06 15:00 UTC, built a build; 2 merges wait"
+            ),
+        ),
+        (
+            bare(WriterState.IDLE, writer=ON_MERGE),
+            Severity.WARNING,
+            f"{POSTSUBMIT}, which writes {GREEN}, has not run",
+        ),
+        (
+            bare(WriterState.NOT_WRITING),
+            Severity.WARNING,
+            (
+                f"runs of {JOB} pass, but {GREEN} has not moved since 2024-05-06 13:00 UTC: "
+                "see whether it may still write there"
+            ),
+        ),
+        (
+            bare(WriterState.NOT_WRITING, newest=RUN, history=(RUN,)),
+            Severity.WARNING,
+            (
+                f"runs of {JOB} pass, as that of 2024-05-06 15:00 UTC did, {link(RUN)}, but {GREEN} has not moved "
+                "since 2024-05-06 13:00 UTC: see whether it may still write there"
+            ),
+        ),
+        (
+            bare(WriterState.NOT_WRITING, newest=RUN, history=(hourly(4, PASSED), RUN)),
+            Severity.WARNING,
+            (
+                f"runs of {JOB} pass, as that of 2024-05-06 14:00 UTC did, {link(hourly(4, PASSED))}, but {GREEN} has "
+                "not moved since 2024-05-06 13:00 UTC: see whether it may still write there"
+            ),
+        ),
+        (bare(WriterState.PENDING), Severity.INFO, f"a run of {WRITES} has been on its way"),
+        (bare(WriterState.UNKNOWN), Severity.INFO, f"{PLACE} does not show the state of {WRITES[:-1]}: gone"),
+    ],
+)
+def test_what_is_not_known_is_left_out_of_a_sentence(
+    report: WriterReport, severity: Severity, said: str
+) -> None:
+    """Each state is as serious as it should be, and is told as far as it is known."""
+    (condition,) = writer_conditions(report, Surroundings(merges=2), now=NOW)
+    assert (condition.code, condition.severity, condition.message) == (
+        f"writer-{report.state}",
+        severity,
+        said,
+    )
+    assert condition.data.items() >= {"marker": GREEN, "job": report.job, "state": report.state}.items()
+
+
+def test_green_is_not_worth_a_word() -> None:
+    """Nothing is wrong."""
+    assert writer_conditions(bare(WriterState.GREEN), Surroundings(merges=2), now=NOW) == ()
+
+
+def test_the_data_of_a_count_say_whether_it_is_exact() -> None:
+    """And which run is on its way."""
+    report = bare(WriterState.RED, runs=2, is_count_exact=False, on_way=RUN)
+    (condition,) = writer_conditions(report, Surroundings(), now=NOW)
+    assert condition.data == {
+        "marker": GREEN,
+        "job": JOB,
+        "state": "red",
+        "runs": 2,
+        "runs_counted": "at least",
+        "run_on_its_way": link(RUN),
+    }
+
+
+def test_a_build_that_was_promoted_untested_is_told() -> None:
+    """With both builds and the run."""
+    good = evolve(hourly(6, PASSED), log=LogFacts(tested=OLD))
+    report = bare(WriterState.GREEN, last_good=good)
+    assert writer_conditions(report, Surroundings(), now=NOW) == (
+        Condition(
+            "promoted-untested",
+            Severity.INFO,
+            f"{GREEN} names {NEW}, but the run of {JOB} that wrote it tested {OLD}: {link(good)}",
+            {"marker": GREEN, "job": JOB, "version": str(NEW), "tested": str(OLD), "run": link(good)},
+        ),
+    )
+
+
+def test_jobs_that_build_come_before_those_that_promote() -> None:
+    """What broke the one may be why the other is red."""
+    promotes, builds = bare(WriterState.RED), bare(WriterState.RED, writer=ON_MERGE)
+    assert causes_first([promotes, builds, promotes]) == (builds, promotes, promotes)
 
 
 # --------------------------------------------------------------------------------------------------
