@@ -348,7 +348,9 @@ def _matching(pattern: re.Pattern[str], value: object) -> str | None:
 
 def _ref_of(text: object) -> tuple[str, str] | None:
     """Read ``master:22ce1230da…``, after which pull requests may be named."""
-    branch, _, commit = text.partition(",")[0].partition(":") if isinstance(text, str) else ("", "", "")
+    if not isinstance(text, str):
+        return None
+    branch, _, commit = text.partition(",")[0].partition(":")
     return (branch, commit) if _BRANCH.fullmatch(branch) and _COMMIT.fullmatch(commit) else None
 
 

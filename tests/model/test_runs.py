@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import evolve
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -23,6 +24,7 @@ from kopsversion.model.runs import (
     Run,
     RunFile,
     RunId,
+    SeenRun,
     Started,
     Unreadable,
     check_job_name,
@@ -156,13 +158,16 @@ def test_a_timestamp_is_a_moment_or_nothing(value: object, expected: datetime | 
 def test_started_names_the_branches() -> None:
     """``repos`` has branch and commit of each repository; what is not that is left out."""
     repos = {
-        "kubernetes/kops": f"master:{SHA},17000:{SHA}",
+        "kubernetes/kops": f"master:{SHA},17000:{SHA},17001:{SHA}",
+        "kubernetes/test-infra": f"main:{SHA}",
         "x": "master",
         "y": 5,
         "z": "-rf:" + SHA,
     }
     read = read_started(as_json({"timestamp": SECONDS, "repos": repos}))
-    assert read == Started(at=BEGAN, refs={"kubernetes/kops": ("master", SHA)})
+    assert read == Started(
+        at=BEGAN, refs={"kubernetes/kops": ("master", SHA), "kubernetes/test-infra": ("main", SHA)}
+    )
 
 
 @pytest.mark.parametrize(
@@ -318,6 +323,7 @@ def test_a_build_is_found_in_any_log(text: str, noise: str) -> None:
 def test_a_url_of_no_marker_has_no_path(url: str) -> None:
     assert marker_path_in(url) is None
     assert marker_path_in(f"https://x/{GREEN}") == GREEN
+    assert marker_path_in(f"https://x/markers/old/{GREEN}") == GREEN
 
 
 # --------------------------------------------------------------------------------------------------
@@ -399,6 +405,30 @@ def test_a_run_of_the_past_has_no_result_before_its_end() -> None:
     assert ended.as_of(LATER - timedelta(seconds=1)).result is Result.RUNNING
     assert run(finished=PASSED).as_of(BEGAN).result is Result.RUNNING
     assert run().as_of(BEGAN) == run()
+
+
+def test_of_a_run_of_the_past_only_its_end_is_forgotten() -> None:
+    """What it ran for was known when it began."""
+    known = ProwJob(base_ref="master", base_sha=SHA)
+    ended = run(finished=PASSED, prowjob=evolve(known, result=Result.FAILED, completed=LATER), log=SAID)
+    assert ended.as_of(BEGAN) == run(finished=Absent(), prowjob=known, log=SAID)
+
+
+def test_a_run_is_shown_with_all_that_is_known_of_it() -> None:
+    """And what is not known is told apart from it."""
+    ended = run(finished=PASSED, prowjob=ProwJob(base_ref="master", base_sha=SHA), log=SAID)
+    place = "gs://kubernetes-ci-logs/logs/"
+    assert SeenRun.of(ended, place=place) == SeenRun(
+        id=str(ID),
+        url=f"https://prow.k8s.io/view/gs/kubernetes-ci-logs/logs/{JOB}/{ID}",
+        began=BEGAN,
+        ended=LATER,
+        result=Result.PASSED,
+        took=timedelta(minutes=70),
+        branch="master",
+        commit=SHA,
+        tested=SAID.tested,
+    )
 
 
 def test_every_file_has_a_limit() -> None:
