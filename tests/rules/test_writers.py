@@ -21,6 +21,8 @@ from kopsversion.model.runs import (
     Result,
     Run,
     RunFile,
+    RunId,
+    SeenRun,
     Started,
     Unreadable,
     first_id,
@@ -574,6 +576,197 @@ class TestWantsOnMerge:
         assert wants == [self.RUNS[0].id, self.RUNS[1].id, runs[0].id]
         more = judged(runs, branch_marker(50), writer=ON_MERGE, thorough=True).wants
         assert {run.id for run in self.RUNS} <= {want.run for want in more}
+
+
+def asked(report: WriterReport) -> list[tuple[RunId, RunFile]]:
+    """What would tell more, best first."""
+    return [(want.run, want.file) for want in report.wants]
+
+
+def at(minutes: float, result: Result | str, *, took: float = 10, **files: Any) -> Run:
+    """A run of the pipeline that began so many minutes ago."""
+    return hourly(minutes / 60, result, took=took, **files)
+
+
+@pytest.mark.parametrize(
+    ("began", "took", "wrote"),
+    [(195, 95, True), (196, 96, False), (150, 48, True), (150, 47, False), (100, 10, True), (99, 10, False)],
+)
+def test_the_run_that_wrote_a_marker_spans_its_time(began: int, took: int, *, wrote: bool) -> None:
+    """It began at most its timeout and five minutes before, and ended two minutes before at the earliest."""
+    run = at(began, PASSED, took=took)
+    assert judged((run,), marker(100 / 60)).last_good == (run if wrote else None)
+
+
+@pytest.mark.parametrize(("began", "is_on_way"), [(61, True), (119, True), (120, True), (121, False)])
+def test_a_run_without_a_result_is_on_its_way_for_its_timeout_and_half_an_hour(
+    began: int, *, is_on_way: bool
+) -> None:
+    """The cluster is torn down after the time is up."""
+    run = at(began, RUNNING)
+    assert judged((at(200, PASSED), run), marker(3.1)).on_way == (run if is_on_way else None)
+
+
+def test_a_run_with_a_wrong_clock_did_not_write_a_marker() -> None:
+    """It ended before it began; that there was a run shows that something else wrote it."""
+    report = judged((at(100, PASSED, took=-5),), marker(100 / 60))
+    assert (report.last_good, report.by_hand) == (None, True)
+
+
+def test_a_marker_of_this_very_moment_was_written_by_the_run_that_ends_now() -> None:
+    """One of the future tells nothing, also not that something else wrote it."""
+    run = hourly(1, PASSED, took=60)
+    assert judged((run,), marker(0)).last_good == run
+    later = judged((run,), marker(-5))
+    assert (later.last_good, later.by_hand) == (None, False)
+
+
+def test_an_idle_job_s_runs_are_told_and_its_last_result_is_asked_for() -> None:
+    runs = (hourly(6, UNREAD), hourly(5, UNREAD))
+    report = judged(runs, marker(5.1))
+    assert (report.state, report.history) == (WriterState.IDLE, runs)
+    assert asked(report) == [(runs[-1].id, RunFile.FINISHED)]
+
+
+@pytest.mark.parametrize(("unreadable", "state"), [(2, WriterState.RED), (3, WriterState.UNKNOWN)])
+def test_two_results_that_cannot_be_read_are_passed_over(unreadable: int, state: WriterState) -> None:
+    """Of three the reason of the newest is told."""
+    runs = (hourly(4, FAILED), *(hourly(3 - n / 2, UNREADABLE) for n in range(unreadable)))
+    report = judged(runs, marker(4.5))
+    assert (report.state, report.history) == (state, runs)
+    if state is WriterState.UNKNOWN:
+        assert report.reason == (
+            "none of its newest runs has a result that can be read: finished.json is not JSON"
+        )
+
+
+def test_a_newest_result_that_was_not_read_is_said() -> None:
+    """Beside the run that is on its way."""
+    runs = (hourly(3, UNREAD), hourly(1, RUNNING))
+    report = judged(runs, marker(None))
+    assert (report.reason, report.on_way) == ("its newest result was not read", runs[1])
+    assert asked(report) == [(runs[0].id, RunFile.FINISHED)]
+
+
+def test_without_a_marker_no_run_can_have_written_it() -> None:
+    """So no log is asked for."""
+    runs = (hourly(3, PASSED),)
+    report = judged(runs, marker(None))
+    assert report.state is WriterState.NOT_WRITING
+    assert asked(report) == [(runs[0].id, RunFile.PROWJOB)]
+
+
+def test_only_the_last_run_that_can_have_written_a_marker_is_asked() -> None:
+    """And the one before it where that failed, which may have overlapped it."""
+    unread = [hourly(ago, UNREAD) for ago in (3, 2.5, 2)]
+    last = unread[-1].id
+    assert asked(judged(unread, marker(1.5))) == [(last, RunFile.FINISHED), (last, RunFile.LOG)]
+    report = judged([*unread[:2], hourly(2, FAILED)], marker(1.5))
+    assert asked(report) == [(last, RunFile.LOG), (unread[1].id, RunFile.FINISHED)]
+
+
+def test_a_run_that_failed_beside_the_one_that_wrote_the_marker_is_red() -> None:
+    """It began before the marker was written, and nothing has ended since."""
+    good, failed, on_way = hourly(2.5, PASSED, took=90), hourly(2, FAILED, took=10), hourly(0.5, RUNNING)
+    report = judged((good, failed, on_way), marker(1))
+    assert (report.state, report.since, report.runs) == (WriterState.RED, failed.began, 1)
+    assert (report.first_red, report.newest_red, report.last_good) == (failed, failed, good)
+    assert report.on_way == on_way
+
+
+def test_a_run_that_was_on_its_way_when_the_marker_was_written_still_is() -> None:
+    good, on_way = hourly(2.4, PASSED, took=84), hourly(1.2, RUNNING)
+    report = judged((good, on_way), marker(1))
+    assert (report.state, report.on_way) == (WriterState.GREEN, on_way)
+
+
+def test_behind_a_result_that_cannot_be_read_the_one_before_is_asked_for() -> None:
+    runs = (hourly(2, UNREAD), hourly(1.5, UNREADABLE, log=LogFacts()))
+    assert asked(judged(runs, marker(1))) == [(runs[0].id, RunFile.FINISHED)]
+
+
+def test_a_report_shows_its_runs_as_every_output_does() -> None:
+    """What is not known is not there."""
+    good, on_way = evolve(GOOD, log=LogFacts(tested=NEW)), hourly(1, RUNNING)
+    report = judged((good, *REDS, on_way), marker(49.1))
+    shown = {run.id: SeenRun.of(run, place=PLACE) for run in (good, *REDS, on_way)}
+    assert report.first_failing_run == shown[REDS[0].id]
+    assert report.newest_failing_run == shown[REDS[-1].id]
+    assert report.last_good_run == shown[good.id]
+    assert report.run_on_its_way == report.newest_run == shown[on_way.id]
+    assert report.runs_read == tuple(shown.values())
+    assert report.last_success == NOW - 49.1 * HOUR
+    nothing = judged((hourly(1, UNREAD),), marker(None))
+    assert (nothing.first_failing_run, nothing.last_good_run, nothing.last_success) == (None, None, None)
+    assert nothing.runs_read == ()
+
+
+class TestOnMerge:
+    """What else is told of a postsubmit."""
+
+    def test_only_runs_that_can_have_written_the_marker_or_came_later_count(self) -> None:
+        """From its timeout and five minutes before the marker was written on."""
+        early = [evolve(at(50 * 60 + n, PASSED), job=POSTSUBMIT, prowjob=FOR_MASTER) for n in (96, 95)]
+        red = merged(20, MASTER, FAILED)
+        report = judged((*early, red), branch_marker(50), writer=ON_MERGE)
+        assert report.history == (early[1], red)
+        assert (report.newest, report.newest_red, report.on_way) == (red, red, None)
+
+    def test_the_run_that_began_when_the_marker_was_written_wrote_it(self) -> None:
+        run, on_way = merged(50, MASTER, PASSED), merged(1, MASTER, RUNNING)
+        report = judged((run,), branch_marker(50), writer=ON_MERGE)
+        assert (report.state, report.last_good, report.newest) == (WriterState.GREEN, run, run)
+        report = judged((run, on_way), branch_marker(50), writer=ON_MERGE)
+        assert (report.state, report.on_way, report.newest) == (WriterState.PENDING, on_way, on_way)
+
+    def test_runs_before_the_newest_that_passed_need_not_be_read(self) -> None:
+        runs = (merged(40, None, UNREAD), merged(30, MASTER, PASSED))
+        report = judged(runs, branch_marker(29.8), writer=ON_MERGE)
+        assert (report.state, report.wants) == (WriterState.GREEN, ())
+        assert judged(runs, branch_marker(None), writer=ON_MERGE).wants == ()
+
+    def test_runs_of_unread_branches_are_counted(self) -> None:
+        """And the first that began after the marker was written is asked for."""
+        runs = tuple(merged(ago, None, UNREAD) for ago in range(40, 0, -1))
+        report = judged(runs, branch_marker(40), writer=ON_MERGE)
+        assert report.reason == "the branch of 40 of its 40 runs since then was not read"
+        assert [want.run for want in report.wants] == [runs[-1].id, runs[-2].id, runs[1].id]
+
+    def test_a_branch_s_results_that_cannot_be_read_are_a_reason(self) -> None:
+        run = merged(30, MASTER, UNREADABLE)
+        report = judged((run,), branch_marker(50), writer=ON_MERGE)
+        assert (
+            report.reason
+            == "none of its newest runs has a result that can be read: finished.json is not JSON"
+        )
+
+    def test_a_run_that_began_when_the_marker_was_written_is_not_a_later_one(self) -> None:
+        runs = (merged(40, MASTER, FAILED), merged(20, MASTER, FAILED))
+        report = judged(runs, branch_marker(40), writer=ON_MERGE)
+        assert (report.runs, report.first_red) == (1, runs[1])
+
+    def test_another_branch_s_run_did_not_write_the_marker(self) -> None:
+        """Though it was at work at that time."""
+        good, other = merged(50.3, MASTER, PASSED), merged(50.2, R, PASSED)
+        report = judged((good, other, merged(20, MASTER, FAILED)), branch_marker(50), writer=ON_MERGE)
+        assert report.last_good == good
+
+    def test_what_is_asked_of_a_red_branch(self) -> None:
+        """The first two that may have failed before, and the last that may have written the marker; or all."""
+        spanning = [merged(ago, None, UNREAD) for ago in (50.4, 50.2)]
+        between = [merged(ago, None, UNREAD) for ago in (40, 39, 38, 10)]
+        red = merged(20, MASTER, FAILED)
+        runs = (*spanning, *between[:3], red, between[3])
+        few = judged(runs, branch_marker(50), writer=ON_MERGE)
+        first = [each.id for each in (*between[:2], spanning[1])]
+        assert [want.run for want in few.wants] == first
+        more = judged(runs, branch_marker(50), writer=ON_MERGE, thorough=True)
+        assert [want.run for want in more.wants] == [
+            each.id for each in (*between[:3], spanning[1], between[3])
+        ]
+
+
+FOR_MASTER = ProwJob(base_ref=MASTER, base_sha="a" * 40)
 
 
 @pytest.mark.parametrize(
