@@ -35,6 +35,7 @@ def runs_of(letters: str) -> list[Run]:
         (".AA", 2, 0, None),
         ("A.A", 2, 0, None),
         ("A-A", 2, 1, None),
+        ("A--A", 2, 2, None),
         ("AA-", 2, 0, None),
         ("-AA", 2, 1, None),
         ("AA-B", 2, 0, B),
