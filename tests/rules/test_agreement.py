@@ -101,7 +101,17 @@ class TestDisagreement:
             f"latest.txt names {alpha(1)} and markers/master/latest-ci.txt names {alpha(2)}, although every build of "
             "master writes both: what a job tests depends on which of them it reads"
         )
-        assert found.data["marker"] == "latest.txt"
+        assert found.data == {
+            "marker": "latest.txt",
+            "other": "markers/master/latest-ci.txt",
+            "versions": (alpha(1), alpha(2)),
+        }
+
+    def test_they_have_as_long_to_agree_as_an_upload_may_take(self) -> None:
+        """From then on they disagree."""
+        latest = marker("master", BRANCH_MARKER, alpha(2), written=NOW - DEFAULT.settle)
+        held = snapshot(on_master(1), on_master(2), markers=[latest, bare("master", ROOT, alpha(1))])
+        assert disagreement(asked(held)) is not None
 
     @pytest.mark.parametrize(
         "markers",

@@ -19,6 +19,7 @@ from kopsversion.model.codes import Code
 from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors, Undecided
 from kopsversion.model.policy import Policy
 from kopsversion.model.version import BuildVersion
+from kopsversion.rules.catalogue import CATALOGUE
 from kopsversion.rules.health import (
     _CHECK_OF,
     _CHECKS,
@@ -27,6 +28,7 @@ from kopsversion.rules.health import (
     ChannelHealth,
     Finding,
     HealthReport,
+    failed,
     findings_of,
     judge_channel,
     unreadable,
@@ -55,6 +57,17 @@ if TYPE_CHECKING:
 MASTER = Channel("master")
 RELEASE = Channel("release-1.29")
 LACKS_NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
+
+
+def test_a_check_that_failed_is_a_report_too() -> None:
+    """With the advice that fits, or what helps against any."""
+    for advice in ("Wait.", ""):
+        report = failed("no answer", advice=advice, store=STORE, now=NOW)
+        told = Finding(
+            Condition(Code.CHECK_FAILED, Severity.ERROR, "no answer"),
+            advice or CATALOGUE[Code.CHECK_FAILED].advice,
+        )
+        assert report == HealthReport(store=STORE, now=NOW, channels=(), failure=told)
 
 
 def green(named: str | MarkerReading, *, written: datetime | None = NOW - HOUR) -> Marker:
