@@ -30,6 +30,7 @@ from kopsversion.model.runs import (
     check_job_name,
     first_id,
     marker_path_in,
+    read_file,
     read_finished,
     read_log,
     read_prowjob,
@@ -128,8 +129,9 @@ class TestIds:
 @pytest.mark.parametrize("text", ["", "../x", "a/b", "a b", "-x", "é", "x" * 201, "a\n"])
 def test_a_job_name_is_checked(text: str) -> None:
     """A job's name becomes part of an object's name, so it has few characters."""
-    with pytest.raises(UsageError, match="not the name of a job"):
+    with pytest.raises(UsageError, match="not the name of a job") as caught:
         check_job_name(text)
+    assert caught.value.hint == "a job is named as in Prow, such as kops-postsubmit-push-to-staging"
     assert check_job_name(JOB) == JOB
 
 
@@ -429,6 +431,35 @@ def test_a_run_is_shown_with_all_that_is_known_of_it() -> None:
         commit=SHA,
         tested=SAID.tested,
     )
+
+
+def test_each_file_has_a_reader_and_a_place() -> None:
+    """What was not asked for is not there."""
+    data = {
+        RunFile.STARTED: as_json({"timestamp": SECONDS}),
+        RunFile.FINISHED: as_json({"result": "SUCCESS"}),
+        RunFile.PROWJOB: as_json({"spec": {"job": JOB}}),
+        RunFile.LOG: f"curl https://x/{BUILD}/linux/amd64/kops".encode(),
+    }
+    expected = {
+        RunFile.STARTED: Started(at=BEGAN),
+        RunFile.FINISHED: Finished(result=Result.PASSED),
+        RunFile.PROWJOB: ProwJob(job=JOB),
+        RunFile.LOG: LogFacts(tested=BuildVersion.parse(BUILD)),
+    }
+    for file in RunFile:
+        reading = read_file(file, data[file])
+        assert reading == expected[file]
+        assert run().reading(file) is None
+        assert run().having(file, reading).reading(file) == reading
+
+
+def test_the_first_and_the_last_id_can_be_read() -> None:
+    """What is less or greater is no id: the older ones were plain counters."""
+    for moment, beyond in ((datetime(2000, 1, 1, tzinfo=UTC), -1), (datetime(2900, 1, 1, tzinfo=UTC), 1)):
+        limit = first_id(moment)
+        assert RunId.parse(str(limit)) == limit
+        assert RunId.parse(str(limit.number + beyond)) is None
 
 
 def test_every_file_has_a_limit() -> None:

@@ -12,7 +12,7 @@ from attrs import evolve
 
 import kopsversion
 from kopsversion.errors import StoreUnavailableError
-from kopsversion.model.answer import Condition, Severity, Verdict
+from kopsversion.model.answer import Condition, MarkerReport, Severity, Verdict
 from kopsversion.model.bucket import GitCommit, GitLine, Malformed, Snapshot, Unreachable
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Channel
 from kopsversion.model.codes import Code
@@ -28,6 +28,7 @@ from kopsversion.rules.health import (
     ChannelHealth,
     Finding,
     HealthReport,
+    MarkerHealth,
     failed,
     findings_of,
     judge_channel,
@@ -57,6 +58,22 @@ if TYPE_CHECKING:
 MASTER = Channel("master")
 RELEASE = Channel("release-1.29")
 LACKS_NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "behind", "waits"),
+    [
+        (Verdict.CURRENT, 0, False),
+        (Verdict.CURRENT, 1, True),
+        (Verdict.MALFORMED, None, False),
+        (Verdict.LAGGING, 0, True),
+        (Verdict.STALE, None, True),
+    ],
+)
+def test_something_newer_waits_behind_a_marker(verdict: Verdict, behind: int | None, *, waits: bool) -> None:
+    """By its verdict, or because a newer build is there."""
+    report = MarkerReport(green(alpha(1)), verdict, "")
+    assert MarkerHealth(report=report, builds_behind=behind).waits is waits
 
 
 def test_a_check_that_failed_is_a_report_too() -> None:

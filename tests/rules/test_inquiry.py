@@ -43,6 +43,7 @@ from kopsversion.model.needs import (
     ReadMarker,
 )
 from kopsversion.model.policy import Policy
+from kopsversion.model.rough import read_roughly
 from kopsversion.rules.attribution import BranchEvidence
 from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
 from kopsversion.rules.testable import required_paths
@@ -651,3 +652,22 @@ class TestChannels:
             minors=None if minors is None else frozenset(minors),
         )
         assert asking(held).existing_channels() == channels
+
+
+@pytest.mark.parametrize(
+    ("text", "on_master", "on_release"),
+    [
+        ("1.30.0-alpha.2-dirty", True, True),
+        ("1.31.0-beta.1-dirty", True, False),
+        ("1.30.1-dirty", False, True),
+        ("1.29.1-dirty", False, False),
+    ],
+)
+def test_a_name_that_is_no_version_may_be_one_of_the_channel_s(
+    text: str, *, on_master: bool, on_release: bool
+) -> None:
+    """Master's before the final release, and a release branch's of its own minor."""
+    name = read_roughly(text)
+    assert name is not None
+    for channel, expected in ((ON_MASTER, on_master), (ON_RELEASE, on_release)):
+        assert Inquiry(snapshot(), channel, DEFAULT, NOW).may_be_own(name) is expected
