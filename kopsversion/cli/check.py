@@ -242,10 +242,11 @@ def check(
     from kopsversion.workflows.survey import check_health
 
     wanted = outputs or (Output(TABLE),)
-    with _reporting_failure(console, wanted, question=question, journal=journal):
+    with _reporting_failure(console, wanted, question=question, journal=journal) as look:
         _check_outputs(wanted)
         said = Limits(max_lag=said_max_lag, max_build_age=said_max_build_age, build_sla=said_build_sla)
         configured = _read_config(config)
+        look.update(_look(configured, question))
         policy_of = _policies(configured, policy, said)
         begun = monotonic()
         with console.steps() as progress:
@@ -259,7 +260,7 @@ def check(
             )
         report = evolve(report, took=timedelta(seconds=monotonic() - begun))
         report = _with_context(report, configured, is_whole=not selectors, journal=journal)
-        faults = _write(console, report, wanted, look=_look(configured, question))
+        faults = _write(console, report, wanted, look=look)
     if faults:
         raise faults[0]
     if report.nothing_read:
@@ -292,15 +293,17 @@ def _look(config: Config, question: StoreQuestion) -> Mapping[str, Any]:
 @contextmanager
 def _reporting_failure(
     console: Console, outputs: Sequence[Output], *, question: StoreQuestion, journal: Path | None
-) -> Iterator[None]:
+) -> Iterator[dict[str, Any]]:
     """Write every output also when the block fails, so that files of an earlier run are not taken for new ones.
 
+    The block is given the keywords that the page takes besides the report, and adds what it reads of them.
     A usage error leaves standard output empty, as in every command; so does an interruption.
 
     Source: FAILURES row 34.
     """
+    look: dict[str, Any] = {} if question["as_of"] is None else {"interval": None}
     try:
-        yield
+        yield look
     except BrokenPipeError:
         raise  # the files are there: standard output comes last
     except OutputError:
@@ -314,9 +317,9 @@ def _reporting_failure(
             report = recorded(report, Journal(journal))
         for output in outputs:
             if output.path is not None:
-                _replace(console, output.path, partial(_text, output, report))
+                _replace(console, output.path, partial(_text, output, report, look=look))
             elif is_answer:
-                console.answer(_text(output, report))
+                console.answer(_text(output, report, look=look))
         raise
 
 

@@ -233,6 +233,20 @@ class TestFailure:
         assert (result.exit_code, result.stdout) == (2, "")
         assert "'nowhere.toml' cannot be read" in html.unescape(page.read_text())
 
+    def test_the_page_of_a_failure_is_told_what_any_page_is(self, tmp_path: Path, face: _Face) -> None:
+        """Whom to ask and when the next check is due are configured; of a look at the past none is due."""
+        face.answer = StoreUnavailableError("gs://x/ did not answer", url="gs://x/")
+        config, page = tmp_path / "limits.toml", tmp_path / "page.html"
+        config.write_text('interval = "30m"\n[links]\ncontact-name = "our team"\n')
+        arguments = ["--config", str(config), "-o", f"html={page}"]
+        assert run(*arguments).exit_code == 4
+        assert "our team" in page.read_text()
+        assert 'data-interval="1800"' in page.read_text()
+        assert run(*arguments, "--as-of", "2024-05-06T18:00:00Z").exit_code == 4
+        assert "next check is due" not in page.read_text()
+        assert run("--config", "nowhere.toml", *arguments[2:], "--as-of", "2024-05-06").exit_code == 2
+        assert "next check is due" not in page.read_text()
+
     def test_a_file_that_cannot_be_written(
         self, tmp_path: Path, face: _Face, monkeypatch: pytest.MonkeyPatch
     ) -> None:
