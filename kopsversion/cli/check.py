@@ -7,6 +7,7 @@ output looks like.
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -19,7 +20,7 @@ import click
 from attrs import evolve, frozen
 
 from kopsversion.cli.complete import channels, one_of
-from kopsversion.cli.console import DEGRADED, OutputError, command
+from kopsversion.cli.console import DEGRADED, OutputError, command, is_terminal
 from kopsversion.cli.job_options import JOBS_HELP, jobs_options, jobs_question
 from kopsversion.cli.options import DURATION, PROGRESS, Parsed, build_options, store_options
 from kopsversion.errors import KopsVersionError, ResolutionError, StoreError, UsageError, quoted
@@ -319,8 +320,20 @@ def _reporting_failure(
             if output.path is not None:
                 _replace(console, output.path, partial(_text, output, report, look=look))
             elif is_answer:
-                console.answer(_text(output, report, look=look))
+                _answer_failure(console, output, report, look=look)
         raise
+
+
+def _answer_failure(
+    console: Console, output: Output, report: HealthReport, *, look: Mapping[str, Any]
+) -> None:
+    """Write the report of a failure to standard output; a terminal is told the rest by the error that follows."""
+    if output.format in _TABLES and is_terminal(sys.stdout):
+        from kopsversion.render.causes import lead, worst_of
+
+        console.answer_tables((), first=(lead(report), worst_of(report)))
+    else:
+        console.answer(_text(output, report, look=look))
 
 
 def _failed(error: BaseException, *, question: StoreQuestion) -> HealthReport:

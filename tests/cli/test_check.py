@@ -215,6 +215,16 @@ class TestFailure:
         assert "Nothing could be checked" in result.stdout or "kopsversion_check_success 0.0" in result.stdout
         assert result.stderr == "ERROR gs://x/ did not answer\nhint: wait\n"
 
+    def test_a_terminal(self, face: _Face, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On a terminal the first line says that nothing could be checked, and the error comes once, behind it."""
+        face.answer = StoreUnavailableError("gs://x/ did not answer", url="gs://x/", hint="wait")
+        monkeypatch.setattr("kopsversion.cli.check.is_terminal", lambda _stream: True)
+        monkeypatch.setattr("kopsversion.cli.console.is_terminal", lambda _stream: True)
+        monkeypatch.setenv("NO_COLOR", "1")
+        result = run()
+        assert result.stdout == "Nothing could be checked: gs://x/ did not answer.\n\n"
+        assert result.stderr.endswith("ERROR gs://x/ did not answer\nhint: wait\n")
+
     @pytest.mark.parametrize("output", FORMATS)
     def test_no_channel_could_be_read(self, output: str, tmp_path: Path, face: _Face) -> None:
         """Row 34: a report on channels of which none could be read is no success either."""
