@@ -1,14 +1,18 @@
 """Names that are too high: a bump that was taken back, a tag made anew, a typo (DESIGN section 3).
 
 Pure. Builds are ordered by their names, so a wrong name puts a build in the wrong place. It shows by the builds that
-follow: uploaded long after it, with lower names. This module must not know what a marker is worth or which build is
-chosen.
+follow: uploaded long after it, with lower names. One is enough where its name says so itself, by counting more commits
+from the same tag. It is enough for a doubt where a marker has named it for a day, or where several follow each other.
+This module must not know what a marker is worth or which build is chosen.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import timedelta
+from functools import cached_property
+from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -54,7 +58,7 @@ class Dispute:
 
     @property
     def is_proven(self) -> bool:
-        """Whether builds speak against the name, and not only a marker: that may have been set back."""
+        """Whether that is more than a doubt: a marker may have been set back, and old builds may be made again."""
         return self.continues or self.named is not None
 
 
@@ -74,39 +78,70 @@ def find_disputes(
 
     Source: DESIGN section 3.
     """
-    considered = ordered[-_MOST_LOOKED_AT:]
-    times = [build.first_uploaded for build in considered]
-    by_time = sorted((time, place) for place, time in enumerate(times) if time is not None)
-    moments = [time for time, _ in by_time]
-    marked_places = {
-        place: time
-        for place, (build, time) in enumerate(zip(considered, times, strict=True))
-        if time is not None and build.version.text in marked
-    }
-    further = _further(considered)
+    seen = _Seen(tuple(ordered[-_MOST_LOOKED_AT:]))
+    further = _further(seen.builds)
+    marks = {place: time for place, time in seen.dated if seen.builds[place].version.text in marked}
     disputed: dict[int, Dispute] = {}
-    for place, (build, time) in enumerate(zip(considered, times, strict=True)):
-        if time is None or build.version.text in sure:
+    for place, time in seen.dated:
+        build = seen.builds[place]
+        if build.version.text in sure:
             continue
-        later = {each for each in further.get(place, ()) if considered[each].came_after(build)}
-        long_after = {each for _, each in by_time[bisect_right(moments, time + DELAY) :] if each < place}
-        continues = bool(later)
-        if len(long_after) >= _ENOUGH:
-            goes_on = _continues(place, times, disputed)
-            continues = continues or goes_on
-            later |= long_after if goes_on or long_after & marked_places.keys() else set()
-        named = {each: at for each, at in marked_places.items() if each in later}
+        later = {each for each in further.get(place, ()) if seen.builds[each].came_after(build)}
+        long_after = seen.long_after(place, time)
+        goes_on = len(long_after) >= _ENOUGH and _continues(place, seen.times, disputed)
+        continues = goes_on or bool(later)
+        if goes_on or (len(long_after) >= _ENOUGH and any(each in marks for each in long_after)):
+            later.update(long_after)
+        named = max(((marks[each], each) for each in later if each in marks), default=None)
         if not later and time + DELAY < now:
-            later = {each for each, at in marked_places.items() if at > time and each < place}
+            later = {each for each, at in marks.items() if at > time and each < place}
+        if not later and len(long_after) >= _ENOUGH and seen.is_stretch(long_after):
+            later.update(long_after)
         if later:
-            newest_first = sorted(later, key=lambda each: (times[each], each), reverse=True)
+            newest_first = sorted(later, key=lambda each: (seen.times[each], each), reverse=True)
             disputed[place] = Dispute(
                 build,
-                tuple(considered[each] for each in newest_first),
+                tuple(seen.builds[each] for each in newest_first),
                 continues=continues,
-                named=considered[max(named, key=lambda each: (named[each], each))] if named else None,
+                named=seen.builds[named[1]] if named is not None else None,
             )
     return tuple(disputed.values())
+
+
+@frozen(slots=False)
+class _Seen:
+    """Builds of a channel in the order of their names, by place, and when each was there first."""
+
+    builds: tuple[Build, ...]
+
+    @cached_property
+    def times(self) -> Sequence[datetime | None]:
+        return [build.first_uploaded for build in self.builds]
+
+    @cached_property
+    def dated(self) -> Sequence[tuple[int, datetime]]:
+        return [(place, time) for place, time in enumerate(self.times) if time is not None]
+
+    @cached_property
+    def _by_time(self) -> Sequence[tuple[datetime, int]]:
+        return sorted((time, place) for place, time in self.dated)
+
+    @cached_property
+    def _lowest(self) -> Sequence[int]:
+        """The lowest place of each build and all that came later, by time; mostly nothing lower comes later."""
+        return list(accumulate((place for _, place in reversed(self._by_time)), min))[::-1]
+
+    def long_after(self, place: int, time: datetime) -> list[int]:
+        """Return the places of those with lower names that came more than a day later, by time."""
+        first = bisect_right(self._by_time, time + DELAY, key=itemgetter(0))
+        if first == len(self._by_time) or self._lowest[first] > place:
+            return []
+        return [each for _, each in self._by_time[first:] if each < place]
+
+    def is_stretch(self, places: Sequence[int]) -> bool:
+        """Tell whether builds in order of time follow each other by name, with no other between, as on a new line."""
+        moments = {self.times[place] for place in places}
+        return len(moments) == len(places) and list(places) == list(range(places[0], places[-1] + 1))
 
 
 def _further(ordered: Sequence[Build]) -> dict[int, list[int]]:

@@ -129,14 +129,15 @@ class Kopsversion:
             markers=[Marker(*place, Named(each.version)) for place, each in named.items()],
             git=self.git.get(channel.ref),
         )
-        pick = _decide(snapshot, channel, evolve(_POLICY, strategy=self.strategy), now=bucket.now)
+        pick = ask(snapshot, channel, self.strategy, now=datetime.fromtimestamp(bucket.now, UTC))
         self._last[channel.ref] = (state, pick)
         return pick
 
 
-def _decide(snapshot: Snapshot, channel: Channel, policy: Policy, *, now: int) -> Pick:
+def ask(snapshot: Snapshot, channel: Channel, strategy: Strategy, *, now: datetime) -> Pick:
+    """Ask the real decision."""
     try:
-        answer = resolve(snapshot, channel, policy, datetime.fromtimestamp(now, UTC))
+        answer = resolve(snapshot, channel, evolve(_POLICY, strategy=strategy), now)
     except NoTestableBuildError:
         return Pick(None)
     warned = {str(each.code) for each in answer.conditions if each.severity is not Severity.INFO}

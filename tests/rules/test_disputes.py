@@ -162,6 +162,17 @@ class TestFinding:
         assert (dispute.build, dispute.later) == (above, (soon,))
         assert not dispute.is_proven
 
+    def test_a_stretch_of_later_builds_is_a_doubt_and_no_proof(self) -> None:
+        """A tag made anew begins the distances again. Old builds that are built again hardly follow each other."""
+        old = [named(patch(n), 30 - n) for n in range(10, 15)]
+        anew = [named(patch(n), 12 - n) for n in range(1, 4)]
+        assert [(each.build, each.is_proven) for each in disputed([*anew, *old])] == [
+            (build, False) for build in old
+        ]
+        assert disputed([anew[0], named(patch(2), 25), *anew[2:], *old]) == ()
+        assert disputed([named(patch(1), 10), named(patch(2), 11), anew[2], *old]) == ()
+        assert disputed([*anew[:2], *old]) == ()
+
     def test_what_came_within_the_last_day_is_waited_for(self) -> None:
         """The build of an older merge ends later, and the next one moves the marker on."""
         soon = named(patch(6), 0.5)
