@@ -111,38 +111,46 @@ def judge_freshness(
     if merges is not None:
         if merges.since is None or now - merges.since <= policy.build_sla:
             return ()
-        # The upload comes minutes to hours later; what was merged since the commit is what is missing.
-        message = _no_build_since(channel, merges.built, now=now)
-        verb = "is" if merges.behind == 1 else "are"
-        return (
-            Condition(
-                Code.BUILDS_STALLED,
-                Severity.WARNING,
-                f"{message}; {count(merges.behind, 'merge')} on {channel} {verb} not built; "
-                "the postsubmit is the place to look",
-                {
-                    "newest": str(newest),
-                    "commits_behind": merges.behind,
-                    "unbuilt_for_seconds": int((now - merges.since).total_seconds()),
-                },
-            ),
-        )
+        return (_stalled(channel, newest, merges, now=now, unbuilt_for=now - merges.since),)
     if uploaded is None or now - uploaded <= policy.max_build_age:
         return ()
+    return (_old(channel, newest, uploaded, now=now),)
+
+
+def _stalled(
+    channel: Channel, newest: BuildVersion, merges: Unbuilt, *, now: datetime, unbuilt_for: timedelta
+) -> Condition:
+    """State that merges are not built, as a clone shows."""
+    # The upload comes minutes to hours later; what was merged since the commit is what is missing.
+    message = _no_build_since(channel, merges.built, now=now)
+    verb = "is" if merges.behind == 1 else "are"
+    return Condition(
+        Code.BUILDS_STALLED,
+        Severity.WARNING,
+        f"{message}; {count(merges.behind, 'merge')} on {channel} {verb} not built; "
+        "the postsubmit is the place to look",
+        {
+            "newest": str(newest),
+            "commits_behind": merges.behind,
+            "unbuilt_for_seconds": int(unbuilt_for.total_seconds()),
+        },
+    )
+
+
+def _old(channel: Channel, newest: BuildVersion, uploaded: datetime, *, now: datetime) -> Condition:
+    """State that no build came for long, where no clone shows whether there was anything to build."""
     # On two days of five some release branch has been quiet for weeks, rightly: without git that is no alarm.
     ask = (
         f"look there, or give {REPO_OPTION} to tell which"
         if channel.is_master
         else f"`kopsversion check {channel} --repo {KOPS_URL}` tells which"
     )
-    return (
-        Condition(
-            Code.BUILDS_OLD,
-            Severity.WARNING if channel.is_master else Severity.INFO,
-            f"{_no_build_since(channel, uploaded, now=now)}; either nothing was merged or the "
-            f"postsubmit is red: {ask}",
-            {"newest": str(newest), "age_seconds": int((now - uploaded).total_seconds())},
-        ),
+    return Condition(
+        Code.BUILDS_OLD,
+        Severity.WARNING if channel.is_master else Severity.INFO,
+        f"{_no_build_since(channel, uploaded, now=now)}; either nothing was merged or the "
+        f"postsubmit is red: {ask}",
+        {"newest": str(newest), "age_seconds": int((now - uploaded).total_seconds())},
     )
 
 
