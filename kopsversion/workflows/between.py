@@ -82,6 +82,7 @@ def list_between(
         UsageError: an argument is not valid; the ends are in the wrong order or of two branches.
         NoTestableBuildError: there is no build that an end can mean.
         StoreError: no store could be asked.
+        GitWitnessError: `repo` is not a clone of kops, or has no branch `ref`.
 
     Source: DESIGN section 14.
     """

@@ -321,6 +321,7 @@ def bisect(
         NoTestableBuildError: there is no build that an end can mean.
         BisectionError: an end is not what it was said to be, so there is nothing to find.
         StoreError: no store could be asked.
+        GitWitnessError: `repo` is not a clone of kops, or has no branch `ref`.
 
     Source: DESIGN section 14.
     """

@@ -128,6 +128,7 @@ def find_build(
         UsageError: an argument is not valid.
         NoTestableBuildError: no build contains it yet, with how old the merge is; or none that does can be tested.
         StoreError: no store could be asked.
+        GitWitnessError: `repo` is not a clone of kops, or has no branch `ref`.
 
     Source: DESIGN section 14.
     """

@@ -101,6 +101,7 @@ def resolve_latest(
         NoTestableBuildError: there is no testable build, with the reasons.
         MarkerRefusedError: no marker could be used, and the policy forbids the fallback.
         StoreError: no store could be asked.
+        GitWitnessError: `repo` is not a clone of kops, or has no branch `ref`.
 
     Source: DESIGN sections 7 and 9.
     """

@@ -69,6 +69,7 @@ def resolve_many(
         NoTestableBuildError: a channel has no testable build; `channel` of the error names it.
         MarkerRefusedError: a channel has no marker that can be used, and the policy forbids the fallback.
         StoreError: no store could be asked.
+        GitWitnessError: `repo` is not a clone of kops.
 
     Source: DESIGN section 7.
     """

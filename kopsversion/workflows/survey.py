@@ -108,6 +108,7 @@ def check_health(
         UsageError: an argument is not valid.
         ResolutionError: there is no channel to judge.
         StoreError: no store could be asked which channels there are.
+        GitWitnessError: `repo` is not a clone of kops, or has no branch `ref`.
     """
     if isinstance(selectors, str | bytes) or not isinstance(selectors, Sequence):
         raise wrong_argument("selectors", selectors, wanted="a list of channels")

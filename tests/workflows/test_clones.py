@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +22,13 @@ from kopsversion.rules.doubt import builds_in_doubt
 from kopsversion.stores.deadline import Deadline
 from kopsversion.witness import fetching
 from kopsversion.witness.address import CloneUrl
+from kopsversion.workflows.between import list_between
+from kopsversion.workflows.bisect import bisect, plan_bisection
 from kopsversion.workflows.clones import CloneSource
+from kopsversion.workflows.find import find_build
 from kopsversion.workflows.latest import resolve_latest
 from kopsversion.workflows.listing import list_channel
+from kopsversion.workflows.many import resolve_many
 from kopsversion.workflows.survey import check_health
 from tests.builders import DAY, HOUR, NOW
 from tests.fake_store import FakeStore
@@ -31,7 +36,7 @@ from tests.git_repos import GitRepository
 from tests.git_server import allow_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from kopsversion.model.bucket import Build
@@ -318,3 +323,29 @@ def test_the_builds_in_doubt_are_read_from_what_is_said() -> None:
         Condition("builds-refused", Severity.WARNING, "", {"version": "1.29.0"}),
     ]
     assert list(map(str, builds_in_doubt(told))) == [one, third, other]
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments"),
+    [
+        (resolve_latest, ("master",)),
+        (resolve_many, (("master",),)),
+        (list_channel, ("master",)),
+        (check_health, (("master",),)),
+        (find_build, (beta(1, "0" * 10),)),
+        (list_between, (beta(1, "0" * 10), "newest")),
+        (plan_bisection, (beta(1, "0" * 10), "newest")),
+        (
+            lambda *ends, **more: bisect(*ends, test=lambda _build: True, **more),
+            (beta(1, "0" * 10), "newest"),
+        ),
+    ],
+)
+def test_a_directory_that_is_not_kops_is_an_error_in_every_function(
+    kops: Kops, tmp_path: Path, function: Callable[..., object], arguments: tuple[object, ...]
+) -> None:
+    """As it is said of each among the errors that it raises, or of the function whose errors it shares."""
+    with pytest.raises(GitWitnessError):
+        function(*arguments, store=kops.store, now=NOW, repo=tmp_path)
+    said = inspect.getdoc(function)
+    assert said is None or "GitWitnessError: " in said or "errors" in said
