@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 
 def duration(span: timedelta) -> str:
-    """Say how long, in the largest unit that says it well: ``61 days``, ``36 hours``, ``12 minutes``."""
-    seconds = int(span.total_seconds())
+    """Say how long, in the largest unit that says it well: ``61 days``, ``36 hours``, ``12 minutes``.
+
+    A span below zero is said as ``0 seconds``: what a store has just stored may be later than the local clock.
+    """
+    seconds = max(0, int(span.total_seconds()))
     for unit, length, least in (("day", 86400, 3), ("hour", 3600, 2), ("minute", 60, 2)):
         if seconds >= least * length:
             return f"{seconds // length} {unit}s"

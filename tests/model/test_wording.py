@@ -19,6 +19,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
     ("span", "said"),
     [
         (timedelta(0), "0 seconds"),
+        (timedelta(seconds=-30), "0 seconds"),
         (timedelta(seconds=0.9), "0 seconds"),
         (timedelta(seconds=1), "1 second"),
         (timedelta(seconds=119.9), "119 seconds"),
