@@ -311,7 +311,7 @@ class TestBadInput:
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else "",
     )
-    def test_a_value_that_cannot_be_meant_is_shown_with_the_form_expected(
+    def test_a_value_that_is_not_valid_is_shown_with_the_form_expected(
         self, demo: list[str], arguments: list[str], told: list[str]
     ) -> None:
         """Exit 2."""

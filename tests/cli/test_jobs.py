@@ -188,7 +188,7 @@ class TestJobs:
         assert "there are no runs of it" in out
 
     @pytest.mark.parametrize("words", [["../x"], ["--since", "yesterday"], ["--jobs-store", "ftp://x"]])
-    def test_what_cannot_be_meant(
+    def test_what_is_not_valid(
         self, words: list[str], demo: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         status, out, err = run(capsys, "jobs", *words, "--store", demo)

@@ -250,7 +250,7 @@ class TestMarkerPaths:
             "/latest.txt/",
         ],
     )
-    def test_a_name_from_a_user_that_cannot_be_meant_is_refused(self, name: str) -> None:
+    def test_a_name_from_a_user_that_is_not_valid_is_refused(self, name: str) -> None:
         """A path, or odd characters, are refused with the value shown and the form that is expected."""
         with pytest.raises(UsageError) as raised:
             check_marker_name(name)

@@ -219,7 +219,7 @@ class TestValues:
             ("exclude", {VERSION}, f"exclude of a policy cannot be \"{{'{VERSION}'}}\""),
         ],
     )
-    def test_a_policy_that_cannot_be_meant_is_refused(self, setting: str, value: object, told: str) -> None:
+    def test_a_policy_that_is_not_valid_is_refused(self, setting: str, value: object, told: str) -> None:
         """When it is made and when it is adjusted; nobody's build is passed over for a slip."""
         made: tuple[Callable[[], Policy], ...] = (
             lambda: Policy(**{setting: value}),  # type: ignore[arg-type] # which is the point

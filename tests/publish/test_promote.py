@@ -628,7 +628,7 @@ def test_the_version_alone_comes_with_a_warning(directory: DirectoryPlace) -> No
         (["--build", NEW, "--repo", "/nowhere"], "/nowhere"),
     ],
 )
-def test_what_cannot_be_meant_is_told(directory: DirectoryPlace, arguments: list[str], said: str) -> None:
+def test_what_is_not_valid_is_told(directory: DirectoryPlace, arguments: list[str], said: str) -> None:
     """Exit status 2, and nothing on standard output."""
     result = run(directory, *arguments)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -211,7 +211,7 @@ def test_an_end_that_is_not_named_is_a_build_that_can_be_tested() -> None:
         ("2020-01-01", "newest", NoTestableBuildError, "no build of master had been uploaded by then"),
     ],
 )
-def test_ends_that_cannot_be_meant(good: object, bad: object, kind: type[Exception], said: str) -> None:
+def test_ends_that_are_not_valid(good: object, bad: object, kind: type[Exception], said: str) -> None:
     """Ends that are equal, in the wrong order, of two branches, gone or nonsense are refused, with what to do."""
     culprit = Culprit(3)
     with pytest.raises(kind, match=said) as caught:

@@ -86,7 +86,7 @@ class TestFind:
             ("abcdef0", {"wait": HOUR}, "nothing to wait for"),
         ],
     )
-    def test_what_cannot_be_meant(self, wanted: str, more: dict[str, object], said: str) -> None:
+    def test_what_is_not_valid(self, wanted: str, more: dict[str, object], said: str) -> None:
         """It is refused before anything is asked."""
         store = of_master(3)
         with pytest.raises(UsageError, match=said):
@@ -316,7 +316,7 @@ class TestBetween:
             ("nonsense", "newest", UsageError, "the first end is 'nonsense'"),
         ],
     )
-    def test_ends_that_cannot_be_meant(self, first: str, last: str, kind: type[Exception], said: str) -> None:
+    def test_ends_that_are_not_valid(self, first: str, last: str, kind: type[Exception], said: str) -> None:
         """They are refused, by their own names."""
         store = of_master(5)
         store.add_build(patch(1))

@@ -179,7 +179,7 @@ class TestStores:
             resolve_latest(store=[])
 
     @pytest.mark.parametrize("bad", ["", "ftp://host/dir", "gs://", "https://user@mirror.example/x", "\0"])
-    def test_a_store_that_cannot_be_meant_is_refused_before_any_is_asked(
+    def test_a_store_that_is_not_valid_is_refused_before_any_is_asked(
         self, store: FakeStore, bad: str
     ) -> None:
         """Also the last one, which would be needed only on the worst of days."""
