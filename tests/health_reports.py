@@ -35,6 +35,7 @@ from kopsversion.rules.health import (
     unreadable,
     with_remarks,
 )
+from kopsversion.workflows.jobs import JobsQuestion
 from kopsversion.workflows.survey import check_health
 from tests.builders import DAY, HOUR, NOW, STORE, alpha, bare_listing, build, marker, patch, snapshot
 
@@ -64,6 +65,18 @@ def incident(directory: Path) -> HealthReport:
         store="gs://k8s-staging-kops/kops/releases/",
         made_by=MADE_BY,
     )
+
+
+def explained(directory: Path) -> HealthReport:
+    """Report on the demo bucket with the jobs behind its markers, as if their results were the real ones."""
+    lay_out(directory)
+    report = check_health(store=str(directory), as_of=AS_OF, jobs=JobsQuestion())
+    place = "gs://kubernetes-ci-logs/logs/"
+    channels = tuple(
+        evolve(channel, writers=tuple(evolve(writer, place=place) for writer in channel.writers))
+        for channel in report.channels
+    )
+    return evolve(report, store="gs://k8s-staging-kops/kops/releases/", made_by=MADE_BY, channels=channels)
 
 
 def judged(held: Snapshot, channel: str, policy: Policy | None = None) -> ChannelHealth:

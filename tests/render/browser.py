@@ -50,6 +50,14 @@ for (let i = 0; i < boxes.length; i++)
     const y = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
     if (x > 1.5 && y > 3) problems.push(`"${boxes[i].text}" and "${boxes[j].text}" overlap`);
   }
+for (const cell of document.querySelectorAll("td span:not(.any):not(.code)"))
+  for (const node of cell.querySelectorAll("a, time").length ? [] : cell.childNodes)
+    for (const word of node.data.matchAll(/[^\\s-]+/g)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => box.top)).size > 1) problems.push(`"${word[0]}" is broken`);
+    }
 let cut = 0;
 for (const label of document.querySelectorAll(".label")) {
   const box = label.getBoundingClientRect(), track = label.closest(".drawing").getBoundingClientRect();

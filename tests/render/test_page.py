@@ -20,14 +20,14 @@ from kopsversion.render.lanes import Scale
 from kopsversion.render.links import Links
 from kopsversion.rules.health import ChannelHistory, HealthReport
 from tests.builders import DAY, HOUR, NOW
-from tests.health_reports import crowded, everything, incident, longest, many, nothing
+from tests.health_reports import crowded, everything, explained, incident, longest, many, nothing
 from tests.render.browser import axe, browse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from xml.etree import ElementTree
 
-NAMES = ("incident", "everything", "longest", "nothing", "many", "healthy")
+NAMES = ("incident", "everything", "longest", "nothing", "many", "healthy", "jobs")
 WIDTHS = (320, 390, 768, 1440, 2560)
 
 
@@ -40,6 +40,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, HealthRepo
         "nothing": nothing(),
         "many": many(),
         "healthy": many(2),
+        "jobs": explained(tmp_path_factory.mktemp("jobs")),
     }
 
 
@@ -489,6 +490,11 @@ class TestInBrowser:
         assert seen["tips"] >= ticks == seen["listed"] > 0
         assert seen["visible"] == 0
 
+    @pytest.mark.parametrize("width", [390, 920, 1440])
+    def test_the_jobs_fit(self, width: int, tmp_path: Path, pages: Mapping[str, str]) -> None:
+        """The runs of jobs below the builds, and the table of jobs: no word is broken where there are columns."""
+        assert browse(pages["jobs"], tmp_path, width=width)["problems"] == []
+
     def test_names_are_not_cut_where_there_is_room(self, tmp_path: Path, pages: Mapping[str, str]) -> None:
         """On a desk no name of a marker is cut."""
         assert browse(pages["everything"], tmp_path, width=1440)["cut"] == 0
@@ -516,7 +522,7 @@ class TestInBrowser:
 
     @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
     @pytest.mark.parametrize(
-        ("name", "width"), [("incident", 1440), ("everything", 390), ("nothing", 768), ("healthy", 768)]
+        ("name", "width"), [("jobs", 1440), ("everything", 390), ("nothing", 768), ("healthy", 768)]
     )
     def test_axe(self, name: str, width: int, dark: bool, tmp_path: Path, pages: Mapping[str, str]) -> None:  # noqa: FBT001 # a case
         """axe-core finds nothing."""
