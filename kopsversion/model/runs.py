@@ -389,8 +389,8 @@ def _published(pod: Mapping[str, Any]) -> Iterator[str]:
     for container in containers if isinstance(containers, list) else ():
         for key in ("command", "args") if isinstance(container, dict) else ():
             words = container.get(key)
-            text = (
-                " ".join(word for word in words if isinstance(word, str)) if isinstance(words, list) else ""
+            text = " ".join(
+                word for word in (words if isinstance(words, list) else ()) if isinstance(word, str)
             )
             yield from (marker_path_in(place) or "" for place in _PUBLISH.findall(text))
 

@@ -7,6 +7,7 @@ must not know whether a branch is healthy.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -111,14 +112,14 @@ def _branches(
             # With as_of, a marker that was overwritten since may have been written at any time before.
             at_most = min(moment, now)
             youngest[channel] = max(youngest.get(channel, at_most), at_most)
-    by_minor: dict[str, list[Build]] = {minor: [] for minor in snapshot.minors or ()}
+    by_minor: dict[str, list[Build]] = defaultdict(list)
     for build in snapshot.builds:
         if build.sampled is None or build.sampled <= now:
-            by_minor.setdefault(build.version.minor, []).append(build)
+            by_minor[build.version.minor].append(build)
     finals = [minor for minor, builds in by_minor.items() if _has_final(builds)]
     finals += [version.minor for ref, _ in written if (version := _tag(ref)) and _is_final(version)]
     # Minors are released one after the other, so that an older one has had its release too.
-    newest_final = max(map(minor_key, finals), default=(-1, -1))
+    newest_final = max(map(minor_key, finals), default=None)
     held = {Channel(f"release-{minor}"): builds for minor, builds in by_minor.items()}
     return {
         channel: _branch(
@@ -134,7 +135,7 @@ def _branch(
     *,
     snapshot: Snapshot,
     written: Mapping[Channel, datetime],
-    newest_final: tuple[int, int],
+    newest_final: tuple[int, int] | None,
 ) -> _Branch:
     minor = channel.minor or ""
     branch = [build for build in builds if not build.version.is_tag_build]
@@ -142,7 +143,7 @@ def _branch(
         written=written.get(channel),
         builds=tuple(build for build in branch if not is_shared(build.version)),
         shared=tuple(build for build in branch if is_shared(build.version)),
-        has_final=minor_key(minor) <= newest_final,
+        has_final=newest_final is not None and minor_key(minor) <= newest_final,
         has_times=ListUploads(minor) not in snapshot.failures,
     )
 

@@ -140,6 +140,9 @@ def test_a_job_name_is_checked(text: str) -> None:
     [
         (SECONDS, BEGAN),
         (SECONDS * 1000, BEGAN),
+        (1, datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
+        (10**11, datetime(5138, 11, 16, 9, 46, 40, tzinfo=UTC)),
+        (10**11 + 1000, datetime(1973, 3, 3, 9, 46, 41, tzinfo=UTC)),
         (SECONDS + 0.5, BEGAN + timedelta(seconds=0.5)),
         (0, None),
         (-5, None),
@@ -452,6 +455,48 @@ def test_each_file_has_a_reader_and_a_place() -> None:
         assert reading == expected[file]
         assert run().reading(file) is None
         assert run().having(file, reading).reading(file) == reading
+
+
+def test_a_file_of_the_largest_size_is_read() -> None:
+    """One byte more is too large."""
+    data = as_json({"result": "SUCCESS"}).ljust(JSON_LIMIT)
+    assert read_finished(data) == Finished(result=Result.PASSED)
+    assert read_finished(data + b" ") == Unreadable(f"is larger than {JSON_LIMIT} bytes")
+
+
+@pytest.mark.parametrize(
+    "text", ["<html>", "<HTML>", "<?xml version='1.0'?>", "<!doctype html>", "  <Error/>"]
+)
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["", "with a byte order mark"])
+def test_a_page_is_told_from_what_is_no_json(text: str, mark: bytes) -> None:
+    """It is what a proxy or an error sends."""
+    assert read_finished(mark + text.encode()) == Unreadable("is an HTML or XML page")
+    assert read_finished(mark + f"x{text}".encode()) == Unreadable("is not JSON")
+
+
+def test_a_time_of_another_zone_is_told_in_utc() -> None:
+    """As every time."""
+    read = read_prowjob(as_json({"status": {"completionTime": "2024-03-08T09:02:00+02:00", "state": []}}))
+    assert read == ProwJob(completed=BEGAN)
+    assert isinstance(read, ProwJob)
+    assert read.completed is not None
+    assert read.completed.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("after", "is_believed"),
+    [
+        (timedelta(minutes=-10), True),
+        (timedelta(minutes=-11), False),
+        (timedelta(days=3), True),
+        (timedelta(days=3, seconds=1), False),
+    ],
+)
+def test_a_run_ends_ten_minutes_before_its_id_at_the_earliest_and_three_days_later_at_the_latest(
+    after: timedelta, *, is_believed: bool
+) -> None:
+    """Clocks differ."""
+    assert run(finished=Finished(at=BEGAN + after)).ended == (BEGAN + after if is_believed else None)
 
 
 def test_the_first_and_the_last_id_can_be_read() -> None:

@@ -19,6 +19,8 @@ from kopsversion.model.codes import Code
 from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors, Undecided
 from kopsversion.model.policy import Policy
 from kopsversion.model.version import BuildVersion
+from kopsversion.model.wording import moment
+from kopsversion.model.writers import Writer
 from kopsversion.rules.catalogue import CATALOGUE
 from kopsversion.rules.health import (
     _CHECK_OF,
@@ -34,8 +36,10 @@ from kopsversion.rules.health import (
     judge_channel,
     unreadable,
     with_remarks,
+    with_writers,
     worth_examining,
 )
+from kopsversion.rules.writers import WriterReport, WriterState
 from tests.builders import (
     DAY,
     DEFAULT,
@@ -379,9 +383,46 @@ class TestChecks:
         assert ignoring.checks[-2].skipped == "ignored by configuration"
         error = StoreUnavailableError("no answer", url=STORE, reasons=("HTTP 503",))
         unread = unreadable(MASTER, DEFAULT, error)
+        assert (unread.channel, unread.policy, unread.unreadable) == (
+            "master",
+            DEFAULT,
+            "no answer; HTTP 503",
+        )
         assert unread.findings[0].condition.message == "master could not be read: no answer; HTTP 503"
         assert [check.skipped for check in unread.checks] == [None, *["the channel could not be read"] * 4]
         assert unread.checks[0].failed
+
+    def test_each_writer_has_a_check_that_holds_what_was_found_of_its_marker(self) -> None:
+        """The causes come before what they cause, and say what the channel lacks."""
+        health = evolve(self.STALE, commits_behind=2)
+        assert health.newest is not None
+        red = WriterReport(
+            marker=latest(alpha(9)),
+            writer=Writer(marker=BRANCH_MARKER, jobs=("build",)),
+            job="build",
+            place="gs://logs/",
+            state=WriterState.RED,
+            runs=2,
+        )
+        well = evolve(red, marker=green(alpha(8)), state=WriterState.GREEN)
+        told = with_writers(health, [red, well], now=NOW)
+        (found,) = told.checks[-2].findings
+        assert (told.checks[-2].name, found.condition.code) == ("writer of latest-ci.txt", "writer-red")
+        assert found.condition.message == (
+            f"master has had no build since {moment(health.newest.uploaded or NOW)}, because build has been red on "
+            "master: none of its 2 runs since then has written the marker; 2 merges wait"
+        )
+        assert told.checks[-1].name == f"writer of {GREEN_MARKER}"
+        assert told.checks[-1].findings == ()
+        assert [each.condition.code for each in told.findings][:1] == ["writer-red"]
+        assert set(health.findings) < set(told.findings)
+        assert told.writers == (red, well)
+
+    STALE = judged(
+        snapshot(
+            on_master(8, age=3 * DAY), on_master(9, age=2 * DAY), markers=[green(alpha(8)), latest(alpha(9))]
+        )
+    )
 
     def test_every_code_is_known(self) -> None:
         """Every condition that a judgement can come to belongs to one check."""

@@ -70,6 +70,7 @@ from tests.builders import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
 ON_RELEASE = Channel("release-1.30")
 
@@ -671,3 +672,60 @@ def test_a_name_that_is_no_version_may_be_one_of_the_channel_s(
     assert name is not None
     for channel, expected in ((ON_MASTER, on_master), (ON_RELEASE, on_release)):
         assert Inquiry(snapshot(), channel, DEFAULT, NOW).may_be_own(name) is expected
+
+
+class TestDirectoriesOfOneCommit:
+    """Clones abbreviate commits differently, so one commit may have been built under two names."""
+
+    SHORT, LONG = alpha(2), f"{alpha(2)}abcd"
+    EARLIER, LATER = NOW - 2 * HOUR, NOW - HOUR
+
+    def asked(
+        self, short: datetime | None, long: datetime | None, *, named: str = alpha(1), times: bool = False
+    ) -> tuple[list[str], set[Need]]:
+        """Name the builds, newest first, and what is asked for, where the two were uploaded at these times."""
+        markers = [marker(MASTER, GREEN_MARKER, named), marker(MASTER, BRANCH_MARKER, alpha(1))]
+        held = evolve(
+            snapshot(
+                on_master(1), bare_listing(self.SHORT, short), bare_listing(self.LONG, long), markers=markers
+            ),
+            whole=False,
+            timed=frozenset({"1.30"} if times else ()),
+        )
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        found = [str(each.version) for each in inquiry.candidates() if isinstance(each, Candidate)]
+        return found, inquiry.needs
+
+    @pytest.mark.parametrize(
+        ("short", "long", "order"),
+        [
+            (EARLIER, LATER, [SHORT, LONG, alpha(1)]),
+            (LATER, EARLIER, [LONG, SHORT, alpha(1)]),
+            (LATER, LATER, [LONG, SHORT, alpha(1)]),
+        ],
+    )
+    def test_the_earlier_one_is_taken(self, short: datetime, long: datetime, order: list[str]) -> None:
+        """Of two of one moment the longer name."""
+        assert self.asked(short, long) == (order, set())
+
+    @pytest.mark.parametrize("short", [None, LATER])
+    def test_times_that_are_not_known_are_asked_for(self, short: datetime | None) -> None:
+        """Until they are, none of the two is taken."""
+        assert self.asked(short, None) == ([], {ListUploads("1.30")})
+        assert self.asked(short, None, times=True)[1] == set()
+
+    def test_one_that_a_marker_names_is_taken_whatever_the_times(self) -> None:
+        """So they are not asked for."""
+        assert self.asked(None, self.LATER, named=self.SHORT) == ([self.SHORT, self.LONG, alpha(1)], set())
+
+    def test_an_abbreviation_of_two_commits_stands_by_itself(self) -> None:
+        """Three builds, in order of time."""
+        other = f"{alpha(2)}ffff"
+        times = {self.SHORT: NOW - 3 * HOUR, other: self.EARLIER, self.LONG: self.LATER}
+        held = snapshot(*(bare_listing(name, at) for name, at in times.items()))
+        found = Inquiry(held, ON_MASTER, DEFAULT, NOW).candidates()
+        assert [str(each.version) for each in found if isinstance(each, Candidate)] == [
+            self.LONG,
+            other,
+            self.SHORT,
+        ]

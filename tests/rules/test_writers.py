@@ -595,7 +595,21 @@ def at(minutes: float, result: Result | str, *, took: float = 10, **files: Any) 
 def test_the_run_that_wrote_a_marker_spans_its_time(began: int, took: int, *, wrote: bool) -> None:
     """It began at most its timeout and five minutes before, and ended two minutes before at the earliest."""
     run = at(began, PASSED, took=took)
-    assert judged((run,), marker(100 / 60)).last_good == (run if wrote else None)
+    report = judged((run,), marker(100 / 60))
+    assert report.last_good == (run if wrote else None)
+    assert not wrote or report.state is WriterState.GREEN
+
+
+@pytest.mark.parametrize(("began", "is_idle"), [(270, False), (271, True)])
+def test_three_intervals_and_a_timeout_without_a_run_make_a_job_idle(began: int, *, is_idle: bool) -> None:
+    """Four and a half hours."""
+    assert (judged((at(began, PASSED),), marker(4.4)).state is WriterState.IDLE) is is_idle
+
+
+def test_where_no_run_is_known_to_have_written_a_marker_it_has_no_last_success() -> None:
+    """The runs of then may be gone."""
+    report = judged((hourly(1, FAILED),), marker(2))
+    assert (report.last_good, report.by_hand, report.last_success) == (None, False, None)
 
 
 @pytest.mark.parametrize(("began", "is_on_way"), [(61, True), (119, True), (120, True), (121, False)])
@@ -622,7 +636,7 @@ def test_a_marker_of_this_very_moment_was_written_by_the_run_that_ends_now() -> 
 
 
 def test_an_idle_job_s_runs_are_told_and_its_last_result_is_asked_for() -> None:
-    runs = (hourly(6, UNREAD), hourly(5, UNREAD))
+    runs = (hourly(7, UNREAD), hourly(6, UNREAD), hourly(5, UNREAD))
     report = judged(runs, marker(5.1))
     assert (report.state, report.history) == (WriterState.IDLE, runs)
     assert asked(report) == [(runs[-1].id, RunFile.FINISHED)]
@@ -708,7 +722,7 @@ class TestOnMerge:
         """From its timeout and five minutes before the marker was written on."""
         early = [evolve(at(50 * 60 + n, PASSED), job=POSTSUBMIT, prowjob=FOR_MASTER) for n in (96, 95)]
         red = merged(20, MASTER, FAILED)
-        report = judged((*early, red), branch_marker(50), writer=ON_MERGE)
+        report = judged((*early, red, merged(1, R, PASSED)), branch_marker(50), writer=ON_MERGE)
         assert report.history == (early[1], red)
         assert (report.newest, report.newest_red, report.on_way) == (red, red, None)
 
