@@ -26,7 +26,7 @@ from kopsversion.model.program import MADE_BY
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.agreement import disagreement
 from kopsversion.rules.catalogue import CATALOGUE
-from kopsversion.rules.conditions import about_setting_back, worst_first
+from kopsversion.rules.conditions import worst_first
 from kopsversion.rules.freshness import unbuilt
 from kopsversion.rules.inquiry import Inquiry, Unknown
 from kopsversion.rules.resolver import decide
@@ -620,11 +620,6 @@ def _without_build(
         Condition(Code.NO_TESTABLE_BUILD, Severity.ERROR, f"{error.message}{first}"),
         *_about_unlisted_markers(inquiry),
         *(_about_marker(marker) for marker in markers if marker.verdict is not Verdict.CURRENT),
-        *(
-            _weighed(condition, markers)
-            for marker in markers
-            for condition in about_setting_back(marker.report, severity=Severity.INFO, now=inquiry.now)
-        ),
     ]
     return ChannelHealth(
         channel=str(inquiry.channel),

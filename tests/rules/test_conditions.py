@@ -240,6 +240,19 @@ class TestBuilds:
         )
         assert refused.data == {"versions": (alpha(2),), "unreadable": ()}
 
+    @pytest.mark.parametrize(("waited", "severity"), [(5, Severity.INFO), (7, Severity.WARNING)])
+    def test_a_build_that_cannot_be_tested_matters_where_merges_wait_behind_it(
+        self, waited: int, severity: Severity
+    ) -> None:
+        """A clone tells how long: then there is no testable build of what was merged."""
+        ids = [f"{number:010x}" + "0" * 30 for number in (1, 2)]
+        git = GitLine(
+            "origin/master",
+            tuple(GitCommit(each, NOW - ago * HOUR) for each, ago in zip(ids, (30, waited), strict=True)),
+        )
+        found = told(on_master(1, age=29 * HOUR), on_master(2, without=NODEUP), git=git)
+        assert condition(found, "builds-refused").severity is severity
+
     def test_a_build_that_may_still_be_uploading_is_good_to_know(self) -> None:
         """It is not counted among those that cannot be tested."""
         found = told(
@@ -387,13 +400,13 @@ class TestAttribution:
         git = GitLine("origin/master", (GitCommit(f"{7:010x}" + "0" * 30, NOW - DAY),))
         assert told(on_master(6), on_master(7), markers=[green(alpha(7))], git=git).conditions == ()
 
-    @pytest.mark.parametrize(("age", "is_told"), [(131 * HOUR, True), (2 * HOUR, False)])
+    @pytest.mark.parametrize(("age", "is_told"), [(131 * HOUR, True), (24 * HOUR, False), (2 * HOUR, False)])
     def test_of_a_lagging_marker_only_rivals_that_are_overdue_are_told(
         self, age: timedelta, *, is_told: bool
     ) -> None:
         """A marker may lag; one that should have gone on by now, were the rival its branch's, is in doubt."""
         mine = build("1.30.0-beta.2+v1.30.0-beta.1-1-g1111111111", uploaded=NOW - 197 * HOUR)
-        rival = build("1.30.0-beta.3+v1.30.0-beta.2-8-g2222222222", uploaded=NOW - age)
+        rival = bare_listing("1.30.0-beta.3+v1.30.0-beta.2-8-g2222222222", NOW - age)
         patch = build("1.30.1+v1.30.0-3-g3333333333", uploaded=NOW - HOUR)
         held = snapshot(
             mine, rival, patch, markers=[marker("release-1.30", BRANCH_MARKER, str(mine.version))]

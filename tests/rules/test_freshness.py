@@ -56,6 +56,14 @@ class TestUnbuilt:
         """Where the build is of the tip, nothing waits."""
         assert unbuilt(line(), NEWEST, now=NOW) == Unbuilt(built=BUILT, behind=0, since=None)
 
+    def test_a_build_of_the_commit_that_a_branch_was_cut_at_is_before_all_of_it(self) -> None:
+        """That commit is master's, and so not on the branch's line."""
+        own = (GitCommit("1" * 40, NOW - 2 * DAY), GitCommit("2" * 40, NOW - DAY))
+        cut = GitCommit("22ce1230da".ljust(40, "0"), BUILT)
+        git = GitLine("origin/release-1.29", own, cut=cut)
+        assert unbuilt(git, NEWEST, now=NOW) == Unbuilt(built=BUILT, behind=2, since=NOW - 2 * DAY)
+        assert unbuilt(evolve(git, cut=own[0]), NEWEST, now=NOW) is None
+
     def test_merges_of_the_future_do_not_count(self) -> None:
         """With --as-of the clone knows more than there was at that moment."""
         merges = unbuilt(line(NOW - HOUR, NOW + SECOND, NOW + DAY), NEWEST, now=NOW)

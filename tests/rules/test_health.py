@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
 MASTER = Channel("master")
 RELEASE = Channel("release-1.29")
+GREEN = f"markers/master/{GREEN_MARKER}"
 LACKS_NODEUP = ("linux/arm64/nodeup", "linux/arm64/nodeup.sha256")
 
 
@@ -284,6 +285,23 @@ class TestBuilds:
         assert "; 1.30.0-alpha.2+v1.30.0-alpha.1-9-g0000000009: linux" in health.findings[0].condition.message
         assert health.testable is None
         assert [str(each.version) for each in health.refused] == [alpha(9), alpha(8)]
+        assert health.newest == health.builds[0]
+        assert [str(each.version) for each in health.builds] == [alpha(9), alpha(8)]
+        assert [str(each.verdict) for each in health.markers] == ["missing", "incomplete"]
+        assert health.policy == DEFAULT
+
+    @pytest.mark.parametrize("ignored", [False, True])
+    def test_a_marker_without_a_testable_build_is_told(self, *, ignored: bool) -> None:
+        """As a warning, but where it is ignored."""
+        held = snapshot(on_master(9, without=LACKS_NODEUP), markers=[green(alpha(9)), latest(alpha(9))])
+        health = judged(held, policy=Policy(reported=(GREEN_MARKER,)) if ignored else DEFAULT)
+        (told,) = (each.condition for each in health.findings if each.condition.data.get("marker") == GREEN)
+        assert told == Condition(
+            "marker-incomplete",
+            Severity.INFO if ignored else Severity.WARNING,
+            f"{GREEN} names {alpha(9)}, which is not testable: linux/arm64/nodeup is missing",
+            {"marker": GREEN, "verdict": "incomplete"},
+        )
 
     def test_no_build(self) -> None:
         """A channel without any build says so in one sentence."""

@@ -396,7 +396,7 @@ class TestEvidence:
         inquiry = asking(held)
         assert inquiry._evidence("1.30", [build(beta(1))]) is UNKNOWN
         assert inquiry.needs == {ListMinors()}
-        listed = evolve(held, minors=frozenset({"1.29", "1.30", "1.31", "1.32"}))
+        listed = evolve(held, minors=frozenset({"1.29", "1.30", "1.31", "1.100"}))
         inquiry = asking(listed)
         assert inquiry._evidence("1.30", [build(beta(1))]) is UNKNOWN
         assert inquiry.needs == {ListUploads("1.31")}
