@@ -182,12 +182,12 @@ def _about_markers(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
         is_serious = matters or _claims_more(report, evidence)
         yield from _about_marker(report, Severity.WARNING if is_serious else Severity.INFO)
         counts = decides and (matters or decided)
-        yield from about_setting_back(
+        yield from _about_setting_back(
             report, severity=Severity.WARNING if counts else Severity.INFO, now=inquiry.now
         )
     for report in evidence.reported:
         yield from _about_marker(report, Severity.INFO)
-        yield from about_setting_back(report, severity=Severity.INFO, now=inquiry.now)
+        yield from _about_setting_back(report, severity=Severity.INFO, now=inquiry.now)
 
 
 def _claims_more(report: MarkerReport, evidence: Evidence) -> bool:
@@ -222,7 +222,7 @@ def _about_caches(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
             )
 
 
-def about_setting_back(report: MarkerReport, *, severity: Severity, now: datetime) -> Iterator[Condition]:
+def _about_setting_back(report: MarkerReport, *, severity: Severity, now: datetime) -> Iterator[Condition]:
     """Say that a marker which every build writes last was written after a newer build was there.
 
     Parameters:
