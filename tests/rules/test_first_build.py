@@ -5,18 +5,21 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from kopsversion.errors import StoreUnavailableError
 from kopsversion.model.answer import Condition, Severity
-from kopsversion.model.bucket import GitCommit, GitLine
-from kopsversion.model.channel import Channel
+from kopsversion.model.bucket import GitCommit, GitLine, Snapshot
+from kopsversion.model.channel import BRANCH_MARKER, MASTER, Channel
 from kopsversion.model.codes import Code
-from kopsversion.model.needs import ListBuilds, Undecided
+from kopsversion.model.needs import ListArtifacts, ListBuilds, Need, ReadMarker, Undecided
 from kopsversion.rules.ends import End
 from kopsversion.rules.first_build import Containing, first_build
 from tests.builders import (
     DEFAULT,
     HOUR,
     NOW,
+    OFF,
     ON_MASTER,
+    STORE,
     alpha,
     bare_listing,
     beta,
@@ -24,6 +27,7 @@ from tests.builders import (
     on_master,
     patch,
     snapshot,
+    version,
 )
 
 OLDER, OLDEST = (
@@ -111,3 +115,45 @@ def test_a_build_that_may_be_the_branch_s_and_does_not_contain_it_is_no_doubt() 
     for wanted in (patch(3, minor="1.30"), f"{3:010x}"):
         assert doubt_of(*held, wanted=wanted, channel=channel) == ()
     assert doubt_of(*held, wanted=beta(2), channel=channel)[0].data == {"version": beta(2)}
+
+
+RELEASE = Channel("release-1.30")
+UNLISTED = evolve(snapshot(), whole=False, minors=frozenset({"1.30"}), marker_names=frozenset())
+
+
+@pytest.mark.parametrize(
+    ("held", "needs", "channel", "message", "reason"),
+    [
+        (
+            UNLISTED,
+            [ListBuilds("1.30")],
+            ON_MASTER,
+            f"the builds of master in {STORE} could not all be listed",
+            "503",
+        ),
+        (
+            evolve(snapshot(bare_listing(alpha(2), NOW)), whole=False),
+            [ListArtifacts(version(alpha(2)))],
+            ON_MASTER,
+            f"it could not be learnt whether {alpha(2)} is testable",
+            "its files could not be listed: 503",
+        ),
+        (
+            evolve(snapshot(build(beta(1))), marker_names=None),
+            [ReadMarker(ref, BRANCH_MARKER) for ref in (MASTER, "release-1.30")],
+            RELEASE,
+            f"it could not be learnt whether a build of release-1.30 contains {alpha(2)}",
+            "503",
+        ),
+    ],
+    ids=["builds", "files", "markers"],
+)
+def test_what_the_store_does_not_tell_is_its_failure(
+    held: Snapshot, needs: list[Need], channel: Channel, message: str, reason: str
+) -> None:
+    """And not that no build contains the merge."""
+    failing = evolve(held, failures=dict.fromkeys(needs, OFF))
+    with pytest.raises(StoreUnavailableError) as caught:
+        first_build(failing, channel, DEFAULT, End.parse(alpha(2), name="it"), now=NOW)
+    assert (caught.value.message, caught.value.reasons) == (message, (reason,))
+    assert caught.value.hint == "see whether the store can be reached, and run the same command again"

@@ -14,7 +14,14 @@ import kopsversion
 from kopsversion.errors import StoreUnavailableError
 from kopsversion.model.answer import Condition, MarkerReport, Severity, Verdict
 from kopsversion.model.bucket import GitCommit, GitLine, Malformed, Snapshot, Unreachable
-from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, Channel
+from kopsversion.model.channel import (
+    BRANCH_MARKER,
+    GREEN_MARKER,
+    Attribution,
+    Certainty,
+    Channel,
+    Witness,
+)
 from kopsversion.model.codes import Code
 from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors, Undecided
 from kopsversion.model.policy import Policy
@@ -212,9 +219,33 @@ class TestMarkers:
         )
         health = judged(held)
         assert codes(health) == {"builds-old": Severity.WARNING, "marker-old": Severity.INFO}
-        assert "(60 days ago), and still names the newest testable build" in (
-            health.findings[1].condition.message
+        assert health.findings[1].condition == Condition(
+            "marker-old",
+            Severity.INFO,
+            f"{GREEN} was last written on 2024-03-07 18:00 UTC (60 days ago), and still names the newest testable "
+            "build: it is the builds that have stopped",
+            {"marker": GREEN, "age_seconds": 60 * 86400},
         )
+
+    @pytest.mark.parametrize(("days", "is_old"), [(14, False), (15, True)])
+    def test_a_marker_is_old_when_builds_would_be(self, days: int, *, is_old: bool) -> None:
+        """Whatever the other markers are."""
+        held = snapshot(
+            on_master(9, age=16 * DAY),
+            markers=[
+                green(Unreachable("503")),
+                latest(alpha(9), written=None),
+                marker("master", "x.txt", alpha(9), written=NOW - days * DAY),
+            ],
+        )
+        assert ("marker-old" in codes(judged(held))) is is_old
+
+    def test_what_is_testable_is_told_with_its_branch(self) -> None:
+        """And by which policy."""
+        health = judged(HEALTHY)
+        assert health.testable is not None
+        assert (health.testable.state, health.policy) == (BuildState.TESTABLE, DEFAULT)
+        assert health.testable.attribution == Attribution("master", Witness.VERSION, Certainty.LIKELY)
 
 
 class TestBuilds:
