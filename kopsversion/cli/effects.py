@@ -202,6 +202,7 @@ def obtain(
         KopsVersionError: there is no answer, or something asked for could not be done.
     """
     from kopsversion.stores.deadline import Deadline
+    from kopsversion.workflows.stores import address_in
 
     effects.check()
     deadline = Deadline(question["timeout"])
@@ -209,7 +210,7 @@ def obtain(
         resolution = ask()
     else:
         resolution = _replay(effects.from_lock, question=question, deadline=deadline)
-    place = _address(resolution.store, question)
+    place = address_in(question["store"], resolution.store)
     _carry_out(effects, resolution, place=place, deadline=deadline, console=console)
     return resolution
 
@@ -257,21 +258,15 @@ def _check_asked(resolution: Resolution) -> None:
 @contextmanager
 def _locked_store(lock: Lock, question: StoreQuestion, *, deadline: Deadline) -> Iterator[Store]:
     """Open the store that a lock is from; where stores are named, it must be one of these."""
-    from kopsversion.workflows.stores import borrowed
+    from kopsversion.workflows.stores import address_in, borrowed
 
-    given = question["store"] if _is_given("store") else [_address(lock.resolution.store, question)]
+    given = (
+        question["store"] if _is_given("store") else [address_in(question["store"], lock.resolution.store)]
+    )
     with ExitStack() as held:
         stores = [held.enter_context(borrowed(place, deadline=deadline)) for place in given]
         # Another store than the lock's is refused by verify_lock, which sees that the base URL is not its own.
         yield next((store for store in stores if store.url == lock.resolution.store), stores[0])
-
-
-def _address(url: str, question: StoreQuestion) -> str:
-    """Return the URL of an answer's store, with the credentials of the question's stores."""
-    from kopsversion.stores.base import StoreAddress, credentials_for
-
-    used = {credentials_for(place) for place in question["store"]}
-    return StoreAddress(url, credentials="default" if "default" in used else "anonymous")
 
 
 def _carry_out(

@@ -24,7 +24,7 @@ from kopsversion.workflows.arguments import channel_of, flag_of, function_of
 from kopsversion.workflows.history import open_history, whole_line
 from kopsversion.workflows.question import ask
 from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
-from kopsversion.workflows.stores import borrowed, stores_of, walk
+from kopsversion.workflows.stores import address_in, borrowed, stores_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -66,7 +66,9 @@ class RangeQuestion:
     def store(self, url: str) -> Iterator[Store]:
         """Open the store that a plan is from, with time of its own, for as long as the block runs."""
         given = [place for place in self.places if not isinstance(place, str) and place.url == url]
-        with borrowed(given[0] if given else url, deadline=Deadline(self.timeout)) as store:
+        with borrowed(
+            given[0] if given else address_in(self.places, url), deadline=Deadline(self.timeout)
+        ) as store:
             yield store
 
     def plan(self) -> tuple[Plan, str]:

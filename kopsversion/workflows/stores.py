@@ -23,12 +23,12 @@ from kopsversion.errors import (
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codes import Code
 from kopsversion.model.layout import known_roots
-from kopsversion.stores.base import Store, credentials_for
+from kopsversion.stores.base import Store, StoreAddress, credentials_for
 from kopsversion.stores.opening import check_store_url, open_store
 from kopsversion.workflows.arguments import wrong_argument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from kopsversion.errors import KopsVersionError
     from kopsversion.stores.deadline import Deadline
@@ -125,7 +125,7 @@ def place_of(name: str, place: StoreLike) -> str | Store:
     """
     if isinstance(place, str | Path):
         check_store_url(str(place))
-        return str(place)
+        return place if isinstance(place, str) else str(place)  # a `StoreAddress` says whom to ask as
     return store_of(name, place, wanted="a URL, a path, or an object that implements Store")
 
 
@@ -138,6 +138,17 @@ def store_of(name: str, store: Store, *, wanted: str = "a Store, as open_store r
     if not callable(getattr(store, "list", None)) or not isinstance(getattr(store, "url", None), str):
         raise wrong_argument(name, store, wanted=wanted)
     return store
+
+
+def address_in(places: Iterable[StoreLike], url: str) -> str:
+    """Return the URL of an answer's store, with the credentials of the question's stores.
+
+    Parameters:
+        places: the stores of the question.
+        url: the store's own URL, which need not be spelled as it was in the question.
+    """
+    whom = {credentials_for(place) for place in places if isinstance(place, str)}
+    return StoreAddress(url, credentials="default" if "default" in whom else "anonymous")
 
 
 def roots_of(place: str | Store) -> tuple[str, ...]:
