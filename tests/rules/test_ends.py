@@ -50,6 +50,12 @@ def test_what_is_no_end_is_refused(given: str, message: str) -> None:
     assert (caught.value.message, caught.value.hint) == (message, HINT)
 
 
+def test_an_end_of_another_type_is_refused() -> None:
+    """As every argument of another type is."""
+    with pytest.raises(UsageError, match="GOOD is 5, of type int"):
+        End.parse(5, name="GOOD")  # type: ignore[arg-type] # as callers may
+
+
 def test_a_moment_without_a_time_zone_is_refused() -> None:
     """With how to give one."""
     with pytest.raises(UsageError) as caught:

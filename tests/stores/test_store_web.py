@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from attrs import evolve, frozen
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kopsversion import resolve_latest
+from kopsversion.cli.toolbox import tools
 from kopsversion.errors import (
     AccessDeniedError,
     MalformedResponseError,
@@ -28,13 +31,15 @@ from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
 from kopsversion.stores.site import Site, read_site
 from kopsversion.stores.web import age_of
-from tests.harness import BINARIES, MIDDLE, NEW, add_build
+from tests.harness import BINARIES, MIDDLE, NEW, OLD, add_build, content_of
 from tests.stores.scripted import FAULTS, QUICK, Answer, Asked, Server, html, write
 from tests.stores.test_store_contract import DirectoryPlace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from click.testing import Result
 
     from kopsversion.model.answer import Resolution
     from kopsversion.stores.base import AttemptPolicy, Store
@@ -433,3 +438,86 @@ class TestAnswers:
         found = resolve_latest("master", store=["/nowhere/at/all", hosted.url])
         assert str(found.version) == MIDDLE
         assert "store-unreachable" in told(found)
+
+
+class TestCommands:
+    """What a person sees who names a web server: what can be done is done, and what cannot says why (exit 4)."""
+
+    @pytest.fixture
+    def fresh(self, hosted: Hosted) -> Hosted:
+        """Builds and markers of the last hours; the newer build is named by latest-ci.txt alone."""
+        now = datetime.now(UTC)
+        for hours, version in ((9, OLD), (8, MIDDLE), (1, NEW)):
+            add_build(hosted.place, version, at=now - timedelta(hours=hours))
+        name(hosted.place, MIDDLE, GREEN)
+        name(hosted.place, NEW, LATEST)
+        return hosted
+
+    def test_resolve_answers_and_says_how_little_is_known(self, fresh: Hosted) -> None:
+        """A job gets its build; --strict makes an exit status of the warnings."""
+        ended = run("resolve", "--store", fresh.url)
+        assert (ended.exit_code, ended.stdout) == (0, f"{fresh.url}/{MIDDLE}\n")
+        assert "nothing newer can be seen" in ended.stderr
+        assert run("resolve", "--store", fresh.url, "--strict").exit_code == 3
+
+    def test_what_is_done_with_an_answer_needs_no_listing(self, fresh: Hosted, tmp_path: Path) -> None:
+        """The binary is fetched against its checksum, and the answer is pinned and locked, and replayed."""
+        kops, lock, pin = (tmp_path / each for each in ("bin", "lock", "pin"))
+        effects = ("--fetch", str(kops), "--arch", "amd64", "--lock", str(lock), "--pin", str(pin))
+        assert run("resolve", "--store", fresh.url, *effects).exit_code == 0
+        assert kops.read_bytes() == content_of(MIDDLE, "linux/amd64/kops")
+        assert pin.read_text() == f"{fresh.url}/{MIDDLE}\n"
+        replayed = run("resolve", "--from-lock", str(lock))
+        assert (replayed.exit_code, replayed.stdout) == (0, f"{fresh.url}/{MIDDLE}\n"), replayed.stderr
+
+    def test_a_named_channel_is_checked_as_far_as_can_be(self, fresh: Hosted) -> None:
+        """Degraded, exit 3, with both markers and what they name."""
+        ended = run("check", "master", "--store", fresh.url, "--no-jobs", "-o", "json")
+        assert ended.exit_code == 3
+        (channel,) = json.loads(ended.stdout)["channels"]
+        assert [marker["verdict"] for marker in channel["markers"]] == ["unverified", "unverified"]
+        assert {finding["code"] for finding in channel["findings"]} >= {"listing-unavailable"}
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["list"],
+            ["list", "master"],
+            ["list", f"{OLD}..{NEW}"],
+            ["check"],
+            ["find", MIDDLE],
+            ["bisect", OLD, NEW, "--dry-run"],
+            ["promote", "--channel", "master", "--marker", "latest-ci.txt", "--build", NEW, "--dry-run"],
+        ],
+        ids=lambda words: " ".join(words[:2]),
+    )
+    def test_what_needs_a_listing_names_the_way_out(self, words: list[str], fresh: Hosted) -> None:
+        """One sentence with the reason, and to name the bucket itself."""
+        ended = run(*words, "--store", fresh.url)
+        assert ended.exit_code == 4
+        assert "a web server gives only what is asked for by name" in ended.stderr
+        assert "hint: name the bucket itself, as in gs://bucket/prefix/" in ended.stderr
+
+    def test_nothing_is_written_and_nobody_is_asked_for_credentials(self, fresh: Hosted) -> None:
+        """A web server is read as nobody."""
+        words = ("promote", "--channel", "master", "--marker", "latest-ci.txt", "--build", NEW)
+        ended = run(*words, "--store", fresh.url)
+        assert ended.exit_code == 4
+        assert "Credentials" not in ended.stderr
+
+    def test_old_content_from_a_cache_is_said(self, fresh: Hosted, serve: Callable[..., Server]) -> None:
+        """The marker has moved, the cache has not: the answer is the old build, with how old what was read may be."""
+        cache = serve(Cache(fresh.origin, age="90000"))
+        store = f"{cache.origin}/kops/releases"
+        assert run("resolve", "--store", store).exit_code == 0
+        name(fresh.place, NEW, GREEN)
+        ended = run("resolve", "--store", store)
+        assert (ended.exit_code, ended.stdout) == (0, f"{store}/{MIDDLE}\n")
+        assert "WARNING marker-cached" in ended.stderr
+        checked = run("check", "master", "--store", store, "--no-jobs")
+        assert checked.exit_code == 3
+        assert "marker-cached" in checked.stdout
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(tools, list(words))
