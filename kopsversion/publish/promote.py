@@ -1,9 +1,9 @@
 """Writes a marker: only forward, only a testable build of its channel, only if nobody else wrote meanwhile.
 
-What kops' jobs do with ``gsutil cp`` lets a marker go backwards, name another branch's build, or name a build that
-was never tested (FAILURES rows 3, 4 and 7). Here the marker and the builds are read as for an answer, the order is
-the channel's own, and the write succeeds only for the generation that was read. A job that loses the race reads and
-decides again.
+kops' jobs write markers with ``gsutil cp``. So a marker can go backwards, name another branch's build, or name a
+build that was never tested (FAILURES rows 3, 4 and 7). Here the marker and the builds are read as for an answer, and
+the order is the channel's own. The write succeeds only for the generation that was read: a job that loses the race
+reads and decides again.
 
 This module must not know who tested the build, or how a store compares generations.
 """

@@ -1,9 +1,9 @@
 """Which branch a build is of: the git, version and lineage witnesses (DESIGN section 4).
 
-All branches of kops share one directory. Most names can be of one branch only. Between the cut of ``release-X.Y``
-and the moment at which master goes on to the next minor both branches build ``X.Y.0-beta`` names, often with the
-same tag, and there only a clone of kops is certain. Without one, `lineage` is asked: each branch moves forward in
-precedence and in time, and a branch's own marker names one of its builds.
+All branches of kops share one directory. Most names can be of one branch only. The exception lies between the cut of
+``release-X.Y`` and the moment at which master goes on to the next minor. There both branches build ``X.Y.0-beta``
+names, often with the same tag, and only a clone of kops is certain. Without one, `lineage` is asked: each branch
+moves forward in precedence and in time, and a branch's own marker names one of its builds.
 
 Pure. It must not know whether a build is testable, what a marker is worth, or which channel was asked for.
 """
@@ -369,8 +369,8 @@ class _Shared:
     def _uncounted(self, version: BuildVersion, *, has_release: bool) -> Attribution:
         """Attribute a bare-commit build, whose place on a line is not known.
 
-        Without tags master built no betas and, once it was cut, the release branch built alphas too (history,
-        2019 to 2021), so the name decides only while there is no such branch.
+        From 2019 to 2021 master built no betas without tags, and the release branch, once cut, built alphas too.
+        So the name decides only while there is no such branch.
         """
         is_masters = version == self.evidence.master_named
         is_release = version == self.evidence.release_named

@@ -1,7 +1,7 @@
 """The ends of a bisection as a person names them, and the builds that they mean (DESIGN section 14).
 
 An end is a version, a commit, a date or moment, or ``newest``. Where no build is exactly that, an end means the nearest
-build outward: what was good at a commit was good in the build before it, what was bad at a commit is bad in the build
+build outward. What was good at a commit was good in the build before it; what was bad at a commit is bad in the build
 after it. Pure. It must not know how builds are tested.
 """
 

@@ -1,10 +1,9 @@
 """What a decision asks of a snapshot, and what the snapshot does not know yet.
 
 A snapshot may be partial, because listing a whole bucket to name one build is a waste. The decision is written
-as if everything were known and asks an `Inquiry`; what is not known is noted as a `Need`, so that
-`workflows.rounds` can fetch all that is needed at once and ask for the decision again. Pure: same snapshot, same
-needs. It attributes, ranks and examines through `attribution`, `ranking` and `testable`, and must not know what is
-decided.
+as if everything were known and asks an `Inquiry`. What is not known is noted as a `Need`: `workflows.rounds` fetches
+all that is needed at once and asks for the decision again. Pure: same snapshot, same needs. It attributes, ranks and
+examines through `attribution`, `ranking` and `testable`, and must not know what is decided.
 """
 
 from __future__ import annotations
@@ -254,8 +253,8 @@ class Inquiry:
     def _on_the_line(self) -> Iterator[Candidate | Unknown]:
         """Yield every build of the channel, newest first, including those whose names are too high.
 
-        Where git shows that merges wait for their builds, builds of an older minor may be of these merges, if the
-        minor was raised by mistake. So they are put in order together.
+        If the minor was raised by mistake, builds of an older minor may be of merges that git shows to wait for
+        their builds. So they are put in order together.
         """
         held: tuple[Candidate, ...] = ()
         stretches = self._stretches()
@@ -330,9 +329,9 @@ class Inquiry:
     def look_for_disputes(self) -> Unknown | None:
         """Ask for the upload times that show whether the highest names are too high.
 
-        They are those of the newest minor. Where its builds are few and a day old, or where a marker that names an
-        older build was written long after them, they are those of the minor below too. Where a name is too high, the
-        channel's markers are asked for as well.
+        They are those of the newest minor. Those of the minor below are asked for too in two cases: the newest minor
+        has few builds, a day old, or a marker that names an older build was written long after them. Where a name is
+        too high, the channel's markers are asked for as well.
 
         Returns:
             `UNKNOWN` with the need noted, or ``None`` where nothing more can be learnt.
@@ -358,7 +357,7 @@ class Inquiry:
     def look_for_followers(self, top: Build) -> Unknown | None:
         """Ask for what shows whether other builds followed the one that by its name is the newest.
 
-        That costs requests, so only where its name may be too high: where other names say so; and of master, where
+        That costs requests, so only where its name may be too high: where other names say so. Of master also where
         builds of its minor are few and a day old, or where it is so old that builds seem to have stopped.
 
         Returns:

@@ -5,9 +5,14 @@ forward in precedence and, but for late and repeated uploads, in time. This modu
 two lines, whether something that was *seen* keeps it off that line. A build that is kept off one line, and only off
 one, is likely of the other. All others are doubtful, and the better guess of the two is given with them.
 
-What keeps a build off a line is one of few things, each a method of `_Minor`: the other line's marker, the order of
-uploads against several builds, the distance to the place where a marker says that the line is, and that a branch went
-on to later versions. One upload out of order proves nothing: builds land late, and are built again.
+What keeps a build off a line is one of four things, each a method of `_Minor`:
+
+- the other line's marker;
+- the order of uploads against several builds;
+- the distance to the place where a marker says that the line is;
+- that a branch went on to later versions.
+
+One upload out of order proves nothing: builds land late, and are built again.
 
 Pure arithmetic with versions and seconds: it knows nothing of stores or channels.
 `docs/explanation/channels.md` has what was tried, and what it costs.

@@ -175,8 +175,8 @@ def _despite_clone(inquiry: Inquiry) -> Resolution | Undecided | None:
 def _trusted(inquiry: Inquiry) -> tuple[str, ...]:
     """Name the markers that can decide.
 
-    On a branch that must have a green marker, the next marker is read only where green cannot decide, or probably will
-    not, since it names an older minor. Everywhere else all are read at once, since the first is often not there
+    On a branch that must have a green marker, the next marker is read only where green cannot decide. It probably
+    cannot where it names an older minor. Everywhere else all are read at once, since the first is often not there
     (DESIGN section 10).
     """
     channel = inquiry.channel

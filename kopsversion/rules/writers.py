@@ -1,7 +1,7 @@
 """Why a marker stands still: how the runs of the job that writes it ended (DESIGN section 13).
 
 Pure. It explains and never chooses: no answer depends on anything here. A year of runs is judged by a few files,
-because the marker itself tells most of it. A pipeline writes its marker on every test that passes, so the run that
+because the marker itself tells most of it. A pipeline writes its marker on every test that passes. So the run that
 spans the marker's time is the last one that promoted, and no later one did. Further files that would help are in
 `WriterReport.wants`, the most useful first; the caller decides how many of them are worth a request.
 
@@ -187,8 +187,8 @@ def presume_branches(
 ) -> tuple[Run, ...]:
     """Tell by their builds for which branches runs were, so that they need not be read.
 
-    Where one run alone was at work when a build was uploaded, and all builds of its time are one branch's, it was for
-    that branch. A run that failed has no build, and so has to be read.
+    A run was for a branch if it alone was at work when a build was uploaded, and all builds of its time are that
+    branch's. A run that failed has no build, and so has to be read.
 
     Parameters:
         runs: of a job that builds, oldest first.

@@ -1,7 +1,7 @@
 """One deadline for all that is asked of stores, and calls that are not waited for beyond it.
 
-Socket timeouts bound the time *between* two bytes, name resolution has none at all, and a server that
-sends one byte a second never exceeds either. So each call runs in a daemon thread of its own and is
+Socket timeouts bound the time *between* two bytes, so a server that sends one byte a second never exceeds
+them; name resolution has no timeout at all. So each call runs in a daemon thread of its own and is
 abandoned when its time is over. A daemon thread does not keep the interpreter from exiting.
 
 This module knows nothing of HTTP, files or retries.
@@ -34,8 +34,8 @@ SLOWEST = 1000
 class Deadline:
     """A moment after which no answer is waited for any more.
 
-    Steps that follow one another, such as two stores or the rungs of the ladder, share it by `stage`, so that one
-    that hangs leaves the others time.
+    Steps that follow one another, such as two stores or the rungs of the ladder, share it by `stage`. So one that
+    hangs leaves the others time.
 
     Parameters:
         timeout: from now on, as a duration or in seconds; at or below zero it has passed already.

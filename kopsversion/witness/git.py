@@ -403,8 +403,8 @@ def _walk(parents: Mapping[str, str | None], tip: str) -> Iterator[str]:
 def _dated(commits: Iterable[str], times: Mapping[str, int]) -> Iterator[GitCommit]:
     """Give commits, oldest first, their times.
 
-    A time that no calendar has (git hands out 0 or a number near 2**64 for one that it cannot read) becomes
-    the one before it on the line.
+    For a time that it cannot read, git gives 0 or a number near 2**64. Such a time becomes the one before it
+    on the line.
     """
     moment = datetime.fromtimestamp(0, UTC)
     for commit in commits:
@@ -419,8 +419,9 @@ def _read_others(
     """Read the commits that only other channels' branches have.
 
     A wrong "elsewhere" would take a build from its channel, so it must be proven. A branch's commits count
-    if it left a known line, not where our own ends (they may then be ours, further on), and if neither our
-    line nor another copy of our branch has merged them (it may then have lost its first parents).
+    under two conditions. The branch left a known line, and not where our own ends: else they may be ours,
+    further on. And neither our line nor another copy of our branch has merged them: else it may have lost
+    its first parents.
 
     Parameters:
         others: the tips of the other branches.

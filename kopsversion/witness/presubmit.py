@@ -1,7 +1,7 @@
 """Tells the merges that a CI job makes in its own clone from those that were merged on GitHub.
 
-Prow's clonerefs merges a pull request onto the local branch that it tests, and gives the merge the time of the commit
-below, plus one second. That commit is never built, so it must not count as a merge that waits for its build
+Prow's clonerefs merges a pull request onto the local branch that it tests. The merge gets the time of the commit
+below, plus one second. It is never built, so it must not count as a merge that waits for its build
 (FAILURES row 49). The same holds for a `git merge` by hand, and for GitHub's own ``refs/pull/N/merge``.
 
 This module must not know what a build is.

@@ -1,7 +1,7 @@
 """The witness of jobs: how the runs of a marker's writer ended, in few requests (DESIGN section 13).
 
 Runs lie in a store like any other: Prow's bucket, or a directory. One listing finds the runs of a job since its
-oldest marker was written, and at most five reads for each marker find out the rest. Nothing here fails a command or
+oldest marker was written. At most five reads for each marker find out the rest. Nothing here fails a command or
 changes an answer: where something cannot be read, the state of the writer is not known, with the reason. This module
 must not know how a writer is judged, or what is said of it.
 """
