@@ -10,16 +10,26 @@ import pytest
 from attrs import evolve, frozen
 
 from kopsversion.model.answer import Resolution, Rung, Source, Verdict
-from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
 from kopsversion.model.policy import OnStale, Policy, Strategy
+from kopsversion.model.version import BuildVersion
+from kopsversion.publish.promote import promote
+from kopsversion.stores.deadline import Deadline
+from kopsversion.workflows.between import list_between
+from kopsversion.workflows.bisect import plan_bisection
+from kopsversion.workflows.find import find_build
+from kopsversion.workflows.listing import list_channel
+from kopsversion.workflows.survey import check_health
 from tests.builders import DAY, HOUR, NOW, alpha, patch
 from tests.gcs_faults import Exchange, Fault
 from tests.gcs_server import KOPS_ROOT, LISTINGS, GcsServer, Kind
 from tests.scenes import CUT, MASTER_BEFORE, MASTER_LAST, RELEASE_LAST, Scene, ask, every_hour, store_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
+
+    from kopsversion.stores.base import Store
 
 SIZES = (10, 100, 900)
 """Builds of each branch of a minor. With 900 of two branches a minor has more names than a page."""
@@ -231,6 +241,47 @@ def test_a_version_costs_one_request() -> None:
     """There is nothing to choose."""
     _, kinds, _ = counted(scene(10, behind=0, waited=1), selector=alpha(3))
     assert kinds == {Kind.OBJECTS: 1}
+
+
+COMMANDS: Mapping[str, tuple[int, Callable[[Store, int], object]]] = {
+    "list --limit 5": (10, lambda store, _: list_channel(MASTER, store=store, now=NOW, limit=5)),
+    "list A..B": (6, lambda store, size: list_between(alpha(size - 2), alpha(size), store=store, now=NOW)),
+    "check master": (12, lambda store, _: check_health([MASTER], store=store, now=NOW)),
+    "check": (19, lambda store, _: check_health(store=store, now=NOW)),
+    "promote --dry-run": (8, lambda store, size: _promoted(store, alpha(size))),
+    "find": (4, lambda store, size: find_build(alpha(size - 1), store=store, now=NOW)),
+    "bisect --dry-run": (
+        3,
+        lambda store, size: plan_bisection(alpha(size - 5), alpha(size), store=store, now=NOW),
+    ),
+}
+"""The most that each command may ask of a bucket, and how it is called with a store and the builds of a branch."""
+
+
+def _promoted(store: Store, named: str) -> object:
+    return promote(
+        store,
+        BuildVersion.parse(named),
+        channel=Channel(MASTER),
+        marker=GREEN_MARKER,
+        policy=Policy(),
+        now=NOW,
+        deadline=Deadline(60),
+        dry_run=True,
+    )
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("most", "call"), COMMANDS.values(), ids=COMMANDS)
+def test_no_command_costs_more_in_a_large_bucket(
+    most: int, call: Callable[[Store, int], object], size: int
+) -> None:
+    """Listing and checking cost one for each build or channel that is shown; nothing grows with what is not."""
+    with GcsServer() as server:
+        scene(size, behind=1, waited=1).put(server)
+        call(store_of(server), size)
+        assert len(server.requests) <= most, server.kinds
+        assert set(server.kinds) <= KNOWN_KINDS | {Kind.MARKERS_LIST, Kind.MEDIA}
 
 
 def test_refusing_to_fall_back_costs_no_more() -> None:
