@@ -7,9 +7,10 @@ known to contain it. While it waits, it asks for the newest minor alone. This mo
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
 from kopsversion.errors import NoTestableBuildError, StoreError, UsageError
 from kopsversion.model.channel import MASTER, Channel, minor_key
@@ -143,16 +144,12 @@ def find_build(
             hint="leave out wait, or as_of and now",
         )
     only = by_version(end.version) if end.version is not None and end.is_exact else None
+    wanted_channel = channel_of("channel", only or MASTER if channel is None else channel)
     search = _Search(
         end=end,
-        channel=channel_of("channel", only or MASTER if channel is None else channel),
+        channel=wanted_channel,
         store=store,
-        policy=policy,
-        now=now,
-        as_of=as_of,
-        repo=repo,
-        nearby=nearby,
-        ref=ref,
+        ask=partial(ask, wanted_channel.ref, policy, now=now, as_of=as_of, repo=repo, nearby=nearby, ref=ref),
         timeout=timeout,
         progress=progress,
     )
@@ -199,36 +196,27 @@ def _look_until(
         pause = min(pause * 1.5, LONGEST_PAUSE)
 
 
+@define(kw_only=True)
 class _Search:
-    """One search for one merge."""
+    """One search for one merge.
 
-    def __init__(
-        self,
-        *,
-        end: End,
-        channel: Channel,
-        store: StoreLike | Sequence[StoreLike],
-        policy: Policy,
-        now: datetime | None,
-        as_of: datetime | None,
-        repo: Repo | None,
-        nearby: Path | None,
-        ref: str | None,
-        timeout: float | timedelta,
-        progress: Callable[[str], None],
-    ) -> None:
-        self.end = end
-        self.channel = channel
-        self.store = store
-        self.policy = policy
-        self.now = now
-        self.as_of = as_of
-        self.repo = repo
-        self.nearby = nearby
-        self.ref = ref
-        self.timeout = timeout
-        self.progress = progress
-        self.known: Snapshot | None = None
+    Attributes:
+        end: the merge.
+        channel: the channel.
+        store: the stores.
+        ask: reads the clock and the clone anew, for one look.
+        timeout: seconds that one look may take.
+        progress: is told what is asked.
+        known: what the last look has learnt.
+    """
+
+    end: End
+    channel: Channel
+    store: StoreLike | Sequence[StoreLike]
+    ask: Callable[..., Question]
+    timeout: float | timedelta
+    progress: Callable[[str], None]
+    known: Snapshot | None = None
 
     def look(self, known: Snapshot | None) -> FoundBuild:
         """Look once.
@@ -239,16 +227,7 @@ class _Search:
         Raises:
             _NotYetError: there is no such build yet.
         """
-        question = ask(
-            self.channel.ref,
-            self.policy,
-            now=self.now,
-            as_of=self.as_of,
-            repo=self.repo,
-            nearby=self.nearby,
-            ref=self.ref,
-            deadline=Deadline(self.timeout),
-        )
+        question = self.ask(deadline=Deadline(self.timeout))
         place = self._place(question)
         if place is not None and place.merge is None:
             raise _NotYetError(
@@ -286,6 +265,7 @@ class _Search:
                 policy=question.policy,
                 deadline=question.deadline,
                 progress=self.progress,
+                settle=lambda snapshot, _: question.settle(snapshot),
             )
             return answer
 
