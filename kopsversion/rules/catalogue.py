@@ -93,9 +93,10 @@ CATALOGUE: Mapping[str, Entry] = {
         "Give a clone of kops with --repo, which tells the order; see whether a version was raised and taken back.",
     ),
     Code.CHANNEL_RENAMED: Entry(
-        _INFO,
-        "A channel was asked for by a name that kops does not use: main is read as master.",
-        "Nothing to do: ask for master, which is what the branch is called.",
+        _EITHER,
+        "A channel was asked for by a name that kops does not use: main is read as master. A warning where the store "
+        "has markers of a branch main, which are not read.",
+        "Ask for master, which is what the branch is called.",
     ),
     Code.CLONE_AMBIGUOUS: Entry(
         _EITHER,

@@ -18,7 +18,7 @@ from kopsversion.rules.conditions import worst_first
 from kopsversion.rules.doubt import builds_in_doubt
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.arguments import file_of, function_of, span_of, wrong_argument
-from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
+from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask, shadowed
 from kopsversion.workflows.rounds import gather, say_nothing, start
 from kopsversion.workflows.stores import stores_of, walk
 
@@ -196,7 +196,7 @@ def resolve_in(
     known = start(store, git=question.git, as_of=question.as_of) if snapshot is None else snapshot
     # Comparing with the build before costs one more listing; in a directory that costs nothing.
     compare = question.policy.compare_artifacts or store.is_local
-    return gather(
+    resolution, found = gather(
         store,
         question.selector.target,
         evolve(question.policy, compare_artifacts=compare),
@@ -208,3 +208,5 @@ def resolve_in(
         ),
         progress=progress,
     )
+    told = shadowed(store, question.selector)
+    return evolve(resolution, conditions=(*told, *resolution.conditions)), found

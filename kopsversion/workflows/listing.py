@@ -24,7 +24,7 @@ from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
 from kopsversion.rules.resolver import no_testable_build
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.arguments import count_of, function_of
-from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask
+from kopsversion.workflows.question import DEFAULT_TIMEOUT, ask, shadowed
 from kopsversion.workflows.rounds import ask_until_known, say_nothing, start
 from kopsversion.workflows.stores import stores_of, walk
 
@@ -208,10 +208,11 @@ class _Listing:
                 disagreement = (clone_disagrees(clone, channel=self.channel, version=newest.version),)
         if not found.rows:
             raise _nothing_to_list(self, snapshot)
+        told = shadowed(store, self.question.selector)
         return ChannelListing(
             channel=None if self.every else str(self.channel),
             rows=found.rows,
-            conditions=(*self.question.conditions, *disagreement, *found.gaps),
+            conditions=(*told, *self.question.conditions, *disagreement, *found.gaps),
             skipped=snapshot.skipped,
             store=store.url,
             now=self.question.now,

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from kopsversion.errors import UsageError, quoted
+from kopsversion.errors import StoreError, UsageError, quoted
 from kopsversion.model.answer import Condition, Severity
+from kopsversion.model.channel import BRANCH_MARKER
 from kopsversion.model.codes import Code
-from kopsversion.model.layout import check_marker_name, read_selector
+from kopsversion.model.layout import MARKER_LIMIT, check_marker_name, marker_path, read_selector
 from kopsversion.model.policy import Policy
 from kopsversion.rules.doubt import doubtful_builds
 from kopsversion.rules.inquiry import Inquiry
@@ -113,6 +114,32 @@ def renamed(*selectors: Selector) -> tuple[Condition, ...]:
         for selector in selectors
         if selector.alias is not None
     )
+
+
+def shadowed(store: Store, *selectors: Selector) -> tuple[Condition, ...]:
+    """Warn where a store has markers of a branch by the very name that is read as another's: they are not read.
+
+    It costs a request, and only where such a name was given.
+    """
+    aliases = {selector.alias: selector for selector in selectors if selector.alias is not None}
+    return tuple(
+        Condition(
+            Code.CHANNEL_RENAMED,
+            Severity.WARNING,
+            f"{store.url} has markers of a branch {alias}, which are not read: {alias} is read as {selector.target}",
+            {"asked": alias, "channel": str(selector.target)},
+        )
+        for alias, selector in aliases.items()
+        if _is_there(store, marker_path(alias, BRANCH_MARKER))
+    )
+
+
+def _is_there(store: Store, name: str) -> bool:
+    try:
+        store.read(name, limit=MARKER_LIMIT)
+    except StoreError:
+        return False
+    return True
 
 
 def ask(

@@ -47,7 +47,7 @@ from kopsversion.workflows.bulk import BulkStore
 from kopsversion.workflows.clones import Clone, CloneSource
 from kopsversion.workflows.fetching import list_root_markers
 from kopsversion.workflows.jobs import JobsQuestion, explain_health
-from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc, renamed
+from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc, renamed, shadowed
 from kopsversion.workflows.rounds import ROUND, ask_until_known, learn, say_nothing, start
 from kopsversion.workflows.stores import walk
 
@@ -147,7 +147,7 @@ def check_health(
         if report.nothing_read:
             unread.append(report)
             raise StoreUnavailableError(f"no channel of {here.url} could be read", url=here.url)
-        return report
+        return evolve(report, conditions=(*shadowed(here, *asked), *report.conditions))
 
     try:
         walked = walk(store, visit, deadline=deadline)

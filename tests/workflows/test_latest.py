@@ -27,6 +27,7 @@ from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.model.version import BuildVersion
 from kopsversion.workflows.latest import resolve_latest
 from kopsversion.workflows.listing import ChannelListing, list_channel
+from kopsversion.workflows.survey import check_health
 from tests.builders import DAY, HOUR, NOW, STORE, alpha, patch
 from tests.fake_store import URL, FakeStore
 from tests.git_repos import GitRepository
@@ -112,6 +113,21 @@ class TestSelectors:
         assert said.severity is Severity.INFO
         assert said.message == "main is read as master: kops has no branch of the former name"
         assert said in list_channel("main", store=demo, as_of=AS_OF).conditions
+
+    @pytest.mark.parametrize("selector", ["main", "master"])
+    def test_markers_of_a_branch_main_are_not_passed_over_in_silence(
+        self, store: FakeStore, selector: str
+    ) -> None:
+        """Whoever asks for main may mean them; whoever asks for master does not, and pays nothing for it."""
+        store.add_marker("main", BRANCH_MARKER, alpha(1))
+        found = resolve_latest(selector, store=store, now=NOW)
+        listed = list_channel(selector, store=store, now=NOW)
+        report = check_health([selector], store=store, now=NOW)
+        for conditions in (found.conditions, listed.conditions, report.conditions):
+            told = {each.severity for each in conditions if each.code == "channel-renamed"}
+            assert told == ({Severity.INFO, Severity.WARNING} if selector == "main" else set())
+        assert ("read markers/main/latest-ci.txt" in store.calls) is (selector == "main")
+        assert found.channel == "master"
 
     def test_the_marker_of_a_tag_checks_that_version(self, demo: str) -> None:
         """FAILURES row 37: jobs of a release read ``markers/v1.28.4/latest-ci.txt``."""
