@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import doctest
+import importlib
 import inspect
+import pkgutil
 import re
 import typing
 from enum import Enum
@@ -51,6 +53,30 @@ def test_the_example_of_a_public_name_is_true(
     shown = _run(_code(PARTS[name]), name)[len(doctest.DocTestParser().get_examples(BEGINNING)) :]
     assert any(example.want for example in shown), f"{name}: an example that shows no result cannot fail"
     assert not any(example.options for example in shown)
+
+
+MODULES = [
+    each.name
+    for each in pkgutil.walk_packages(kopsversion.__path__, "kopsversion.")
+    if not each.name.endswith("__main__")
+]
+
+
+def test_every_other_example_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of names that are not in the reference, and of the kit for tests: in its module each example runs."""
+    monkeypatch.chdir(tmp_path)
+    found = 0
+    for name in MODULES:
+        module = importlib.import_module(name)
+        for test in doctest.DocTestFinder(exclude_empty=True).find(module, name):
+            if test.examples and getattr(kopsversion, test.name.rpartition(".")[2], None) is None:
+                shown = doctest.DocTestParser().get_doctest(BEGINNING, {}, name, name, None)
+                doctest.DocTestRunner().run(shown, clear_globs=False)
+                test.globs = shown.globs | vars(module)
+                said: list[str] = []
+                assert doctest.DocTestRunner().run(test, out=said.append).failed == 0, "".join(said)
+                found += 1
+    assert found > 10
 
 
 def test_an_example_that_is_wrong_is_noticed() -> None:
