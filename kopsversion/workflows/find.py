@@ -309,7 +309,7 @@ class _Search:
                 hint = "a merge that was not built itself is found by a clone of kops: name one with --repo"
         if answer.newest is not None:
             hint = f"{hint}; the newest build is {answer.newest.version}"
-        elif not answer.refused:
+        else:
             message = f"there is no build of {self.channel} in {walked.store.url}{age}"
             hint = "see whether the channel and --store are right"
         return NoTestableBuildError(

@@ -285,6 +285,13 @@ class TestReading:
         server = serve(said, Answer(body=b"ab"), said, Answer(body=b"abc"))
         assert store_at(server, attempts=QUICK).read(MARKER, limit=9).data == b"abc"
 
+    def test_a_page_without_a_length_may_be_cut(self, serve: Callable[..., Server]) -> None:
+        """JSON says itself where it ends, and that is not at the first brace."""
+        whole = page(items=[item("a"), item("b")])
+        body = whole.body[: whole.body.index(b"}") + 1]
+        server = serve(Answer(headers={"Connection": "close"}, body=body, length=-1), whole)
+        assert len(store_at(server, attempts=QUICK).list().objects) == 2
+
     def test_a_page_takes_no_more_memory_than_allowed(
         self, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
     ) -> None:
