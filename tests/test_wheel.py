@@ -356,12 +356,29 @@ def test_the_page_s_commands_install_it(heading: str, shipped: Shipped, tmp_path
     page = (PROJECT / "docs/howto/install.md").read_text()
     section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     commands = section.partition("```text\n")[2].partition("```")[0]
-    if "uv " in commands and shutil.which("uv") is None:
+    tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    if "uv " in commands and shutil.which("uv", path=tools) is None:
         pytest.skip("uv is not installed: pip install uv")
     assert "./kopsversion-*.whl" in commands
     shutil.copy(shipped.wheel, tmp_path)
     shutil.copy(PROJECT / "requirements/ci.txt", tmp_path)
     script = f"set -euo pipefail\n{commands.replace('resolve-latest master', 'resolve-latest --version')}"
-    ran = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    environ = os.environ | {"PATH": tools} | (_wheels_for_uv(tmp_path) if "uv " in commands else {})
+    ran = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     assert f"kopsversion {SETTINGS['version']}" in ran.stdout
+
+
+def _wheels_for_uv(folder: Path) -> dict[str, str]:
+    """Let pip, which knows this machine's index, put the pinned wheels in a folder; uv reads no settings of pip's."""
+    links = folder / "links"
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary", ":all:"]
+    subprocess.run([*pip, "-d", str(links), "-r", str(PROJECT / "requirements/ci.txt")], check=True)
+    return {
+        "UV_FIND_LINKS": str(links),
+        "UV_OFFLINE": "1",
+        "UV_CACHE_DIR": str(folder / "cache"),
+        "UV_PYTHON": sys.executable,
+    }
