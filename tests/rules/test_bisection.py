@@ -94,6 +94,14 @@ def test_an_end_that_means_no_build_is_told_with_what_to_do(
     assert caught.value.channel == "master"
 
 
+def test_each_build_of_a_range_is_told_with_its_time_and_branch() -> None:
+    """Oldest first."""
+    found = planned(snapshot(*BUILDS), wanted(alpha(3), "newest"))
+    assert [each.uploaded for each in found.builds] == [each.uploaded for each in BUILDS[1:]]
+    assert {each.attribution.ref for each in found.builds} == {"master"}
+    assert (found.good, found.bad, found.channel, found.conditions) == (0, 2, Channel(MASTER), ())
+
+
 @pytest.mark.parametrize("channel", ["release-1.29", RELEASE])
 def test_a_channel_without_builds_is_told(channel: str) -> None:
     """Whatever the ends are, and whether or not master has built its minor."""
@@ -217,6 +225,25 @@ class TestAcrossCuts:
             "the range crosses the cut of release-1.30: its first builds are master's, told by their names alone"
             "; a clone of kops settles it (--repo)"
         )
+        assert found.conditions[0].severity is Severity.WARNING
+        settled = evolve(wanted(alpha(7), "newest", RELEASE), line=line(7, *own, ref="origin/release-1.30"))
+        (told,) = planned(snapshot(*BUILDS, *betas, git=git), settled).conditions
+        assert (told.severity, told.message) == (
+            Severity.INFO,
+            "the range crosses the cut of release-1.30: its first builds are master's, told by a clone",
+        )
+
+    def test_every_cut_is_named(self) -> None:
+        """The oldest first."""
+        held = [
+            build(beta(n, minor=minor), uploaded=NOW - (90 - n) * DAY + after)
+            for minor, after in (("1.9", 0 * DAY), ("1.30", 30 * DAY))
+            for n in (1, 2)
+        ]
+        found = planned(snapshot(*held), wanted(beta(1, minor="1.9"), "newest"))
+        assert found.conditions[0].message.startswith(
+            "the range crosses the cut of release-1.9, release-1.30: only names and times tell"
+        )
 
     def test_a_branch_that_was_only_just_cut_lists_what_master_built_before(self) -> None:
         """It has no build of its own yet."""
@@ -238,6 +265,14 @@ class TestAcrossCuts:
             "; a clone of kops settles it (--repo)"
         )
         assert {each.severity for each in found.conditions} == {Severity.WARNING}
+
+    def test_builds_at_the_very_ends_that_may_be_the_channel_s_are_named(self) -> None:
+        """Twins of the first and of the last build, which came long after what is above them."""
+        betas = [build(beta(n), uploaded=NOW - (20 - n) * DAY) for n in range(1, 7)]
+        twins = [build(beta(n).replace(f"{n:010x}", f"{n}{'f' * 9}"), uploaded=NOW - DAY) for n in (1, 5)]
+        found = planned(snapshot(*betas, *twins), wanted(beta(1), beta(5)))
+        assert distances(found) == [1, 2, 3, 4, 5]
+        assert " and 2 more are;" in found.conditions[-1].message
 
     def test_one_doubtful_build_is_named(self) -> None:
         """In the singular."""

@@ -23,7 +23,7 @@ from kopsversion.model.channel import (
     Witness,
 )
 from kopsversion.model.codes import Code
-from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMinors, Undecided
+from kopsversion.model.needs import Failure, ListArtifacts, ListBuilds, ListMarkers, ListMinors, Undecided
 from kopsversion.model.policy import Policy
 from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import moment
@@ -111,6 +111,12 @@ def judged(held: Snapshot, *, channel: Channel = MASTER, policy: Policy = DEFAUL
     health = judge_channel(held, channel, policy, NOW)
     assert isinstance(health, ChannelHealth)
     return health
+
+
+def judged_newest(held: Snapshot) -> ChannelHealth:
+    """Judge where no newer build could be looked into."""
+    names = [build.version for build in held.builds if build.artifacts is None]
+    return judged(evolve(held, failures={ListArtifacts(name): Failure("HTTP 503") for name in names}))
 
 
 def codes(health: ChannelHealth) -> dict[str, Severity]:
@@ -240,6 +246,38 @@ class TestMarkers:
         )
         assert ("marker-old" in codes(judged(held))) is is_old
 
+    def test_markers_that_could_not_be_listed_are_a_finding(self) -> None:
+        """One with an unusual name is not watched then."""
+        held = evolve(HEALTHY, marker_names=None, failures={ListMarkers(): Failure("HTTP 503")})
+        (found,) = judged(held).findings
+        assert found.condition == Condition(
+            "listing-unavailable",
+            Severity.WARNING,
+            "which markers master has could not be learnt, so only the usual ones were looked at: HTTP 503",
+        )
+
+    def test_what_a_policy_says_of_answers_means_nothing_here(self) -> None:
+        """The newest testable build is looked at, with all files and markers that there are, and no others."""
+        images = [f"images/kops-utils-cp-{each}.tar.gz" for each in ("amd64", "arm64")]
+        lost = (*images, *(f"{each}.sha256" for each in images))
+        held = snapshot(on_master(8), on_master(9, without=lost), markers=[green(alpha(9)), latest(alpha(9))])
+        policy = Policy(nth=2, compare_artifacts=False, reported=("none.txt",))
+        health = judged(evolve(held, skipped={"strays": 3}), policy=policy)
+        assert health.testable is not None
+        assert str(health.testable.version) == alpha(9)
+        assert codes(health) == {"artifacts-differ": Severity.WARNING}
+        assert [marker.name for marker in health.markers] == [GREEN_MARKER, BRANCH_MARKER]
+        assert health.policy == policy
+
+    def test_each_build_is_told_with_its_branch(self) -> None:
+        """Up to this very moment."""
+        held = snapshot(
+            on_master(8, age=DAY), bare_listing(alpha(9), NOW), bare_listing(alpha(10), NOW + HOUR)
+        )
+        assert [(str(each.version), each.attribution) for each in judged_newest(held).builds] == [
+            (alpha(n), Attribution("master", Witness.VERSION, Certainty.LIKELY)) for n in (9, 8)
+        ]
+
     def test_what_is_testable_is_told_with_its_branch(self) -> None:
         """And by which policy."""
         health = judged(HEALTHY)
@@ -358,6 +396,7 @@ class TestWhatIsNotKnown:
         assert codes(health) == {"channel-unreadable": Severity.ERROR}
         assert health.unreadable is not None
         assert "HTTP 503" in health.unreadable
+        assert (health.channel, health.policy) == ("master", DEFAULT)
         assert not health.is_healthy
 
     def test_marker_stands_in(self) -> None:
