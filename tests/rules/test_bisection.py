@@ -11,9 +11,24 @@ from kopsversion.errors import NoTestableBuildError, UsageError
 from kopsversion.model.answer import Severity
 from kopsversion.model.bucket import GitCommit, GitLine
 from kopsversion.model.channel import BRANCH_MARKER, MASTER, Channel
+from kopsversion.model.needs import ListBuilds, Undecided
 from kopsversion.rules.bisection import Plan, Range, plan
 from kopsversion.rules.ends import End
-from tests.builders import DAY, DEFAULT, HOUR, NODEUP, NOW, STORE, alpha, beta, build, marker, patch, snapshot
+from tests.builders import (
+    DAY,
+    DEFAULT,
+    HOUR,
+    NODEUP,
+    NOW,
+    STORE,
+    alpha,
+    bare_listing,
+    beta,
+    build,
+    marker,
+    patch,
+    snapshot,
+)
 
 if TYPE_CHECKING:
     from kopsversion.model.bucket import Snapshot
@@ -177,6 +192,43 @@ def test_an_end_without_a_testable_build_is_told_with_reasons() -> None:
     )
 
 
+class TestFarBack:
+    """How many minors are listed for a range."""
+
+    def partly(self, *, git: GitLine | None = None) -> Snapshot:
+        """A store with three minors, of which the newest is listed, with its times."""
+        return evolve(
+            snapshot(*BUILDS, git=git),
+            whole=False,
+            minors=frozenset({"1.28", "1.29", "1.30"}),
+            listed=frozenset({"1.30"}),
+            timed=frozenset({"1.30"}),
+            marker_names=frozenset(),
+        )
+
+    def test_a_version_s_minor_and_those_above_are_asked_for_at_once(self) -> None:
+        """One round, however far back it is."""
+        found = plan(self.partly(), wanted(alpha(1, minor="1.28"), "newest"))
+        assert isinstance(found, Undecided)
+        assert found.needs == {ListBuilds("1.28"), ListBuilds("1.29")}
+
+    @pytest.mark.parametrize(
+        ("good", "bad", "found"),
+        [
+            (alpha(1), "newest", [1, 3, 5, 7]),
+            (alpha(1), "2024-04-28", [1]),
+            (f"{2:010x}", "newest", [1, 3, 5, 7]),
+        ],
+        ids=["version", "date", "commit"],
+    )
+    def test_older_minors_are_not_asked_for_once_both_ends_are_passed(
+        self, good: str, bad: str, found: list[int]
+    ) -> None:
+        """A date means all of its day where it is the bad end; a clone has the place of a commit."""
+        held = self.partly(git=line(*range(1, 8)))
+        assert distances(planned(held, wanted(good, bad, is_listing=bad != "newest"))) == found
+
+
 class TestListed:
     """Builds that are only listed: the ends are not moved outward."""
 
@@ -244,6 +296,18 @@ class TestAcrossCuts:
         assert found.conditions[0].message.startswith(
             "the range crosses the cut of release-1.9, release-1.30: only names and times tell"
         )
+
+    def test_a_commit_that_master_built_under_two_names_is_one_build(self) -> None:
+        """As on master itself, also where one of them has no known time."""
+        second = bare_listing(f"{alpha(5)}abcd")
+        held = snapshot(
+            *BUILDS,
+            second,
+            build(beta(2), uploaded=NOW - DAY),
+            markers=[marker(RELEASE, BRANCH_MARKER, beta(2))],
+        )
+        found = planned(held, wanted(alpha(3), "newest", RELEASE))
+        assert distances(found) == [3, 5, 5, 7, 2]
 
     def test_a_branch_that_was_only_just_cut_lists_what_master_built_before(self) -> None:
         """It has no build of its own yet."""

@@ -158,6 +158,9 @@ def test_ends_that_are_believed_are_not_tested() -> None:
     assert isinstance(step, Found)
     assert (step.good, step.bad, step.is_good_tested, step.is_bad_tested) == (2, 3, True, True)
     assert not {0, 4} & set(after.outcomes)
+    first = Bisection(size=9, good=0, bad=8, assume_ends=True).next()
+    assert isinstance(first, Try)
+    assert (first.builds_left, first.steps_left) == (7, 3)
 
 
 def test_a_step_says_how_much_is_left() -> None:
@@ -242,8 +245,11 @@ def test_contradicting_findings_still_have_an_end() -> None:
 @pytest.mark.parametrize(("size", "good", "bad"), [(3, 1, 1), (3, 2, 1), (3, -1, 2), (3, 0, 3), (0, 0, 0)])
 def test_ends_must_be_in_order(size: int, good: int, bad: int) -> None:
     """Ends that are equal, in the wrong order or no builds at all are refused."""
-    with pytest.raises(UsageError, match=f"good is {good} and bad is {bad}"):
+    with pytest.raises(UsageError, match=f"good is {good} and bad is {bad}, of {size} builds") as caught:
         Bisection(size=size, good=good, bad=bad)
+    assert caught.value.hint == (
+        "good must be an earlier position than bad, and both must be positions of builds"
+    )
 
 
 def test_findings_must_be_of_builds() -> None:
