@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from itertools import dropwhile, islice, takewhile
+from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
 from attrs import define, field, frozen
@@ -662,7 +662,7 @@ class Inquiry:
         older = dropwhile(lambda candidate: candidate != chosen, self.candidates())
         return self.first_testable(
             each
-            for each in islice(older, 1, None)
+            for each in older
             if isinstance(each, Unknown) or not each.version.is_of_same_commit(chosen.version)
         )
 
@@ -679,7 +679,7 @@ class Inquiry:
         return next(
             (
                 each
-                for each in islice(older, 1, None)
+                for each in older
                 if self.is_known_testable(each.build) and not each.version.is_of_same_commit(chosen.version)
             ),
             None,
