@@ -132,9 +132,18 @@ def copy_tree(directory: Path) -> None:
             os.utime(path, ns=(before[path][1].st_atime_ns, before[path][1].st_mtime_ns))
 
 
+def refresh_data(directory: Path) -> None:
+    """Copy the package's templates and styles anew, which mutmut does only once."""
+    for path in (directory / "kopsversion").rglob("*"):
+        target = directory / "mutants" / path.relative_to(directory)
+        if path.suffix != ".py" and target.is_file():
+            shutil.copy2(path, target)
+
+
 def run(directory: Path, names: Sequence[str], *, workers: int) -> None:
     """Copy the tree, and let mutmut change and test it."""
     copy_tree(directory)
+    refresh_data(directory)
     temporary = directory / "temporary"  # a run that is stopped leaves its own behind
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
