@@ -115,7 +115,10 @@ def _as_mutated(text: str) -> str:
 
 
 def copy_tree(directory: Path) -> None:
-    """Copy the tree; a module that is there already and the same keeps its time, by which mutmut knows it."""
+    """Copy the tree; a module that is there already and the same keeps its time, by which mutmut knows it.
+
+    Where one is another, which tests meet which function has to be found out anew.
+    """
     package = directory / "kopsversion"
     before = {path: (path.read_text(), path.stat()) for path in package.rglob("*.py")}
     for name in COPIED:
@@ -130,6 +133,8 @@ def copy_tree(directory: Path) -> None:
         path.write_text(text)
         if path in before and before[path][0] == text:
             os.utime(path, ns=(before[path][1].st_atime_ns, before[path][1].st_mtime_ns))
+        else:
+            (directory / "mutants" / "mutmut-stats.json").unlink(missing_ok=True)
 
 
 def refresh_data(directory: Path) -> None:
