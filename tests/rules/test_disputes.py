@@ -121,6 +121,22 @@ class TestFinding:
         builds = [*again, *LINE[3:], named(patch(8), days), TOO_HIGH]
         assert [each.is_proven for each in disputed(builds, marked={patch(8)})] == proven
 
+    def test_later_builds_with_higher_names_speak_for_nothing(self) -> None:
+        """Nor do they hide those that speak against it."""
+        above = [named(f"1.29.10+v1.29.9-{n}-g{n:010x}", 8 - n) for n in range(1, 7)]
+        (dispute,) = find_disputes([*LINE, *LATER, TOO_HIGH, *above], now=NOW)
+        assert (dispute.build, len(dispute.later)) == (TOO_HIGH, len(LATER))
+
+    @pytest.mark.parametrize(("gap", "doubted"), [(False, True), (True, False)])
+    def test_a_stretch_of_names_that_came_later_is_a_doubt(self, *, gap: bool, doubted: bool) -> None:
+        """Wherever it lies below; one with an older build between is no stretch."""
+        old = [named(patch(n), 20) for n in (1, 5)]
+        stretch = [named(patch(n), 12 - n) for n in (2, 3, 4)]
+        between = [named("1.29.1+v1.29.0-2-gffffffffff", 20)] if gap else []
+        found = find_disputes([old[0], stretch[0], *between, *stretch[1:], old[1], TOO_HIGH], now=NOW)
+        assert (TOO_HIGH in [each.build for each in found]) is doubted
+        assert not any(each.is_proven for each in found if each.build == TOO_HIGH)
+
     def test_two_names_that_are_too_high(self) -> None:
         """The second is no proof that the line went on there."""
         second = named("1.29.9+v1.29.8-7-g00000c0fff", 13.5)

@@ -30,6 +30,11 @@ SILENT = Failure("no answer")
             StoreUnavailableError,
             "check HTTPS_PROXY",
         ),
+        (
+            {ReadMarker("master", "a.txt"): PROXY, ListMinors(): Failure("503", hint="wait")},
+            StoreUnavailableError,
+            "wait",
+        ),
         ({ListMinors(): SILENT}, StoreUnavailableError, "see whether the store can be reached"),
         ({}, StoreUnavailableError, "see whether the store can be reached"),
     ],
