@@ -133,7 +133,8 @@ class TestFinding:
         old = [named(patch(n), 20) for n in (1, 5)]
         stretch = [named(patch(n), 12 - n) for n in (2, 3, 4)]
         between = [named("1.29.1+v1.29.0-2-gffffffffff", 20)] if gap else []
-        found = find_disputes([old[0], stretch[0], *between, *stretch[1:], old[1], TOO_HIGH], now=NOW)
+        builds = [old[0], stretch[0], *between, *stretch[1:], old[1], TOO_HIGH]
+        found = find_disputes(builds, now=NOW, sure={old[1].version.text})
         assert (TOO_HIGH in [each.build for each in found]) is doubted
         assert not any(each.is_proven for each in found if each.build == TOO_HIGH)
 
