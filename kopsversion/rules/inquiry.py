@@ -384,9 +384,8 @@ class Inquiry:
         minors = self.minors()
         below = () if isinstance(minors, Unknown) else minors[1:2]
         for minor in below:
-            failure = self.listing_failure
             self.builds(minor)
-            self.listing_failure = failure
+            self.listing_failure = None  # nothing had failed before
             if self.uploads_wanted(minor):
                 self.need(ListUploads(minor))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kopsversion.model.answer import Severity, Verdict
 from kopsversion.model.bucket import GitCommit, GitLine
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
-from kopsversion.model.needs import ListBuilds, ListUploads, ReadMarker
+from kopsversion.model.needs import ListBuilds, ListMinors, ListUploads, ReadMarker
 from kopsversion.model.policy import Policy, Strategy
 from kopsversion.rules.disputes import DELAY, Dispute, find_disputes
 from kopsversion.rules.inquiry import Inquiry, Unknown
@@ -358,6 +358,26 @@ class TestAcrossMinors:
         inquiry = Inquiry(evolve(snapshot(*self.HELD), marker_names=None), ON_MASTER, DEFAULT, NOW)
         assert isinstance(inquiry.look_for_disputes(), Unknown)
         assert inquiry.needs == {ReadMarker(MASTER, GREEN_MARKER), ReadMarker(MASTER, BRANCH_MARKER)}
+
+    def test_the_older_minor_is_asked_for_beside_the_newest(self) -> None:
+        """What followed a name is asked for at once, and what fails of it is done without."""
+        held = evolve(
+            snapshot(self.HELD[-1]),
+            whole=False,
+            minors=frozenset({"1.29", "1.30", "1.31"}),
+            timed=frozenset(),
+            marker_names=frozenset(),
+        )
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        assert isinstance(inquiry.look_for_followers(self.HELD[-1]), Unknown)
+        assert inquiry.needs == {ListUploads("1.31"), ListBuilds("1.30"), ListUploads("1.30")}
+        failing = evolve(held, failures={ListBuilds("1.30"): OFF}, timed=frozenset({"1.30", "1.31"}))
+        inquiry = Inquiry(failing, ON_MASTER, DEFAULT, NOW)
+        assert inquiry.look_for_followers(self.HELD[-1]) is None
+        assert inquiry.listing_failure is None
+        unknown = Inquiry(evolve(held, minors=None), ON_MASTER, DEFAULT, NOW)
+        assert isinstance(unknown.look_for_followers(self.HELD[-1]), Unknown)
+        assert unknown.needs == {ListMinors()}
 
     def test_a_minor_that_cannot_be_listed_is_done_without(self) -> None:
         """The newest build is known all the same."""

@@ -55,6 +55,7 @@ def opinions(
     master: Sighting | None = None,
     release: Sighting | None = None,
     finals: Iterable[Sighting] = (),
+    masters: Iterable[Sighting] = (),
     tested: Mapping[BuildVersion, Line] | None = None,
     left: float | None = None,
 ) -> dict[Sighting, Opinion]:
@@ -65,6 +66,7 @@ def opinions(
         master=master,
         release=release,
         finals=tuple(finals),
+        masters=tuple(masters),
         tested=tested or {},
         master_left=None if left is None else START + left * DAY,
     )
@@ -213,6 +215,21 @@ class TestLaterBetas:
         found = opinions(BRANCH, master=again, release=BRANCH[-1])
         assert {found[each] for each in BRANCH[:-1]} == {MAYBE_RELEASE}
         assert found[BRANCH[-1]] == RELEASE
+
+    @pytest.mark.parametrize(("distance", "is_told"), [(391, True), (392, True), (393, False)])
+    def test_unless_master_surely_built_what_is_above_its_marker(
+        self, distance: int, *, is_told: bool
+    ) -> None:
+        """An alpha that is master's by custom: then its marker does not tell where master is."""
+        alpha = seen(f"1.29.0-alpha.4+v1.29.0-alpha.3-{distance}-g0000000", -1)
+        found = opinions(BRANCH, master=ALPHA, release=BRANCH[-1], masters=[alpha])
+        assert {found[each] for each in BRANCH[:-1]} == {RELEASE if is_told else MAYBE_RELEASE}
+
+    def test_or_two_commits_in_one_place_show_that_both_built_betas(self) -> None:
+        """One of the two is master's."""
+        twin = beta(BRANCH[2].distance, at=11, commit="1111111")
+        found = opinions([*BRANCH, twin], master=ALPHA, release=BRANCH[-1])
+        assert not any(found[each].is_likely for each in (*BRANCH[:-1], twin))
 
     def test_without_their_times_they_are_doubtful(self) -> None:
         """Names alone prove nothing."""

@@ -561,6 +561,14 @@ def test_an_argument_of_another_type_is_named(place: int, message: str, hint: st
     assert (caught.value.message, caught.value.hint) == (message, hint)
 
 
+def test_a_moment_without_a_time_zone_is_no_moment() -> None:
+    """With what to give."""
+    with pytest.raises(UsageError) as caught:
+        resolve(snapshot(on_master(1)), ON_MASTER, DEFAULT, NOW.replace(tzinfo=None))
+    assert caught.value.message == "now is 2024-05-06 18:00:00, which has no time zone"
+    assert caught.value.hint == "give a datetime with tzinfo=UTC"
+
+
 def test_what_is_missing_of_a_version_is_asked_for() -> None:
     """The files of that one build."""
     found = decide(Snapshot(store=STORE), version(alpha(1)), DEFAULT, NOW)
