@@ -88,7 +88,7 @@ def find_disputes(
             continue
         later = {each for each in further.get(place, ()) if seen.builds[each].came_after(build)}
         long_after = seen.long_after(place, time)
-        goes_on = len(long_after) >= _ENOUGH and _continues(place, seen.times, disputed)
+        goes_on = len(long_after) >= _ENOUGH and _continues(place, time, seen.times, disputed)
         continues = goes_on or bool(later)
         if goes_on or (len(long_after) >= _ENOUGH and any(each in marks for each in long_after)):
             later.update(long_after)
@@ -162,12 +162,14 @@ def _further(ordered: Sequence[Build]) -> dict[int, list[int]]:
     return found
 
 
-def _continues(place: int, times: Sequence[datetime | None], disputed: Collection[int]) -> bool:
+def _continues(
+    place: int, moment: datetime, times: Sequence[datetime | None], disputed: Collection[int]
+) -> bool:
     """Tell whether the line went on between a name and the newest build before it, long after either."""
-    moment, found = times[place], 0
+    found = 0
     for below in range(place - 1, -1, -1):
         time = times[below]
-        if time is None or moment is None or below in disputed:
+        if time is None or below in disputed:
             continue
         if time <= moment:
             return found >= _ENOUGH

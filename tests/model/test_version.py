@@ -293,6 +293,18 @@ def test_two_names_mean_one_commit_where_one_abbreviates_the_other(
 
 
 @pytest.mark.parametrize(
+    ("distance", "is_further"), [(3, False), (4, False), (5, True)], ids=["less", "as many", "more"]
+)
+def test_a_build_is_further_that_counts_more_commits_from_the_same_tag(
+    distance: int, *, is_further: bool
+) -> None:
+    """From another tag nothing follows."""
+    one = BuildVersion.parse("1.29.1+v1.29.0-4-g0123456")
+    assert BuildVersion.parse(f"1.29.1+v1.29.0-{distance}-gabcdef0").is_further_than(one) is is_further
+    assert not BuildVersion.parse(f"1.29.1+v1.28.0-{distance}-gabcdef0").is_further_than(one)
+
+
+@pytest.mark.parametrize(
     ("text", "release", "describe"),
     [
         ("1.29.0", "1.29.0", None),

@@ -15,7 +15,7 @@ from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Chann
 from kopsversion.model.needs import ListBuilds, ListMinors, ListUploads, ReadMarker
 from kopsversion.model.policy import Policy, Strategy
 from kopsversion.rules.disputes import DELAY, Dispute, find_disputes
-from kopsversion.rules.inquiry import Inquiry, Unknown
+from kopsversion.rules.inquiry import UNKNOWN, Inquiry, Unknown
 from kopsversion.rules.resolver import resolve
 from tests.builders import (
     DAY,
@@ -33,9 +33,11 @@ from tests.builders import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import timedelta
 
     from kopsversion.model.answer import Resolution
-    from kopsversion.model.bucket import Build, Marker
+    from kopsversion.model.bucket import Build, Marker, Snapshot
+    from kopsversion.model.needs import Need
 
 ON_RELEASE = Channel("release-1.29")
 DEFAULT = Policy()
@@ -142,6 +144,13 @@ class TestFinding:
         """The second is no proof that the line went on there."""
         second = named("1.29.9+v1.29.8-7-g00000c0fff", 13.5)
         assert [each.build for each in disputed([*LINE, *LATER, TOO_HIGH, second])] == [TOO_HIGH, second]
+
+    def test_neither_another_such_name_nor_one_of_unknown_age_hides_how_the_line_went_on(self) -> None:
+        """They are passed over."""
+        high, higher = (named(f"1.29.9+v1.29.8-{n}-g00000c0ffe", 14.5 - n / 2) for n in (1, 2))
+        undated = evolve(named("1.29.8+v1.29.7-1-g00000c0ffe", 1), sampled=None)
+        found = find_disputes([*LINE, *LATER, undated, high, higher], now=NOW)
+        assert [(each.build, each.continues) for each in found] == [(high, True), (higher, True)]
 
     def test_git_knows_better(self) -> None:
         """A name whose place is known is not disputed."""
@@ -378,6 +387,74 @@ class TestAcrossMinors:
         unknown = Inquiry(evolve(held, minors=None), ON_MASTER, DEFAULT, NOW)
         assert isinstance(unknown.look_for_followers(self.HELD[-1]), Unknown)
         assert unknown.needs == {ListMinors()}
+
+    @pytest.mark.parametrize(
+        ("names", "age", "needs"),
+        [
+            (8, 25 * HOUR, {ListBuilds("1.30"), ListUploads("1.30"), ListUploads("1.31")}),
+            (8, 24 * HOUR, set()),
+            (9, 25 * HOUR, set()),
+            (9, 14 * DAY, set()),
+            (9, 15 * DAY, {ListUploads("1.31"), ReadMarker(MASTER, BRANCH_MARKER)}),
+        ],
+        ids=["few", "of the last day", "not few", "not old", "old"],
+    )
+    def test_what_followed_is_looked_for_where_the_name_may_be_too_high(
+        self, names: int, age: timedelta, needs: set[Need]
+    ) -> None:
+        """Where the minor is new, or where builds seem to have stopped; of a release branch neither says so."""
+        held = self.known(*(alpha(n, minor="1.31") for n in range(1, names + 1)), age=age)
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        assert (inquiry.look_for_followers(held.builds[-1]), inquiry.needs) == (
+            UNKNOWN if needs else None,
+            needs,
+        )
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        inquiry.listing_failure = "503"
+        assert inquiry.look_for_followers(held.builds[-1]) is None
+        branch = self.known(*(patch(n, minor="1.31") for n in range(1, names + 1)), age=age)
+        assert (
+            Inquiry(branch, Channel("release-1.31"), DEFAULT, NOW).look_for_followers(branch.builds[-1])
+            is None
+        )
+
+    def test_where_other_names_contradict_it_times_are_asked_for(self) -> None:
+        """A lower one counts more commits from the same tag."""
+        high = "1.31.0-alpha.3+v1.31.0-alpha.1-5-g00000c0ffe"
+        for lower, needs in (
+            (alpha(9, minor="1.31"), {ListUploads("1.31")}),
+            (alpha(4, minor="1.31"), set()),
+        ):
+            held = self.known(lower, high, age=HOUR)
+            inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+            assert (inquiry.look_for_followers(held.builds[-1]) is UNKNOWN) is bool(needs)
+            assert inquiry.needs == needs
+
+    def test_the_marker_is_asked_for_also_where_all_times_are_known(self) -> None:
+        """And the times where the marker is."""
+        names = [alpha(n, minor="1.31") for n in range(1, 10)]
+        timed = evolve(
+            self.known(*names, age=15 * DAY), timed=frozenset({"1.30", "1.31"}), minors=frozenset({"1.31"})
+        )
+        inquiry = Inquiry(timed, ON_MASTER, DEFAULT, NOW)
+        assert inquiry.look_for_followers(timed.builds[-1]) is UNKNOWN
+        assert inquiry.needs == {ReadMarker(MASTER, BRANCH_MARKER)}
+        read = evolve(self.known(*names, age=15 * DAY), marker_names=frozenset())
+        inquiry = Inquiry(read, ON_MASTER, DEFAULT, NOW)
+        assert inquiry.look_for_followers(read.builds[-1]) is UNKNOWN
+        assert inquiry.needs == {ListUploads("1.31")}
+
+    def known(self, *names: str, age: timedelta) -> Snapshot:
+        """A store of which the builds of 1.31 are listed, the last with its time."""
+        builds = [bare_listing(name) for name in names[:-1]]
+        return evolve(
+            snapshot(*builds, bare_listing(names[-1], NOW - age)),
+            whole=False,
+            minors=frozenset({"1.29", "1.30", "1.31"}),
+            listed=frozenset({"1.31"}),
+            timed=frozenset(),
+            marker_names=None,
+        )
 
     def test_a_minor_that_cannot_be_listed_is_done_without(self) -> None:
         """The newest build is known all the same."""
