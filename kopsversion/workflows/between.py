@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from kopsversion.errors import UsageError
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
-from kopsversion.model.wording import count
 from kopsversion.workflows.arguments import count_of
 from kopsversion.workflows.listing import ChannelListing, ListedBuild
 from kopsversion.workflows.question import DEFAULT_TIMEOUT
@@ -111,15 +110,14 @@ def _listing(asked: RangeQuestion, *, limit: int | None) -> ChannelListing:
     """List the builds of a range, and look into each that is shown."""
     plan, url = asked.plan()
     shown = plan.builds[::-1][:limit]
-    rows = []
     with asked.store(url) as here:
-        for number, build in enumerate(shown):
-            asked.progress(f"{plan.channel}: {count(len(shown) - number, 'build')} to look into")
-            refusal, known = asked.examine(here, build)
-            rows.append(ListedBuild(known.version, known.uploaded, known.attribution, refusal))
+        examined = asked.examine(here, shown, progress=lambda what: asked.progress(f"{plan.channel}: {what}"))
     return ChannelListing(
         channel=plan.channel.ref,
-        rows=tuple(rows),
+        rows=tuple(
+            ListedBuild(build.version, build.uploaded, build.attribution, refusal)
+            for refusal, build in examined
+        ),
         conditions=plan.conditions,
         skipped={},
         store=url,

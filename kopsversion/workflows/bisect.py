@@ -430,7 +430,7 @@ class _Run:
         """Examine one build, test it if it can be tested, and add what was found."""
         builds = list(progressed.plan.builds)
         with self.asked.store(progressed.store) as store:
-            refusal, builds[step.position] = self.asked.examine(store, builds[step.position])
+            ((refusal, builds[step.position]),) = self.asked.examine(store, [builds[step.position]])
             if refusal is not None:
                 finding = TrialFinding(outcome=Outcome.UNTESTABLE, reason=refusal.reasons[0])
             else:

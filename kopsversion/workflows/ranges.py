@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -92,36 +92,58 @@ class RangeQuestion:
         conditions = (*walked.conditions, *self.question.conditions, *found.conditions)
         return evolve(found, conditions=conditions), walked.store.url
 
-    def examine(self, store: Store, planned: PlannedBuild) -> tuple[Refusal | None, PlannedBuild]:
-        """Look into a build; say why it cannot be tested, ``None`` if it can, and what is known of it now.
+    def examine(
+        self,
+        store: Store,
+        planned: Sequence[PlannedBuild],
+        *,
+        progress: Callable[[str], None] = say_nothing,
+    ) -> list[tuple[Refusal | None, PlannedBuild]]:
+        """Look into builds side by side; say of each why it cannot be tested, and what is known of it now.
 
         Of a build of a range that is only listed, that its files could not be listed is such a reason too.
 
+        Parameters:
+            store: the store that the plan is from.
+            planned: the builds.
+            progress: is told what is asked, in a few words.
+
+        Returns:
+            A refusal, ``None`` where a build can be tested, and the build; in the order of the builds.
+
         Raises:
-            StoreError: its files could not be listed, which says nothing about the build.
+            StoreError: the files of one could not be listed, which says nothing about the build.
         """
-        question, version = self.question, planned.version
+        question = self.question
         see = refusal_as_seen if self.range.is_listing else refusal_of
 
-        def judge(snapshot: Snapshot) -> tuple[Refusal | None] | Undecided:
+        def judge(snapshot: Snapshot) -> list[Refusal | None] | Undecided:
             inquiry = Inquiry(snapshot, self.range.channel, question.policy, question.now)
-            build = snapshot.build(version) or Build(version)
-            try:
-                return (see(inquiry, Candidate(build, planned.attribution)),)
-            except NeedsMoreError:
-                return Undecided(frozenset(inquiry.needs))
+            refusals = []
+            for each in planned:
+                build = snapshot.build(each.version) or Build(each.version)
+                with suppress(NeedsMoreError):  # what is needed is noted, and the others need more too
+                    refusals.append(see(inquiry, Candidate(build, each.attribution)))
+            return Undecided(frozenset(inquiry.needs)) if inquiry.needs else refusals
 
-        (refusal,), known = ask_until_known(
+        refusals, known = ask_until_known(
             judge,
             start(store, git=question.git, as_of=question.as_of),
             store=store,
             policy=question.policy,
             deadline=Deadline(self.timeout),
-            progress=say_nothing,
+            progress=progress,
         )
-        build = known.build(version)
-        uploaded = build.uploaded if build is not None else None
-        return refusal, evolve(planned, uploaded=uploaded or planned.uploaded)
+        return [
+            (refusal, evolve(each, uploaded=_uploaded(known, each)))
+            for refusal, each in zip(refusals, planned, strict=True)
+        ]
+
+
+def _uploaded(known: Snapshot, planned: PlannedBuild) -> datetime | None:
+    """Return when a build was uploaded, by the best that is known of it."""
+    build = known.build(planned.version)
+    return (build.uploaded if build is not None else None) or planned.uploaded
 
 
 def ask_range(

@@ -284,6 +284,16 @@ def test_no_command_costs_more_in_a_large_bucket(
         assert set(server.kinds) <= KNOWN_KINDS | {Kind.MARKERS_LIST, Kind.MEDIA}
 
 
+def test_the_builds_of_a_range_are_looked_into_at_one_time() -> None:
+    """So that one that hangs costs no more than all of them may."""
+    with GcsServer() as server:
+        scene(10, behind=1, waited=1).put(server)
+        server.expect_together(*[Kind.OBJECTS] * 5)
+        listing = list_between(alpha(6), alpha(10), store=store_of(server), now=NOW)
+        assert server.met
+        assert [row.refusal for row in listing.rows] == [None] * 5
+
+
 def test_refusing_to_fall_back_costs_no_more() -> None:
     """The policy changes what is done with a marker, not what is asked."""
     policy = Policy(on_stale=OnStale.REFUSE)
