@@ -446,6 +446,7 @@ class Session(AuthorizedSession):
         super().__init__(credentials, **refreshing)  # type: ignore[no-untyped-call]  # google-auth is not annotated
         self.count = 0
         self._counting = threading.Lock()
+        self._refreshing = threading.Lock()
         self.trust_env = False
         self.max_redirects = 0
         self.proxies = {route.endpoint.partition(":")[0]: route.proxy.value} if route.proxy else {}
@@ -453,6 +454,13 @@ class Session(AuthorizedSession):
         adapter = _Adapter(self)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        """Send a request; of several at once, the first gets the token that all of them need."""
+        with self._refreshing:
+            if not self.credentials.valid:
+                self.credentials.refresh(partial(self._auth_request, timeout=kwargs.get("timeout")))
+        return super().request(*args, **kwargs)  # type: ignore[no-untyped-call]  # as above
 
     def counted(self) -> None:
         """Count a request."""

@@ -138,11 +138,12 @@ class TestReaders:
     def test_with_credentials_it_is_read(
         self, words: list[str], private: GcsServer, tokens: TokenServer
     ) -> None:
-        """As whoever the key names."""
+        """As whoever the key names, with one token for all requests."""
         ended = run(words, "--credentials", "default")
         assert ended.exit_code == 0, ended.output
         assert MIDDLE in ended.stdout
-        assert tokens.asked
+        opens_again = "bisect" in words or ".." in words[-1]  # for its builds, after the plan
+        assert tokens.asked == 1 or opens_again
         assert {request.status for request in private.requests} <= {200, 404}
 
     def test_the_variable_is_as_good(self, private: GcsServer, tokens: TokenServer) -> None:
