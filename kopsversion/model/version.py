@@ -179,10 +179,21 @@ class BuildVersion:
         >>> BuildVersion.parse(long).is_of_same_commit(BuildVersion.parse(short))
         True
         """
-        if self.precedence != other.precedence or (self.commit is None) is not (other.commit is None):
-            return False
+        has_commit = (self.commit is None) is (other.commit is None)
+        return has_commit and self.precedence == other.precedence and not self.is_twin_of(other)
+
+    def is_twin_of(self, other: BuildVersion) -> bool:
+        """Tell whether two names have one place and are of two commits, and so of two branches (DESIGN section 3).
+
+        Of a commit that has the tag itself a name need not show the id.
+
+        >>> one, other = (f"1.31.0-beta.2+v1.31.0-beta.1-6-g{commit}" for commit in ("11c9da3145", "e0be5d1d9a"))
+        >>> BuildVersion.parse(one).is_twin_of(BuildVersion.parse(other))
+        True
+        """
         ours, theirs = self.commit or "", other.commit or ""
-        return ours.startswith(theirs) or theirs.startswith(ours)
+        is_one = ours.startswith(theirs) or theirs.startswith(ours)
+        return self.precedence == other.precedence and not is_one
 
     def is_further_than(self, other: BuildVersion) -> bool:
         """Tell whether it counts more commits from the same tag: on one branch it was then merged later.

@@ -18,7 +18,6 @@ from attrs import frozen
 from kopsversion.model.bucket import Build, CommitPlace
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Witness
 from kopsversion.model.version import ALPHA, FINAL
-from kopsversion.rules.lineage import Line, Sighting, are_twins, tell_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from kopsversion.model.bucket import GitLine
     from kopsversion.model.version import BuildVersion
+    from kopsversion.rules.lineage import Sighting
 
 __all__ = [
     "BranchEvidence",
@@ -276,7 +276,7 @@ def _is_plain_alpha(version: BuildVersion) -> bool:
 def _have_twins(versions: Iterable[BuildVersion]) -> bool:
     """Tell whether two builds have equal precedence and so are of two branches."""
     ordered = sorted(version for version in versions if version.distance is not None)
-    return any(are_twins(one, other) for one, other in pairwise(ordered))
+    return any(one.is_twin_of(other) for one, other in pairwise(ordered))
 
 
 @frozen(kw_only=True)
@@ -324,6 +324,9 @@ class _Shared:
             contested: these builds.
             custom: those that are master's by custom.
         """
+        # Only a shared window needs it, and making its classes takes as long as a request.
+        from kopsversion.rules.lineage import Line, tell_apart
+
         left = self.evidence.master_left
         opinions = tell_apart(
             [self._sighting(build) for build in contested],
@@ -362,6 +365,8 @@ class _Shared:
         )
 
     def _sighting(self, build: Build) -> Sighting:
+        from kopsversion.rules.lineage import Line, Sighting
+
         ref = self.located.get(build.version)
         line = None if ref is None else Line.MASTER if ref == MASTER else Line.RELEASE
         return Sighting(build.version, build.uploaded.timestamp() if build.uploaded else None, line)

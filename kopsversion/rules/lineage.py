@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     _Group = tuple[ReleaseKey, ReleaseKey]
 
-__all__ = ["Line", "Opinion", "Sighting", "are_twins", "tell_apart"]
+__all__ = ["Line", "Opinion", "Sighting", "tell_apart"]
 
 _SLACK = 24 * 3600.0
 """Seconds by which uploads of one line may be out of order: they take hours, at times most of a day."""
@@ -107,7 +107,7 @@ class Sighting:
 
     def is_twin_of(self, other: Sighting) -> bool:
         """Tell whether both have one place on the way from their tag, and so are of two branches."""
-        return are_twins(self.version, other.version)
+        return self.version.is_twin_of(other.version)
 
     def is_one_with(self, other: Sighting) -> bool:
         """Tell whether both are of one commit."""
@@ -120,19 +120,6 @@ class Opinion:
 
     line: Line
     is_likely: bool = False
-
-
-def are_twins(one: BuildVersion, other: BuildVersion) -> bool:
-    """Tell whether two builds have one place, and so are of two branches.
-
-    Where the commit of one abbreviates that of the other they are one commit (DESIGN section 3).
-    """
-    return one.precedence == other.precedence and not _is_one_commit(one, other)
-
-
-def _is_one_commit(one: BuildVersion, other: BuildVersion) -> bool:
-    mine, yours = one.commit or "", other.commit or ""
-    return mine.startswith(yours) or yours.startswith(mine)
 
 
 def tell_apart(

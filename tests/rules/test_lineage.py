@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kopsversion.model.version import BuildVersion
-from kopsversion.rules.lineage import Line, Opinion, Sighting, are_twins, tell_apart
+from kopsversion.rules.lineage import Line, Opinion, Sighting, tell_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -160,7 +160,7 @@ class TestMarkers:
     def test_abbreviations_of_one_commit_are_no_twins(self) -> None:
         """They are one build under two names."""
         one, other = beta(4, at=0.1), beta(4, at=0.1, commit="00000001ab")
-        assert not are_twins(one.version, other.version)
+        assert not one.version.is_twin_of(other.version)
         found = opinions([beta(2, at=0), one, other], master=one)
         assert found[one] == found[other] == MASTER
 
