@@ -6,7 +6,7 @@ A constant and not what is installed: nothing has to be read, and the single fil
 
 from __future__ import annotations
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 """The version of the package."""
 
 MADE_BY = f"kopsversion {VERSION}"
