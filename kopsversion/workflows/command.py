@@ -187,15 +187,15 @@ class Command:
         output = _Output(self._show)
         descriptor = process.stdout.fileno()
         left: int | None = None  # bytes that may still be in the pipe, once the command has ended
-        while left is None or left > 0:
+        while True:
             if left is None and process.poll() is not None:
                 left = _PIPE
             readable, _, _ = select.select([descriptor], [], [], _PAUSE if left is None else 0)
             data = os.read(descriptor, _PIECE) if readable else b""
-            if data:
-                output.take(data)
-                left = None if left is None else left - len(data)
-            elif readable or left is not None:
+            output.take(data)
+            left = None if left is None else left - len(data)
+            is_over = not data and (bool(readable) or left is not None)
+            if is_over or (left is not None and left <= 0):
                 break
         process.wait()
         output.end()
