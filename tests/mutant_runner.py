@@ -88,6 +88,18 @@ class CollectingRunner(PytestRunner):
 class OnceRunner(ForkRunner):
     """Collects before the first fork, and cleans up after the last."""
 
+    _has_passed = False
+
+    def collect_stats(self, tests: Iterable[str] | None) -> int:
+        """Run tests without a mutant, all of them where none are named, to find out what each meets."""
+        status = int(super().collect_stats(tests))
+        self._has_passed = status == 0 and not tests
+        return status
+
+    def run_clean_tests(self, tests: Iterable[str]) -> int:
+        """Run tests without a mutant, unless all have just been run."""
+        return 0 if self._has_passed else int(super().run_clean_tests(tests))
+
     def startup(self) -> None:
         """Begin, as mutmut asks when it has made the mutants and knows which tests meet them."""
         settings = config()
