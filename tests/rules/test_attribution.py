@@ -112,8 +112,8 @@ CUT = GitCommit(MASTER_COMMITS[1], NOW)
 
 @pytest.mark.parametrize(
     ("ref", "channel"),
-    [("upstream/release-1.29", None), ("origin/my-topic", RELEASE)],
-    ids=["named", "given"],
+    [("upstream/release-1.29", None), ("refs/heads/release-1.29", None), ("origin/my-topic", RELEASE)],
+    ids=["named", "by its whole path", "given"],
 )
 @pytest.mark.parametrize(
     ("named", "expected"), [(MASTER_BETA, RELEASE), (EARLIER, MASTER), (None, MASTER)], ids=repr

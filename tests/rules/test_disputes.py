@@ -125,7 +125,7 @@ class TestFinding:
 
     def test_later_builds_with_higher_names_speak_for_nothing(self) -> None:
         """Nor do they hide those that speak against it."""
-        above = [named(f"1.29.10+v1.29.9-{n}-g{n:010x}", 8 - n) for n in range(1, 7)]
+        above = [named(f"1.29.10+v1.29.9-{n}-g{n:010x}", 8 - n / 2) for n in range(1, 11)]
         (dispute,) = find_disputes([*LINE, *LATER, TOO_HIGH, *above], now=NOW)
         assert (dispute.build, len(dispute.later)) == (TOO_HIGH, len(LATER))
 

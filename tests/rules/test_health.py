@@ -269,6 +269,15 @@ class TestMarkers:
         assert [marker.name for marker in health.markers] == [GREEN_MARKER, BRANCH_MARKER]
         assert health.policy == policy
 
+    def test_the_build_before_is_looked_into_too(self) -> None:
+        """To tell what it had and this one lacks, whatever the policy says of answers."""
+        held = snapshot(
+            bare_listing(alpha(8), NOW - DAY), on_master(9), markers=[green(alpha(9)), latest(alpha(9))]
+        )
+        found = judge_channel(evolve(held, whole=False), MASTER, Policy(compare_artifacts=False), NOW)
+        assert isinstance(found, Undecided)
+        assert found.needs == {ListArtifacts(BuildVersion.parse(alpha(8)))}
+
     def test_each_build_is_told_with_its_branch(self) -> None:
         """Up to this very moment."""
         held = snapshot(
