@@ -256,3 +256,19 @@ def test_findings_must_be_of_builds() -> None:
     """What was found of a build that is not there is refused."""
     with pytest.raises(UsageError, match="outcomes has position 3"):
         Bisection(size=3, good=0, bad=2, outcomes={3: G})
+
+
+@pytest.mark.parametrize(
+    ("position", "outcome", "message", "hint"),
+    [
+        ("3", G, "position is '3', of type str", "give the position of a build, as a number"),
+        (1, 5, "outcome is 5, of type int", "give an Outcome"),
+    ],
+)
+def test_a_finding_of_another_type_is_named(
+    position: object, outcome: object, message: str, hint: str
+) -> None:
+    """With what to give."""
+    with pytest.raises(UsageError) as caught:
+        Bisection(size=3, good=0, bad=2).record(position, outcome)  # type: ignore[arg-type] # as callers may
+    assert (caught.value.message, caught.value.hint) == (message, hint)

@@ -348,10 +348,11 @@ class TestNewer:
             assert judged(evolve(held, git=None), alpha(3))[0] is Verdict.CURRENT
             assert judged(evolve(held, builds=held.builds[:1]), alpha(3))[0] is Verdict.DANGLING
 
-    def test_no_older_minor_is_asked_for(self) -> None:
+    @pytest.mark.parametrize("commit", [2, 77], ids=["an older commit", "a commit that git does not know"])
+    def test_no_older_minor_is_asked_for(self, commit: int) -> None:
         """Not even where git has an order of its own, and the build is gone."""
         held = evolve(
-            snapshot(on_master(3), build(old(2)), git=line(2, 3, 9)),
+            snapshot(on_master(3), build(old(commit)), git=line(2, 3, 9)),
             whole=False,
             minors=frozenset({"1.28", "1.29", "1.30"}),
         )
