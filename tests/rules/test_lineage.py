@@ -336,6 +336,48 @@ def test_a_build_is_known_to_be_after_a_moment_where_both_times_are_known(
     assert beta(1, at).is_after(since, by=by) is is_after
 
 
+class TestBetweenTheMarkers:
+    """Builds beyond the branch's marker and below master's: whose they are, step by step."""
+
+    AHEAD, MASTERS = beta(50, at=5.5), beta(60, at=20)
+    NAMED = beta(10, at=15)
+    """The branch's marker; it is believed, because master was ahead of it before."""
+
+    @pytest.mark.parametrize(("crossed", "opinion"), [(2, MASTER), (1, MAYBE_MASTER)])
+    def test_three_of_the_branch_that_came_later_show_that_it_was_not_there_yet(
+        self, crossed: int, opinion: Opinion
+    ) -> None:
+        """The one that its marker names is one of them."""
+        build = beta(12, at=5)
+        lower = [beta(8, at=12), beta(6, at=10)][:crossed]
+        held = [build, *lower, self.NAMED, self.AHEAD, self.MASTERS]
+        assert opinions(held, master=self.MASTERS, release=self.NAMED)[build] == opinion
+        undated = evolve_time(build, None)
+        found = opinions([undated, *held[1:]], master=self.MASTERS, release=self.NAMED)
+        assert found[undated] == MAYBE_MASTER
+
+    @pytest.mark.parametrize(("distance", "opinion"), [(26, MAYBE_RELEASE), (27, MAYBE_MASTER)])
+    def test_one_that_is_behind_master_follows_the_branch_within_sixteen_commits(
+        self, distance: int, opinion: Opinion
+    ) -> None:
+        """As many as one merge adds at most; builds of another tag lead nowhere."""
+        build = beta(distance, at=16)
+        other = [beta(n, at=at, tag="beta.0") for n, at in ((40, 3), (20, 16))]
+        found = opinions(
+            [build, *other, self.NAMED, self.AHEAD, self.MASTERS], master=self.MASTERS, release=self.NAMED
+        )
+        assert found[build] == opinion
+
+    @pytest.mark.parametrize(("release", "tag"), [("beta.2", "beta.2"), ("beta.3", "beta.1")])
+    def test_one_with_the_release_part_or_the_tag_of_a_marker_is_near_it(
+        self, release: str, tag: str
+    ) -> None:
+        """Where only one of the two markers is near, that is the better guess."""
+        named = beta(5, at=20, tag="beta.2", release="beta.3")
+        build = beta(3, at=10, tag=tag, release=release)
+        assert opinions([build, named], master=NEXT_MINOR, release=named)[build] == MAYBE_RELEASE
+
+
 def test_git_s_word_is_certain() -> None:
     """Whatever markers say."""
     build = seen("1.29.0-beta.2+v1.29.0-beta.1-5-g0000000", 3, Line.RELEASE)

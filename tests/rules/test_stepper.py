@@ -258,6 +258,17 @@ def test_findings_must_be_of_builds() -> None:
         Bisection(size=3, good=0, bad=2, outcomes={3: G})
 
 
+def test_outcomes_are_a_mapping() -> None:
+    """Each has a position."""
+    with pytest.raises(UsageError) as caught:
+        Bisection(size=3, good=0, bad=2, outcomes=[])  # type: ignore[arg-type] # as callers may
+    assert caught.value.message == "outcomes is '[]', of type list"
+    assert caught.value.hint == "give a mapping of positions to outcomes"
+    with pytest.raises(UsageError) as caught:
+        Bisection(size="3", good=0, bad=2)  # type: ignore[arg-type] # as callers may
+    assert (caught.value.message, caught.value.hint) == ("size is '3', of type str", "give a number")
+
+
 @pytest.mark.parametrize(
     ("position", "outcome", "message", "hint"),
     [
