@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from attrs import evolve
 
-from kopsversion.errors import NoTestableBuildError, UsageError
+from kopsversion.errors import NoTestableBuildError, StoreUnavailableError, UsageError
 from kopsversion.model.answer import Severity
 from kopsversion.model.bucket import GitCommit, GitLine
 from kopsversion.model.channel import BRANCH_MARKER, MASTER, Channel
-from kopsversion.model.needs import ListBuilds, Undecided
+from kopsversion.model.needs import ListBuilds, ReadMarker, Undecided
 from kopsversion.rules.bisection import Plan, Range, plan
 from kopsversion.rules.ends import End
 from tests.builders import (
@@ -20,6 +20,7 @@ from tests.builders import (
     HOUR,
     NODEUP,
     NOW,
+    OFF,
     STORE,
     alpha,
     bare_listing,
@@ -190,6 +191,39 @@ def test_an_end_without_a_testable_build_is_told_with_reasons() -> None:
     assert caught.value.reasons == tuple(
         f"{alpha(n)}: linux/arm64/nodeup is missing" for n in range(7, 2, -1)
     )
+
+
+def test_what_evidence_could_not_be_read_is_the_store_s_failure() -> None:
+    """Without it builds may seem another branch's, so that an end means none is not said."""
+    held = evolve(
+        snapshot(build(beta(1)), build(beta(2))),
+        marker_names=None,
+        failures=dict.fromkeys((ReadMarker(ref, BRANCH_MARKER) for ref in (MASTER, RELEASE)), OFF),
+    )
+    with pytest.raises(StoreUnavailableError) as caught:
+        plan(held, wanted(beta(1), beta(2), RELEASE))
+    error = caught.value
+    assert error.message == "it could not be learnt which builds of release-1.30 are meant"
+    assert error.reasons == ("503", f"without that, there is no build of release-1.30 in {STORE}")
+    assert (error.url, error.hint) == (
+        STORE,
+        "see whether the store can be reached, and run the same command again",
+    )
+
+
+def test_master_has_no_cut() -> None:
+    """Where its good end is gone that is said, and no other builds are looked for."""
+    with pytest.raises(NoTestableBuildError, match="BAD is commit abcdef0, and no build of master"):
+        plan(snapshot(*BUILDS), wanted(alpha(1), "abcdef0"))
+
+
+def test_the_good_end_of_a_branch_is_placed_by_a_clone() -> None:
+    """A merge of the branch that was not built itself: nothing from before the cut is wanted then."""
+    own = [build(beta(n), uploaded=NOW - (9 - n) * HOUR) for n in (1, 3)]
+    git = evolve(line(1, 2, 3, ref="origin/release-1.30"), channel=RELEASE)
+    found = planned(snapshot(*BUILDS[2:], *own, git=git), wanted(f"{2:010x}", "newest", RELEASE))
+    assert distances(found) == [1, 3]
+    assert found.conditions == ()
 
 
 class TestFarBack:

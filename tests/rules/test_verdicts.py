@@ -357,6 +357,8 @@ class TestNewer:
             minors=frozenset({"1.28", "1.29", "1.30"}),
         )
         assert wanted(held, alpha(9)) == {ListArtifacts(version(alpha(9)))}
+        newer = evolve(held, builds=(on_master(9), build(old(commit))))
+        assert wanted(newer, alpha(3)) == {ListArtifacts(version(alpha(3)))}
 
 
 class TestNeeds:
