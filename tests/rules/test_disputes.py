@@ -380,6 +380,9 @@ class TestAcrossMinors:
         inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
         assert isinstance(inquiry.look_for_followers(self.HELD[-1]), Unknown)
         assert inquiry.needs == {ListUploads("1.31"), ListBuilds("1.30"), ListUploads("1.30")}
+        inquiry = Inquiry(evolve(held, timed=frozenset({"1.30"})), ON_MASTER, DEFAULT, NOW)
+        assert isinstance(inquiry.look_for_followers(self.HELD[-1]), Unknown)
+        assert inquiry.needs == {ListUploads("1.31"), ListBuilds("1.30")}
         failing = evolve(held, failures={ListBuilds("1.30"): OFF}, timed=frozenset({"1.30", "1.31"}))
         inquiry = Inquiry(failing, ON_MASTER, DEFAULT, NOW)
         assert inquiry.look_for_followers(self.HELD[-1]) is None

@@ -141,6 +141,8 @@ class TestMarkers:
         """It names the release branch's build; master counted from the older tag after that."""
         found = opinions([*MASTERS, *BRANCH, *UPPER], master=UPPER[0])
         assert found[UPPER[0]] == MAYBE_RELEASE
+        within_a_day = opinions([*MASTERS[:22], UPPER[0]], master=UPPER[0])
+        assert within_a_day[UPPER[0]] == MASTER
 
     def test_a_twin_of_a_marker_s_build_is_the_other_branch_s(self) -> None:
         """Two commits in one place are of two branches, however close in time."""
