@@ -74,7 +74,7 @@ bench: $(VENV)/.installed-dev  ## Print the figures of docs/performance.md; BENC
 fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws; MINUTES=60 for an hour
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
-mutants: $(VENV)/.installed-mutants  ## Slow (half an hour): does a test notice each changed line of the core? MODULES="ranking version" for some
+mutants: $(VENV)/.installed-mutants  ## Slow (an hour or two): does a test notice each changed line of the core? MODULES="ranking version" for some
 	$(BIN)/python -m tests.mutants $(MODULES)
 
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the code

@@ -4,7 +4,7 @@ mutmut makes the changes, as `[tool.mutmut]` in pyproject.toml says, in a copy o
 test notices must stand in the table of docs/testing.md with the reason why that is right. This prints the
 score of each module, then the survivors that are not in the table, and fails if there are any.
 
-Slow: half an hour on a quiet machine, more where others work or many survive. ``--directory`` keeps the copy and goes
+Slow: an hour or two, more where others work or many survive. ``--directory`` keeps the copy and goes
 on where it was: only what is not known yet, or was changed since, is tested again; with ``--again`` what survived, too.
 Names limit the run to modules, such as ``ranking``, or to mutants that are printed; these are tested again in any case.
 """
