@@ -207,7 +207,7 @@ class TestWrittenLast:
         hasty = evolve(DEFAULT, max_lag=HOUR / 4)
         assert judged(fresh, latest(1), policy=hasty).verdict is Verdict.STALE
 
-    @pytest.mark.parametrize(("written", "told"), [(3 * HOUR, False), (HOUR, True)])
+    @pytest.mark.parametrize(("written", "told"), [(3 * HOUR, False), (2 * HOUR, False), (HOUR, True)])
     def test_where_a_newer_build_was_there_before_it_was_written_it_was_set_back(
         self, written: timedelta, *, told: bool
     ) -> None:
@@ -219,6 +219,12 @@ class TestWrittenLast:
         codes = {condition.code: condition.severity for condition in found.conditions}
         assert codes["marker-stale"] is Severity.WARNING
         assert codes.get("marker-set-back") is (Severity.WARNING if told else None)
+        for condition in (each for each in found.conditions if each.code == "marker-set-back"):
+            assert condition.message == (
+                "markers/master/latest-ci.txt was written on 2024-05-06 17:00 UTC, when a newer build had been there "
+                "since 2024-05-06 16:00 UTC: another job set it back, or the build of an older merge ended later"
+            )
+            assert condition.data == {"marker": "markers/master/latest-ci.txt", "verdict": "stale"}
 
     def test_one_that_only_lags_can_have_been_set_back_too(self) -> None:
         """It is used, and not in silence."""
