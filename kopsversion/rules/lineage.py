@@ -380,7 +380,7 @@ class _Minor:
     def _guess(self, build: Sighting) -> Line:
         """Return the better guess: the line whose marker it is nearest to, or what the order of uploads suggests."""
         master, release = self._master, self._release
-        if master is not None and build.group > master.group:
+        if master is not None and build.group > master.group and not master.is_after(build.uploaded):
             return Line.RELEASE
         if build.version in self._after_master_left or self._may_be_the_first(build):
             return Line.RELEASE

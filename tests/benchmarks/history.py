@@ -303,7 +303,7 @@ def budget_of(row: Row) -> Budget:
         return Budget(_ANY, 0, _ANY)
     # Six faults at once leave more in doubt, and so does a marker that is wrong: that price is printed.
     is_single = row.world != _ALL and WORLDS[row.world].crossing is Crossing.NONE
-    return Budget(0.01, 0, 0.03 if is_single else _ANY)
+    return Budget(0.01 if is_single else 0.02, 0, 0.03 if is_single else _ANY)
 
 
 def broken(scores: Mapping[Row, Score]) -> list[str]:
