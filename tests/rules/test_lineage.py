@@ -218,6 +218,12 @@ class TestLaterBetas:
         assert {found[each] for each in BRANCH[:-1]} == {MAYBE_RELEASE}
         assert found[BRANCH[-1]] == RELEASE
 
+    @pytest.mark.parametrize(("came", "guess"), [(-1, MAYBE_RELEASE), (30, MAYBE_MASTER)])
+    def test_a_marker_that_was_set_back_is_no_hint_either(self, came: float, guess: Opinion) -> None:
+        """Betas after the build of master's marker may well be the branch's; betas before it were there already."""
+        found = opinions(BRANCH, master=seen(str(ALPHA.version), came))
+        assert set(found.values()) == {guess}
+
     @pytest.mark.parametrize(("distance", "is_told"), [(391, True), (392, True), (393, False)])
     def test_unless_master_surely_built_what_is_above_its_marker(
         self, distance: int, *, is_told: bool
