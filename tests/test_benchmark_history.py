@@ -271,10 +271,10 @@ class TestBudgets:
     @pytest.mark.parametrize(
         ("world", "tally", "is_kept"),
         [
-            ("all together, but for the last two", Tally(100, 1, 0, 10), True),
-            ("all together, but for the last two", Tally(100, 2, 0, 10), False),
-            ("master's marker names the newest release branch's build", Tally(100, 1, 0, 10), True),
-            ("master's marker names the newest release branch's build", Tally(100, 2, 0, 10), False),
+            ("all together, but for the last two", Tally(100, 2, 0, 10), True),
+            ("all together, but for the last two", Tally(100, 3, 0, 10), False),
+            ("master's marker names the newest release branch's build", Tally(100, 2, 0, 10), True),
+            ("master's marker names the newest release branch's build", Tally(100, 3, 0, 10), False),
             ("all together", Tally(100, 5, 0, 10), True),
             ("all together", Tally(100, 5, 1, 10), False),
         ],

@@ -324,6 +324,8 @@ class _Shared:
             contested: these builds.
             custom: those that are master's by custom.
         """
+        if not contested:
+            return {}
         # Only a shared window needs it, and making its classes takes as long as a request.
         from kopsversion.rules.lineage import Line, tell_apart
 
