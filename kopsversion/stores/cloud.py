@@ -38,7 +38,7 @@ from kopsversion.errors import (
     StoreUnavailableError,
     quoted,
 )
-from kopsversion.stores.base import PIECE, Content, Listing, Store, StoredObject, check_name
+from kopsversion.stores.base import PIECE, Content, Listing, StoredObject, check_name
 from kopsversion.stores.bucket import (
     LISTED_FIELDS,
     Gathering,
@@ -62,6 +62,7 @@ from kopsversion.stores.failures import (
     translating,
 )
 from kopsversion.stores.globs import glob_matcher, is_literal
+from kopsversion.stores.remote import RemoteStore
 from kopsversion.stores.retrying import Retrying
 from kopsversion.stores.transport import (
     CONNECTIONS,
@@ -118,7 +119,7 @@ def open_cloud_store(
     return CloudStore(place, route=route, session=session, policy=policy, deadline=deadline)
 
 
-class CloudStore(Store):
+class CloudStore(RemoteStore):
     """A store in a bucket, asked through Google's client; made by `open_cloud_store`.
 
     Parameters:
@@ -128,6 +129,8 @@ class CloudStore(Store):
         policy: how often and how long a request is tried.
         deadline: nothing waits longer.
     """
+
+    _place: Location
 
     def __init__(
         self,
@@ -158,23 +161,9 @@ class CloudStore(Store):
         self._bucket = client.bucket(place.bucket)
 
     @property
-    def url(self) -> str:
-        """The store as a ``gs://`` URL, with a trailing slash."""
-        return self._place.url
-
-    @property
     def requests(self) -> int:
         """How many requests have been sent, repeated ones included."""
         return self._session.count
-
-    @property
-    def is_local(self) -> bool:
-        """No: each question costs a request."""
-        return False
-
-    def public_url(self, name: str) -> str:
-        """Return the URL of a plain download, with a literal ``+``."""
-        return self._place.public_url(name)
 
     def list(
         self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""

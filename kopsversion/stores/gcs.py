@@ -24,8 +24,9 @@ from kopsversion.stores.bucket import (
 )
 from kopsversion.stores.failures import AnswerError, CutShortError, translating
 from kopsversion.stores.globs import glob_matcher, is_literal
+from kopsversion.stores.remote import RemoteStore
 from kopsversion.stores.retrying import Retrying
-from kopsversion.stores.streaming import MEDIA, PART, RANGED_FROM, WHOLE, Stream, check_whole
+from kopsversion.stores.streaming import WHOLE, Stream, beginning_of, check_whole, read_content
 from kopsversion.stores.transport import PAGE_LIMIT, Transport, http_date
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _JSON = {"Accept": "application/json", "Accept-Encoding": "gzip"}
 _STAT_FIELDS = "name,size,timeCreated,generation"
 
 
-class GcsStore(Store):
+class GcsStore(RemoteStore):
     """A store in a public bucket, read anonymously.
 
     Parameters:
@@ -51,6 +52,8 @@ class GcsStore(Store):
         deadline: nothing waits longer.
         writer: opens the store that writes, when something is to be written.
     """
+
+    _place: Location
 
     def __init__(
         self,
@@ -69,23 +72,9 @@ class GcsStore(Store):
         self._writer: Store | None = None
 
     @property
-    def url(self) -> str:
-        """The store as a ``gs://`` URL, with a trailing slash."""
-        return self._place.url
-
-    @property
     def requests(self) -> int:
         """How many requests have been sent, repeated ones included."""
         return self._transport.requests + (self._writer.requests if self._writer else 0)
-
-    @property
-    def is_local(self) -> bool:
-        """No: each question costs a request."""
-        return False
-
-    def public_url(self, name: str) -> str:
-        """Return the URL of a plain download, with a literal ``+``."""
-        return self._place.public_url(name)
 
     def list(
         self, prefix: str = "", *, delimiter: str = "", match_glob: str = "", start: str = "", end: str = ""
@@ -119,14 +108,13 @@ class GcsStore(Store):
         return self._attempts(partial(self._read_once, name, limit=limit))
 
     def _read_once(self, name: str, *, limit: int) -> Content:
-        is_long = limit >= RANGED_FROM
         with translating(self.url + name, self._route):
-            content, is_sure = self._transport.exchange(
+            content, is_sure = read_content(
+                self._transport,
                 self._place.media_url(name),
                 about=self.url + name,
-                headers=MEDIA | ({"Range": f"bytes=0-{limit}"} if is_long else {}),
+                limit=limit,
                 consume=partial(_content, limit=limit),
-                accepted=PART if is_long else WHOLE,
             )
         if not is_sure and self._stat_once(name).size != len(content.data):
             with translating(self.url + name, self._route):
@@ -217,8 +205,7 @@ def _content(answer: Answer, *, limit: int) -> tuple[Content, bool]:
     """
     if answer.status == 416:  # of an empty object there is no range
         return Content(data=b"", generation=None, written=None), True
-    check_whole(answer, limit=limit if limit >= RANGED_FROM else None)
-    data = answer.body(limit=limit)
+    data = beginning_of(answer, limit=limit)
     is_sure = len(data) > limit or answer.is_proven(data) or (answer.is_delimited and data != b"")
     headers = answer.headers
     content = Content(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from kopsversion.errors import StoreError
 from kopsversion.stores.base import PIECE
@@ -32,7 +32,40 @@ WHOLE = frozenset({200, 203, 206})
 PART = frozenset({200, 203, 206, 416})
 """The statuses of a part. 416: the offset is at the end, or past it."""
 
+T = TypeVar("T")
 _RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+
+
+def read_content(
+    transport: Transport, location: str, *, about: str, limit: int, consume: Callable[[Answer], T]
+) -> T:
+    """Ask for an object's content: of one that may be long only for what is wanted, by range.
+
+    Parameters:
+        transport: what to ask.
+        location: where its content is.
+        about: the object, for messages.
+        limit: bytes that are wanted at most; one more is asked for.
+        consume: reads the answer; see `beginning_of`.
+    """
+    is_long = limit >= RANGED_FROM
+    return transport.exchange(
+        location,
+        about=about,
+        headers=MEDIA | ({"Range": f"bytes=0-{limit}"} if is_long else {}),
+        consume=consume,
+        accepted=PART if is_long else WHOLE,
+    )
+
+
+def beginning_of(answer: Answer, *, limit: int) -> bytes:
+    """Return the body of what `read_content` asked for, longer than `limit` where the object is.
+
+    Raises:
+        AnswerError: the answer is a part that was not asked for.
+    """
+    check_whole(answer, limit=limit if limit >= RANGED_FROM else None)
+    return answer.body(limit=limit)
 
 
 def check_whole(answer: Answer, *, limit: int | None = None) -> None:

@@ -12,11 +12,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from kopsversion.errors import AccessDeniedError, quoted
-from kopsversion.stores.base import Content, Listing, Store, StoredObject, check_name
+from kopsversion.stores.base import Content, Listing, StoredObject, check_name
 from kopsversion.stores.bucket import etag_or_none
 from kopsversion.stores.failures import AnswerError, translating
+from kopsversion.stores.remote import RemoteStore
 from kopsversion.stores.retrying import Retrying
-from kopsversion.stores.streaming import MEDIA, PART, RANGED_FROM, WHOLE, Stream, check_whole
+from kopsversion.stores.streaming import MEDIA, Stream, beginning_of, read_content
 from kopsversion.stores.transport import Transport, http_date
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _SKEW = timedelta(minutes=1)  # by which two clocks may differ before Date shows
 _MOST_AGE = 1 << 31  # seconds; a larger Age means no more (RFC 9111, section 1.2.2)
 
 
-class WebStore(Store):
+class WebStore(RemoteStore):
     """A store on a plain web server, read anonymously.
 
     Parameters:
@@ -43,6 +44,8 @@ class WebStore(Store):
         deadline: nothing waits longer.
     """
 
+    _place: Site
+
     def __init__(self, place: Site, *, route: Route, policy: AttemptPolicy, deadline: Deadline) -> None:
         self._place = place
         self._route = route
@@ -50,23 +53,9 @@ class WebStore(Store):
         self._attempts = Retrying(policy, deadline=deadline)
 
     @property
-    def url(self) -> str:
-        """The store's URL, with a trailing slash."""
-        return self._place.url
-
-    @property
     def requests(self) -> int:
         """How many requests have been sent, repeated ones included."""
         return self._transport.requests
-
-    @property
-    def is_local(self) -> bool:
-        """No: each question costs a request."""
-        return False
-
-    def public_url(self, name: str) -> str:
-        """Return the plain URL, with a literal ``+``."""
-        return self._place.public_url(name)
 
     def list(
         self,
@@ -95,14 +84,13 @@ class WebStore(Store):
         return self._attempts(partial(self._read_once, name, limit=limit))
 
     def _read_once(self, name: str, *, limit: int) -> Content:
-        is_long = limit >= RANGED_FROM
         with translating(self.url + name, self._route):
-            return self._transport.exchange(
+            return read_content(
+                self._transport,
                 self._place.object_url(name),
                 about=self.url + name,
-                headers=MEDIA | ({"Range": f"bytes=0-{limit}"} if is_long else {}),
+                limit=limit,
                 consume=partial(_content, limit=limit),
-                accepted=PART if is_long else WHOLE,
             )
 
     def stat(self, name: str) -> StoredObject:
@@ -178,8 +166,7 @@ def _content(answer: Answer, *, limit: int) -> Content:
     """Read an object's content; refuse one whose end nothing marks, since it may have been cut short."""
     if answer.status == 416:  # of an empty object there is no range
         return _dated(answer, b"")
-    check_whole(answer, limit=limit if limit >= RANGED_FROM else None)
-    data = answer.body(limit=limit)
+    data = beginning_of(answer, limit=limit)
     if len(data) <= limit and not (answer.is_delimited or answer.is_proven(data)):
         raise AnswerError("a body that does not say how long it is")
     return _dated(answer, data)
