@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from kopsversion.model.bucket import GitLine
     from kopsversion.model.version import BuildVersion
-    from kopsversion.rules.lineage import Sighting
 
 __all__ = [
     "BranchEvidence",
@@ -327,22 +326,28 @@ class _Shared:
         if not contested:
             return {}
         # Only a shared window needs it, and making its classes takes as long as a request.
-        from kopsversion.rules.lineage import Line, tell_apart
+        from kopsversion.rules.lineage import Line, Sighting, tell_apart
 
+        def seen(build: Build) -> Sighting:
+            ref = self.located.get(build.version)
+            line = None if ref is None else Line.MASTER if ref == MASTER else Line.RELEASE
+            return Sighting(build.version, build.uploaded.timestamp() if build.uploaded else None, line)
+
+        master, release = map(self._named, (self.evidence.master_named, self.evidence.release_named))
         left = self.evidence.master_left
         opinions = tell_apart(
-            [self._sighting(build) for build in contested],
-            master=self._named(self.evidence.master_named),
-            release=self._named(self.evidence.release_named),
+            [seen(build) for build in contested],
+            master=seen(master) if master else None,
+            release=seen(release) if release else None,
             tested=dict.fromkeys(self.evidence.master_tested, Line.MASTER)
             | dict.fromkeys(self.evidence.release_tested, Line.RELEASE),
             finals=[
-                self._sighting(build)
+                seen(build)
                 for build in self.builds
                 if not is_shared(build.version) and build.version.distance is not None
             ],
             master_left=left.timestamp() if left else None,
-            masters=[self._sighting(build) for build in custom],
+            masters=[seen(build) for build in custom],
         )
         return {
             version: self._lineage(
@@ -358,20 +363,11 @@ class _Shared:
     def _lineage(self, ref: str, *, is_likely: bool = False) -> Attribution:
         return Attribution(ref, Witness.LINEAGE, Certainty.LIKELY if is_likely else Certainty.DOUBTFUL)
 
-    def _named(self, version: BuildVersion | None) -> Sighting | None:
+    def _named(self, version: BuildVersion | None) -> Build | None:
         """Return the build that a marker names, whether it is there or not, if it has a place on a line."""
         if version is None or version.distance is None:
             return None
-        return self._sighting(
-            next((build for build in self.builds if build.version == version), Build(version))
-        )
-
-    def _sighting(self, build: Build) -> Sighting:
-        from kopsversion.rules.lineage import Line, Sighting
-
-        ref = self.located.get(build.version)
-        line = None if ref is None else Line.MASTER if ref == MASTER else Line.RELEASE
-        return Sighting(build.version, build.uploaded.timestamp() if build.uploaded else None, line)
+        return next((build for build in self.builds if build.version == version), Build(version))
 
     def _uncounted(self, version: BuildVersion, *, has_release: bool) -> Attribution:
         """Attribute a bare-commit build, whose place on a line is not known.
