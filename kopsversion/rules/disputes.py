@@ -88,14 +88,14 @@ def find_disputes(
             continue
         later = {each for each in further.get(place, ()) if seen.builds[each].came_after(build)}
         long_after = seen.long_after(place, time)
-        goes_on = len(long_after) >= _ENOUGH and _continues(place, time, seen.times, disputed)
+        goes_on = bool(long_after) and _continues(place, time, seen.times, disputed)
         continues = goes_on or bool(later)
-        if goes_on or (len(long_after) >= _ENOUGH and any(each in marks for each in long_after)):
+        if goes_on or any(each in marks for each in long_after):
             later.update(long_after)
         named = max(((marks[each], each) for each in later if each in marks), default=None)
         if not later and time + DELAY < now:
             later = {each for each, at in marks.items() if at > time and each < place}
-        if not later and len(long_after) >= _ENOUGH and seen.is_stretch(long_after):
+        if not later and seen.is_stretch(long_after):
             later.update(long_after)
         if later:
             newest_first = sorted(later, key=lambda each: (seen.times[each], each), reverse=True)
@@ -132,16 +132,21 @@ class _Seen:
         return list(accumulate((place for _, place in reversed(self._by_time)), min))[::-1]
 
     def long_after(self, place: int, time: datetime) -> list[int]:
-        """Return the places of those with lower names that came more than a day later, by time."""
+        """Return the places of those with lower names that came more than a day later, by time; none of too few."""
         first = bisect_right(self._by_time, time + DELAY, key=itemgetter(0))
         if first == len(self._by_time) or self._lowest[first] > place:
             return []
-        return [each for _, each in self._by_time[first:] if each < place]
+        found = [each for _, each in self._by_time[first:] if each < place]
+        return found if len(found) >= _ENOUGH else []
 
     def is_stretch(self, places: Sequence[int]) -> bool:
         """Tell whether builds in order of time follow each other by name, with no other between, as on a new line."""
         moments = {self.times[place] for place in places}
-        return len(moments) == len(places) and list(places) == list(range(places[0], places[-1] + 1))
+        return (
+            bool(places)
+            and len(moments) == len(places)
+            and list(places) == list(range(places[0], places[-1] + 1))
+        )
 
 
 def _further(ordered: Sequence[Build]) -> dict[int, list[int]]:
