@@ -125,12 +125,12 @@ class Inquiry:
 
     @contextmanager
     def peek(self) -> Iterator[None]:
-        """Note no needs while the block runs: what is not known stays unknown, and is not fetched for the block."""
-        noted = set(self.needs)
+        """Leave no trace of what the block asks: what is not known stays unknown, and is not fetched for it."""
+        noted, failure = set(self.needs), self.listing_failure
         try:
             yield
         finally:
-            self.needs = noted
+            self.needs, self.listing_failure = noted, failure
 
     def failed(self, need: Need) -> str | None:
         """Return why something could not be learnt, if that was tried."""
@@ -304,10 +304,8 @@ class Inquiry:
         """The channel's builds whose names are too high, by the upload times that are known (DESIGN section 3)."""
         if self._disputes is None:
             self._disputes = ()  # disputes are found on the line with all its builds
-            failure = self.listing_failure
-            with self.peek():
+            with self.peek():  # a minor that cannot be listed may not be needed
                 self._disputes = self._find_disputes()
-            self.listing_failure = failure  # of a minor that may not be needed
         return self._disputes
 
     def _find_disputes(self) -> tuple[Dispute, ...]:
@@ -391,10 +389,8 @@ class Inquiry:
 
     def _names_listed(self, minor: str) -> Sequence[BuildVersion]:
         """Return the names of a minor's builds as far as they are known, and ask for nothing."""
-        failure = self.listing_failure
         with self.peek():
             known = self.builds(minor)
-        self.listing_failure = failure
         return [each.version for each in known] if isinstance(known, tuple) else []
 
     def _is_unsure(self, found: Iterable[Candidate]) -> bool:
