@@ -160,9 +160,8 @@ class _Planner:
         _check_branch(wanted)
         builds = self._line(self.own)
         if not builds and not wanted.is_listing:
-            raise self._no_place(
-                builds, wanted.bad, Side.BAD
-            )  # master's from before the cut are not the branch's
+            # Those of master from before the cut are not the branch's.
+            raise self._no_place(builds, wanted.bad, Side.BAD)
         bad_places = self._places(wanted.bad, Side.BAD, builds)
         before_cut: tuple[Candidate, ...] = ()
         if not wanted.channel.is_master and not places_of(wanted.good, builds, side=Side.GOOD, git=self.git):
