@@ -365,8 +365,8 @@ def _own_candidate(version: BuildVersion, line: Sequence[Candidate], inquiry: In
     dispute = next((each for each in inquiry.disputes if each.build.version == version), None)
     if dispute is not None and dispute.named is not None:
         raise PromotionRefusedError(
-            f"the name {version} is too high: {dispute.named.version}, which a marker names, came more than a day "
-            "after it",
+            f"the name {version} is too high: {dispute.named.version}, which a marker names, came after it "
+            "under a lower name",
             channel=str(channel),
             hint="promote a later build; with a clone of kops, --repo, the order on the branch decides",
         )

@@ -88,7 +88,7 @@ CATALOGUE: Mapping[str, Entry] = {
     ),
     Code.ORDER_DISPUTED: Entry(
         _EITHER,
-        "A name is too high: builds that came more than a day after it have lower names. Info where a marker and the "
+        "A name is too high, or may be: builds that came after it have lower names. Info where a marker and the "
         "builds themselves agree on that and it was passed over; a warning where it may be the answer.",
         "Give a clone of kops with --repo, which tells the order; see whether a version was raised and taken back.",
     ),

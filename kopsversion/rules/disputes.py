@@ -45,8 +45,8 @@ class Dispute:
 
     Attributes:
         build: the build.
-        later: builds that came after it and are named below it, the newest first: more than a day after it, or with
-            more commits from the same tag.
+        later: builds that came after it and are named below it, the newest first: more than a day after it, with more
+            commits from the same tag, or with a marker that has long named them.
         continues: whether they go on from the newest build before it, as a line does.
         named: which of them a marker of the channel names; ``None`` where none does, or where they are too few.
     """
