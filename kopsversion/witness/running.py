@@ -8,21 +8,19 @@ This module must not know what git is asked, or why.
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
 from kopsversion.errors import GitFault, GitWitnessError, quoted
 from kopsversion.model.advice import KOPS_URL
+from kopsversion.witness.children import kill, release, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -167,13 +165,12 @@ class Git:
             GitWitnessError: it cannot be started, or its time is up.
         """
         try:
-            process = subprocess.Popen(  # noqa: S603 - no shell, an absolute path, and arguments of our own
+            process = start(  # an absolute path, and arguments of our own
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 env=self.environ,
-                start_new_session=True,  # a process group of its own, so that its children die with it
             )
         except OSError as error:
             raise self.fault(
@@ -188,8 +185,6 @@ class Git:
     def _wait(
         self, process: subprocess.Popen[bytes], given: bytes, watch: Callable[[], None] | None
     ) -> tuple[bytes, bytes]:
-        end = partial(_end, process)
-        atexit.register(end)  # in a thread, nothing is raised when the process is interrupted
         try:
             while watch is not None and self.remaining() > _POLL:
                 with suppress(subprocess.TimeoutExpired):
@@ -198,7 +193,7 @@ class Git:
                 watch()
             return process.communicate(given, timeout=self.remaining())
         except BaseException as error:  # an interrupt too must leave no process behind
-            end()
+            kill(process)
             if isinstance(error, subprocess.TimeoutExpired):
                 raise self.fault(
                     GitFault.TIMEOUT,
@@ -207,7 +202,7 @@ class Git:
                 ) from error
             raise
         finally:
-            atexit.unregister(end)
+            release(process)
 
     def remaining(self) -> float:
         """Return how many seconds git still has; 0 where its time is up."""
@@ -261,12 +256,6 @@ def advice_in(answer: Answer) -> str | None:
         return None
     advice = re.search(r"^\s*(git config .*safe\.directory.*)$", answer.complaint, re.MULTILINE)
     return advice[1] if advice and advice[1].isprintable() else "add it to safe.directory"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End git, and all that it has started."""
-    with suppress(ProcessLookupError, PermissionError):  # it may have ended just now
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:

@@ -7,23 +7,20 @@ ends with it. This module must not know what an exit status means.
 
 from __future__ import annotations
 
-import atexit
 import errno
 import os
 import select
 import shutil
 import signal
 import subprocess
-import threading
 import time
-from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 from kopsversion.errors import UsageError, quoted
+from kopsversion.witness.children import kill, release, signals_held, start
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 __all__ = ["Command", "check_command"]
 
@@ -143,7 +140,7 @@ class Command:
         process: subprocess.Popen[bytes] | None = None
         grace = GRACE
         try:
-            with _signals_held():  # a signal that comes while it starts would leave it behind
+            with signals_held():  # a signal that comes while it starts would leave it behind
                 process = self._start(words, variables)
             self._follow(process)
             grace = _LEFTOVER_GRACE
@@ -153,13 +150,12 @@ class Command:
 
     def _start(self, words: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         try:
-            return subprocess.Popen(  # noqa: S603 # the user's own command, without a shell
+            return start(  # the user's own command, without a shell
                 words,
                 stdin=subprocess.DEVNULL,  # it runs without a terminal, and must not wait for one
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env={**self._environ, **variables},
-                start_new_session=True,
             )
         except OSError as error:
             if error.errno not in _ABOUT_THE_COMMAND:
@@ -175,14 +171,6 @@ class Command:
         A process that it leaves running keeps the pipe open, and may write without end. So once the command has ended,
         no more is read than a pipe can hold.
         """
-        last_resort = partial(_kill, process)
-        atexit.register(last_resort)  # a thread is not interrupted when the process ends
-        try:
-            self._pass_on(process)
-        finally:
-            atexit.unregister(last_resort)
-
-    def _pass_on(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # noqa: S101 # a pipe was asked for
         output = _Output(self._show)
         descriptor = process.stdout.fileno()
@@ -212,28 +200,11 @@ class Command:
                         break
                     self._sleep(_PAUSE)
         finally:  # a second Ctrl-C ends the wait
-            _kill(process)
+            kill(process)
             assert process.stdout is not None  # noqa: S101 # a pipe was asked for
             process.stdout.close()
             process.wait()
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Delay SIGINT and SIGTERM until the block has ended; the process that is started in it does not inherit that."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    ours = [number for number in (signal.SIGINT, signal.SIGTERM) if callable(signal.getsignal(number))]
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in ours}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for each in came:
-            signal.raise_signal(each)
+            release(process)
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
@@ -243,8 +214,3 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> bool:
     except (ProcessLookupError, PermissionError):
         return False
     return True
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from kopsversion.errors import UsageError
-from kopsversion.workflows import command
 from kopsversion.workflows.command import SHOWN, TAIL, Command, check_command
 
 if TYPE_CHECKING:
@@ -184,14 +183,6 @@ def test_a_command_runs_in_any_thread() -> None:
     thread.start()
     thread.join()
     assert statuses == [7]
-
-
-def test_the_end_of_the_process_ends_the_command() -> None:
-    """What is registered for the end of Python ends it too, for a thread is not interrupted."""
-    process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
-    command._kill(process)
-    assert process.wait() == -signal.SIGKILL
-    command._kill(process)  # it is gone, which is all that is wanted
 
 
 class TestCheck:
