@@ -69,11 +69,9 @@ class RoughName:
         Source: DESIGN section 6.
         """
         release, _, tag, _ = version.precedence
-        if self.release != release:
+        if version.distance is None:
             return self.release > release
-        if self.tag is not None and version.distance is not None and self.tag != tag:
-            return self.tag > tag
-        return self.distance is not None and version.distance is not None and self.distance > version.distance
+        return (self.release, self.tag or tag, self.distance or 0) > (release, tag, version.distance)
 
 
 def read_roughly(text: str) -> RoughName | None:

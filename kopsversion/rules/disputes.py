@@ -154,15 +154,15 @@ def _further(ordered: Sequence[Build]) -> dict[int, list[int]]:
 
     On one branch there is none, as long as its releases are only raised.
     """
-    by_tag: dict[ReleaseKey, list[int]] = {}
+    by_tag: dict[ReleaseKey, list[tuple[int, int]]] = {}
     furthest: dict[ReleaseKey, int] = {}
     found = {}
     for place, build in enumerate(ordered):
         *_, tag, distance = build.version.precedence
         below = by_tag.setdefault(tag, [])
         if furthest.get(tag, distance) > distance:
-            found[place] = [each for each in below if ordered[each].version.is_further_than(build.version)]
-        below.append(place)
+            found[place] = [each for each, number in below if number > distance]
+        below.append((place, distance))
         furthest[tag] = max(furthest.get(tag, distance), distance)
     return found
 

@@ -38,11 +38,21 @@ def test_as_much_as_can_be_read_is_compared(text: str, *, above: bool) -> None:
     assert name.is_above(ANSWER) is above
 
 
-def test_a_bare_commit_has_no_distance_to_compare_with() -> None:
-    """So no name of its release part is above it."""
-    name = read_roughly(f"{alpha(14)}-dirty")
+@pytest.mark.parametrize(
+    ("text", "version", "above"),
+    [
+        (f"{alpha(14)}-dirty", "1.30.0-alpha.2+0123456789", False),
+        ("1.30.0-alpha.3+test", "1.30.0-alpha.2+0123456789", True),
+        ("1.30.0-alpha.2+test", "1.30.0-alpha.2", False),
+        ("1.30.0-alpha.2+nightly-1-gabcdef1", "1.30.0-alpha.2", True),
+    ],
+    ids=["bare commit", "next release", "tag", "after the tag"],
+)
+def test_what_a_name_lacks_raises_it_above_nothing(text: str, version: str, *, above: bool) -> None:
+    """A bare commit has no distance to compare with, and a name without one is no further than a tag's own build."""
+    name = read_roughly(text)
     assert name is not None
-    assert not name.is_above(BuildVersion.parse("1.30.0-alpha.2+0123456789"))
+    assert name.is_above(BuildVersion.parse(version)) is above
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,12 @@ class TestFinding:
         """A name whose place is known is not disputed."""
         assert disputed([*LINE, *LATER, TOO_HIGH], sure={TOO_HIGH.version.text}) == ()
 
+    def test_the_last_one_that_came_is_told_first(self) -> None:
+        """Whatever its name."""
+        later = [named(patch(n), days) for n, days in ((8, 9), (9, 11), (10, 10), (11, 8))]
+        (dispute,) = disputed([*LINE, *later, TOO_HIGH])
+        assert [each.version.distance for each in dispute.later] == [11, 8, 10, 9]
+
     def test_builds_of_unknown_age_are_no_evidence(self) -> None:
         """Neither is one disputed."""
         undated = [evolve(each, sampled=None) for each in LATER]
@@ -202,7 +208,8 @@ class TestFinding:
     def test_what_came_within_the_last_day_is_waited_for(self) -> None:
         """The build of an older merge ends later, and the next one moves the marker on."""
         soon = named(patch(6), 0.5)
-        assert disputed([*LINE, soon, named(patch(30), 0.9)], marked={soon.version.text}) == ()
+        for age, number in ((0.9, 0), (1, 0), (1.1, 1)):
+            assert len(disputed([*LINE, soon, named(patch(30), age)], marked={soon.version.text})) == number
 
     @given(st.lists(st.integers(0, 40), max_size=12))
     def test_law_a_line_that_only_moves_forward_is_never_disputed(self, gaps: list[int]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kopsversion.errors import UsageError
 from kopsversion.rules.ranking import rank
 from tests.builders import NOW, bare_listing
 from tests.strategies import builds, one_branch
@@ -46,6 +47,22 @@ def test_nothing_is_ranked_to_nothing() -> None:
     """No builds have an order: none."""
     assert rank([]) == []
     assert rank(iter([])) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message", "hint"),
+    [
+        pytest.param("1.30.0", "builds is '1.30.0', of type str", "give a list of Build values", id="a text"),
+        pytest.param(
+            [None], "builds[0] is None, of type NoneType", "give Build values", id="what is no build"
+        ),
+    ],
+)
+def test_what_is_no_build_is_refused_by_its_place(wrong: Any, message: str, hint: str) -> None:
+    """A script without a type checker learns which argument is wrong, and what to give instead."""
+    with pytest.raises(UsageError) as caught:
+        rank(wrong)
+    assert (str(caught.value), caught.value.hint) == (message, hint)
 
 
 def test_three_builds_that_pairwise_comparison_would_put_in_a_circle() -> None:
