@@ -72,7 +72,7 @@ def _known(command: str) -> set[str]:
 @pytest.mark.parametrize("path", JOBS, ids=lambda path: path.name)
 class TestProwJobs:
     def test_it_is_a_periodic_as_prow_reads_it(self, path: Path) -> None:
-        """The keys that Prow's job configuration and test-infra's own checks ask for."""
+        """The keys that Prow's job configuration and test-infra's own tests of its jobs ask for."""
         (job,) = _read(path)["periodics"]
         assert re.fullmatch(r"[a-z0-9-]{1,63}", job["name"])
         assert ("interval" in job) != ("cron" in job)
@@ -81,12 +81,26 @@ class TestProwJobs:
         assert {"testgrid-dashboards", "testgrid-tab-name"} <= set(job["annotations"])
         assert all(isinstance(value, str) for value in job["annotations"].values())
         (container,) = job["spec"]["containers"]
-        assert container["resources"]["requests"] == container["resources"]["limits"]
+        resources = container["resources"]
+        assert resources["requests"] == resources["limits"]
+        assert set(resources["limits"]) == {"cpu", "memory"}
+        # New jobs may not run in the cluster that is meant where none is named.
+        assert job["cluster"] in {
+            "eks-prow-build-cluster",
+            "k8s-infra-kops-prow-build",
+            "k8s-infra-prow-build",
+        }
+        assert container["imagePullPolicy"] == "Always"
+        assert re.search(r":v\d{8}-[0-9a-f]+-master$", container["image"])
+        assert all(
+            key.startswith("preset-") and value == "true" for key, value in job.get("labels", {}).items()
+        )
         assert set(job) <= {
             *(
                 "name",
                 "interval",
                 "cluster",
+                "labels",
                 "decorate",
                 "decoration_config",
                 "annotations",
