@@ -167,11 +167,21 @@ class TestResolve:
 
 
 class TestStartup:
-    def test_each_command_gets_a_row(self, capsys: pytest.CaptureFixture[str]) -> None:
-        startup.main(["--runs", "1"])
-        rows = rows_of(capsys.readouterr().out)
+    def test_each_command_gets_a_row(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+        """The single file is compared with the installed script; here something stands in for it."""
+        pyz = tmp_path / "stand-in.pyz"
+        pyz.write_text("from kopsversion.cli.process import one_file\none_file()\n")
+        startup.main(["--runs", "1", "--pyz", str(pyz)])
+        output = capsys.readouterr().out
+        rows = rows_of(output)
         assert {"python -c pass", "kopsversion --help", "resolve-latest --help"} <= set(rows)
+        assert {startup.ANSWER, startup.PYZ_ANSWER, startup.PYZ_HELP} <= set(rows)
         assert rows["python -c pass"][2] == "0"
+        assert "- kopsversion.pyz, an answer takes " in output
+
+    def test_without_the_single_file_it_says_so(self) -> None:
+        """What has not been built is not measured."""
+        assert startup.compare({}) == "kopsversion.pyz is not measured: build it with `make pyz`"
 
 
 class TestListing:
