@@ -1,7 +1,8 @@
 """Writes the reference pages that are made of the code, so that they cannot drift: ``make docs``.
 
 ``docs/reference/cli.md`` from the commands, ``conditions.md`` from the catalogue of conditions, ``exit-codes.md`` from
-the errors, ``api.md`` from the public names and ``fields.md`` from the schemas.
+the errors, ``api.md`` from the public names, ``configuration.md`` from the keys that are read and ``fields.md`` from
+the schemas.
 ``tests/test_docs_reference.py`` fails when one is out of date.
 """
 
@@ -12,6 +13,7 @@ import inspect
 import json
 import re
 import textwrap
+from collections import Counter
 from enum import Enum
 from itertools import pairwise
 from pathlib import Path
@@ -22,13 +24,18 @@ import click
 
 import kopsversion
 from kopsversion import errors
-from kopsversion.cli import console, process
+from kopsversion.cli import config, console, process
 from kopsversion.cli.toolbox import tools
 from kopsversion.model.answer import Verdict
+from kopsversion.model.policy import Policy
+from kopsversion.model.silence import LONGEST_SILENCE
+from kopsversion.model.wording import duration
+from kopsversion.model.writers import DEFAULT_WRITERS, Writer
+from kopsversion.render.links import Links
 from kopsversion.rules.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 REFERENCE = Path(__file__).parent / "reference"
 _MADE = "<!-- Made by docs/generate.py: change the code, then `make docs`. -->"
@@ -76,6 +83,7 @@ def pages() -> Mapping[str, str]:
         "conditions.md": _conditions,
         "exit-codes.md": _exit_codes,
         "api.md": _api,
+        "configuration.md": _configuration,
         "fields.md": _fields_of_json,
     }
     return {name: "\n".join(maker()).rstrip() + "\n" for name, maker in makers.items()}
@@ -109,26 +117,55 @@ def _cli() -> Iterator[str]:
         "",
     )
     root = click.Context(tools, info_name="kopsversion")
+    contexts = [_context(name, root) for name in tools.list_commands(root)]
+    common = _common(contexts)
+    yield from ("## Common options", "", "They are the same wherever a command lists them.", "")
+    rows = ((names, meaning.replace("see below", _STORES), name) for names, meaning, name in common)
+    yield from _table(_OPTION_HEAD, *rows)
     told: dict[tuple[str, str], str] = {}
-    for name in tools.list_commands(root):
-        command = tools.commands[name]
-        context = click.Context(
-            command,
-            info_name=name,
-            parent=root,
-            auto_envvar_prefix=command.context_settings.get("auto_envvar_prefix"),
-        )
-        yield from _command(context, told)
+    for context in contexts:
+        yield from _command(context, common=common, told=told)
 
 
-def _command(context: click.Context, told: dict[tuple[str, str], str]) -> Iterator[str]:
+_NAME = re.compile(r"`-[^`]*`")
+_OPTION_HEAD = ("option", "meaning", "variable")
+_STORES = "see [stores](#stores-of-bisect)"
+
+
+def _context(name: str, root: click.Context) -> click.Context:
+    command = tools.commands[name]
+    prefix = command.context_settings.get("auto_envvar_prefix")
+    return click.Context(command, info_name=name, parent=root, auto_envvar_prefix=prefix)
+
+
+def _options(context: click.Context) -> list[tuple[str, str, str]]:
+    params = context.command.get_params(context)
+    return [_option(each, context) for each in params if isinstance(each, click.Option)]
+
+
+def _common(contexts: Iterable[click.Context]) -> list[tuple[str, str, str]]:
+    """Return the options that several commands have in the same words, in the order in which they are met."""
+    seen = Counter(option for context in contexts for option in _options(context))
+    return [option for option, number in seen.items() if number > 1]
+
+
+def _command(
+    context: click.Context, *, common: Collection[tuple[str, str, str]], told: dict[tuple[str, str], str]
+) -> Iterator[str]:
     """Describe one command. A section that another command has told already is only named."""
     command = context.command
     yield from (f"## kopsversion {context.info_name}", "", "```text")
     yield from (_one_line(command.get_usage(context)).removeprefix("Usage: "), "```", "")
     yield from (inspect.cleandoc(command.help or "").replace("\b\n", ""), "")
-    options = [param for param in command.get_params(context) if isinstance(param, click.Option)]
-    yield from _table(("option", "meaning", "variable"), *(_option(each, context) for each in options))
+    options = _options(context)
+    own = [option for option in options if option not in common]
+    if own:
+        yield from _table(_OPTION_HEAD, *own)
+    shared = ", ".join("/".join(_NAME.findall(option[0])) for option in options if option in common)
+    yield from (
+        *textwrap.wrap(f"[Common options](#common-options): {shared}.", width=116, break_on_hyphens=False),
+        "",
+    )
     for title, text in getattr(command, "sections", ()):
         teller = told.setdefault((title, text), context.info_name or "")
         if teller == context.info_name:
@@ -469,6 +506,114 @@ def _first_paragraph(value: object) -> str:
 def _markdown(text: str) -> str:
     """Turn a docstring's ``literals`` into Markdown's."""
     return text.replace("``", "`")
+
+
+# --------------------------------------------------------------------------------------------------
+# configuration.md
+
+_LIMITS: Mapping[str, tuple[str, str]] = {
+    "max-lag": (
+        "duration",
+        "Promotion lag above which a marker is stale: how long a newer testable build may wait.",
+    ),
+    "max-build-age": ("duration", "Without a clone of kops: how old the newest build may be."),
+    "build-sla": ("duration", "With a clone (`--repo`): how long a merge may wait for its build."),
+    "ignored-markers": ("list of names", "Markers that are shown and do not count."),
+}
+_TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
+    "": (
+        "The limits of every channel.",
+        {
+            **_LIMITS,
+            "interval": ("duration", "How often the check runs: the page says when the next one is due."),
+        },
+    ),
+    '[channels."REF"]': (
+        "The limits of one channel, which win over those at the top. `REF` is master or a release branch.",
+        _LIMITS,
+    ),
+    "[[silence]]": (
+        "A finding that somebody works on: it stays visible, and does not count. Every key is required.",
+        {
+            "channel": ("text", "The channel that the finding is about."),
+            "code": ("text", "The finding's code: one of the [conditions](conditions.md)."),
+            "until": ("day", f"The last day, without quotes; at most {LONGEST_SILENCE.days} days ahead."),
+            "reason": ("text", "Why: every output shows it."),
+        },
+    ),
+    "[links]": (
+        "Where the page leads: templates of URLs. An empty one makes no link.",
+        {
+            "branch": ("URL", "The branch of a channel; takes `{ref}`."),
+            "commit": ("URL", "The commit of a build; takes `{commit}`."),
+            "compare": (
+                "URL",
+                "The merges between two builds; takes `{old}` and `{new}`, which are commits.",
+            ),
+            "object": ("URL", "A marker; takes `{store}`, which ends in a slash, and `{path}`."),
+            "job": ("URL", "The runs of a job; takes `{job}`."),
+            "condition": (
+                "URL",
+                "What a code means; takes `{code}`. Where it is empty, the page says it itself.",
+            ),
+            "contact": ("URL", "Whom to ask."),
+            "contact-name": ("text", "What that place is called."),
+        },
+    ),
+    '[writers."JOB"]': (
+        "A job that writes a marker, by its name of today: [see why a marker stands still](../howto/jobs.md). "
+        "For one of kops' own jobs, what is left out keeps its default; any other must say its marker. kops' own are "
+        + ", ".join(f"`{writer.jobs[0]}`" for writer in DEFAULT_WRITERS)
+        + ".",
+        {
+            "marker": ("text", "The name of the marker's file, as in `latest-ci.txt`."),
+            "branch": ("text", "The branch whose marker it writes. Left out: every branch's."),
+            "interval": ("duration", "How often it runs. Left out: on merges, so it is never idle."),
+            "timeout": (
+                "duration",
+                "How long a run may take. Idle is a job after three intervals and a timeout.",
+            ),
+            "formerly": ("list of names", "The job's older names, whose runs count too."),
+        },
+    ),
+}
+"""By table of the file: what it is for, and of each key its type and meaning."""
+
+
+def _configuration() -> Iterator[str]:
+    yield from (
+        "# Configuration",
+        "",
+        _MADE,
+        "",
+        "A TOML file, which `kopsversion check` and `kopsversion jobs` read with `--config FILE`. Without it they",
+        "read the table `[tool.kopsversion]` in the `pyproject.toml` of the current directory, if it is there; its",
+        "tables are then `[tool.kopsversion.links]` and so on. Options of the command line win over the file. A key",
+        "that is not listed here is an error with its line, and exit status 2. [Monitoring](../monitoring.md) has",
+        "examples.",
+        "",
+        'A duration is text such as `"24h"`, `"14d"` or `"1h30m"`.',
+        "",
+    )
+    for place, keys in config.KEYS.items():
+        purpose, described = _TABLES[place]
+        yield from (f"## `{place}`" if place else "## At the top", "", purpose, "")
+        rows = ((f"`{key}`", described[key][0], described[key][1], _default_of(place, key)) for key in keys)
+        yield from _table(("key", "type", "meaning", "default"), *rows)
+
+
+def _default_of(place: str, key: str) -> str:
+    """Say what counts where a key is left out; nothing where nothing does, or where the meaning says it."""
+    name = key.replace("-", "_")
+    if place == "[links]":
+        return f"`{getattr(Links(), name)}`" if getattr(Links(), name) else "empty"
+    if place == "" and hasattr(Policy(), name):
+        return duration(getattr(Policy(), name))
+    if place.startswith("[channels"):
+        return "added to those at the top" if key == "ignored-markers" else "as at the top"
+    if place.startswith("[writers") and key == "timeout":
+        return duration(Writer(marker="", jobs=()).timeout)
+    return ""
 
 
 # --------------------------------------------------------------------------------------------------

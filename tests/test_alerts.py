@@ -61,6 +61,17 @@ def written() -> dict[str, set[str]]:
     return found
 
 
+def test_the_page_has_every_gauge_with_its_labels() -> None:
+    """What a report can have and what the page lists are the same, but for what is deprecated."""
+    page = (DOCS / "monitoring.md").read_text("utf-8").partition("| gauge | labels |")[2].partition("\n\n")[0]
+    listed = {
+        f"kopsversion_{name}": set(re.findall(r"`(\w+)`", labels))
+        for names, labels in re.findall(r"^\| (`.*?`) \| (.*?) ?\| ", page, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert listed == {name: labels for name, labels in written().items() if name not in DEPRECATED}
+
+
 def test_rules_and_dashboard_ask_for_gauges_that_are_written() -> None:
     """By name and label; what is deprecated is not used any more."""
     panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]

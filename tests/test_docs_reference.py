@@ -13,7 +13,9 @@ import pytest
 
 import kopsversion
 from docs.generate import REFERENCE, pages
+from kopsversion.cli.config import read_config
 from kopsversion.cli.toolbox import tools
+from kopsversion.errors import UsageError
 from kopsversion.model.answer import Severity, Verdict
 from kopsversion.model.codes import Code
 from kopsversion.rules.catalogue import CATALOGUE
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 PACKAGE = Path(kopsversion.__file__).parent
 
 
-@pytest.mark.parametrize("name", ["api.md", "cli.md", "conditions.md", "exit-codes.md", "fields.md"])
+GENERATED = ("api.md", "cli.md", "conditions.md", "configuration.md", "exit-codes.md", "fields.md")
+
+
+@pytest.mark.parametrize("name", GENERATED)
 def test_page_is_up_to_date(name: str) -> None:
     """`make docs` would change nothing."""
     assert (REFERENCE / name).read_text(encoding="utf-8") == pages()[name], "run: make docs"
@@ -32,17 +37,55 @@ def test_page_is_up_to_date(name: str) -> None:
 
 def test_no_page_is_forgotten() -> None:
     """Each generated page is compared above."""
-    assert set(pages()) == {"api.md", "cli.md", "conditions.md", "exit-codes.md", "fields.md"}
+    assert set(pages()) == set(GENERATED)
 
 
 def test_every_command_and_option_is_in_the_reference() -> None:
-    """The page names each command, and each option of it in that command's own part."""
+    """The page names each command, and each option of it in that command's own part; each is described once."""
+    described = re.findall(r"^\| `-.*", pages()["cli.md"], flags=re.MULTILINE)
+    assert len(described) == len(set(described))
+    assert all(re.search(r"` \| \S.*\. \| ", row) for row in described)
     parts = re.split(r"^## kopsversion ", pages()["cli.md"], flags=re.MULTILINE)[1:]
     assert [part.split()[0] for part in parts] == sorted(tools.commands)
     for part in parts:
         for parameter in tools.commands[part.split()[0]].params:
             for name in parameter.opts if parameter.param_type_name == "option" else ():
                 assert f"`{name}`" in part
+
+
+def _keys(page: str) -> dict[str, list[str]]:
+    """Read the keys of each table of a configuration file from the reference page."""
+    _, *parts = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)
+    names = [name.strip("`").replace("At the top", "") for name in parts[::2]]
+    return {
+        name: re.findall(r"^\| `([^`]*)` \| .+ \| \S.*\.", part, flags=re.MULTILINE)
+        for name, part in zip(names, parts[1::2], strict=True)
+    }
+
+
+# By table: the tables themselves where keys are tables, and how one of them is written.
+WRITTEN: dict[str, str] = {
+    "": "surely = 1",
+    '[channels."REF"]': "[channels.master]\nsurely = 1",
+    "[[silence]]": "[[silence]]\nsurely = 1",
+    "[links]": "[links]\nsurely = 1",
+    '[writers."JOB"]': "[writers.job]\nsurely = 1",
+}
+
+
+def test_every_key_of_the_configuration_is_in_the_reference(tmp_path: Path) -> None:
+    """What the reader of a file says are its keys, table by table, is what the page describes."""
+    described = _keys((REFERENCE / "configuration.md").read_text("utf-8"))
+    assert described.keys() == WRITTEN.keys()
+    for table, text in WRITTEN.items():
+        path = tmp_path / "limits.toml"
+        path.write_text(text)
+        with pytest.raises(UsageError) as caught:
+            read_config(path)
+        known, _, top = caught.value.hint.partition("the keys are ")[2].partition(", and ")
+        tables = {name.strip('["]').partition(".")[0] for name in described}
+        also = set(top.removesuffix(" at the top").split(", ")) - tables if not table else set()
+        assert set(described[table]) == {*known.split(", "), *also}
 
 
 # --------------------------------------------------------------------------------------------------

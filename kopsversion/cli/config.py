@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from kopsversion.model.policy import Policy
 
-__all__ = ["PROJECT_FILE", "Config", "Limits", "read_config", "read_project_config"]
+__all__ = ["KEYS", "PROJECT_FILE", "Config", "Limits", "read_config", "read_project_config"]
 
 PROJECT_FILE = "pyproject.toml"
 _PROJECT_TABLE = ("tool", "kopsversion")
@@ -404,6 +404,16 @@ _WRITER_READERS: Mapping[str, Callable[[object], object]] = {
     "timeout": _text_reader(parse_positive_duration),
     "formerly": _read_jobs,
 }
+
+
+KEYS: Mapping[str, tuple[str, ...]] = {
+    "": (*_READERS, _INTERVAL),
+    '[channels."REF"]': tuple(_READERS),
+    "[[silence]]": _SILENCE_KEYS,
+    "[links]": tuple(name.replace("_", "-") for name in PLACES),
+    '[writers."JOB"]': tuple(_WRITER_READERS),
+}
+"""By table, as a file names it: the keys that may stand there. The reference page is made of it."""
 
 
 def _shown(value: object) -> str:

@@ -102,7 +102,7 @@ def _open_bucket(
         except ModuleNotFoundError as error:
             raise UsageError(
                 f"{quoted(place.url)} cannot be asked with credentials: google-cloud-storage is not installed",
-                hint="kopsversion.pyz does not hold it; install kopsversion with uv or pip where a bucket is written",
+                hint="kopsversion.pyz does not hold it; install the wheel with uv or pip, which brings it",
             ) from error
         return open_cloud_store(place, route=route, credentials=credentials, policy=policy, deadline=deadline)
 
