@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import frozen
 
 from kopsversion.cli.console import Command, command
 from kopsversion.cli.options import (
@@ -25,6 +24,7 @@ from kopsversion.cli.options import (
     store_options,
 )
 from kopsversion.errors import BisectionError, KopsVersionError, UsageError
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.cli.complete import channels, one_of
 from kopsversion.cli.console import DEGRADED, OutputError, command, is_terminal
@@ -25,6 +25,7 @@ from kopsversion.cli.job_options import JOBS_HELP, jobs_options, jobs_question
 from kopsversion.cli.options import DURATION, PROGRESS, Parsed, build_options, store_options
 from kopsversion.errors import KopsVersionError, ResolutionError, StoreError, UsageError, quoted
 from kopsversion.model.suggest import did_you_mean
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -32,7 +32,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from attrs import Factory, evolve, field, frozen
+from attrs import Factory, evolve, field
 
 from kopsversion.cli.options import parse_duration, parse_marker_name, parse_positive_duration
 from kopsversion.errors import UsageError, quoted
@@ -41,6 +41,7 @@ from kopsversion.model.runs import check_job_name
 from kopsversion.model.silence import LONGEST_SILENCE, Silence
 from kopsversion.model.suggest import did_you_mean
 from kopsversion.model.tables import printable
+from kopsversion.model.values import frozen
 from kopsversion.model.writers import DEFAULT_WRITERS, Writer
 from kopsversion.render.links import PLACES, Links, check_template
 from kopsversion.rules.catalogue import CATALOGUE

@@ -15,12 +15,11 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.cli.demo_jobs import DemoFile, job_files
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
 from kopsversion.model.layout import OFFICIAL_ROOT
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -14,11 +14,10 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
 from kopsversion.model.layout import JOBS, OFFICIAL_ROOT
 from kopsversion.model.runs import RunFile, first_id
+from kopsversion.model.values import frozen
 from kopsversion.model.writers import DEFAULT_WRITERS, POSTSUBMIT
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import frozen
 
 from kopsversion.cli.options import Parsed, add_options
 from kopsversion.errors import IntegrityError, KopsVersionError, UsageError, quoted
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from attrs import field, frozen
+from attrs import field
 
 from kopsversion.model.bucket import Marker
 from kopsversion.model.channel import Attribution
 from kopsversion.model.policy import Policy
 from kopsversion.model.tables import Table, plain
-from kopsversion.model.values import FrozenMapping, RankedText, freeze
+from kopsversion.model.values import FrozenMapping, RankedText, freeze, frozen
 from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import count, duration, moment
 

@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 
-from attrs import Factory, field, frozen
+from attrs import Factory, field
 
 from kopsversion.model.channel import BRANCH_MARKER
 from kopsversion.model.checking import elements
 from kopsversion.model.needs import Failure, Need
 from kopsversion.model.rough import RoughName
-from kopsversion.model.values import FrozenMapping, freeze
+from kopsversion.model.values import FrozenMapping, freeze, frozen
 from kopsversion.model.version import BuildVersion
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
-from attrs import frozen
-
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.checking import checked
 from kopsversion.model.suggest import did_you_mean
-from kopsversion.model.values import RankedText
+from kopsversion.model.values import RankedText, frozen
 
 
 def minor_key(minor: str) -> tuple[int, int]:

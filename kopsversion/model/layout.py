@@ -12,11 +12,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from kopsversion.errors import InvalidVersionError, UsageError, quoted
 from kopsversion.model.bucket import Foreign, Form, Malformed, Named
 from kopsversion.model.channel import MASTER, Channel, meant_by
+from kopsversion.model.values import frozen
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ Knows nothing of how a need is fetched.
 
 from __future__ import annotations
 
-from attrs import field, frozen
+from attrs import field
 
+from kopsversion.model.values import frozen
 from kopsversion.model.version import BuildVersion
 
 

@@ -11,11 +11,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import NoReturn
 
-from attrs import frozen
-
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.checking import checked
 from kopsversion.model.suggest import did_you_mean
+from kopsversion.model.values import frozen
 from kopsversion.model.version import BuildVersion
 
 

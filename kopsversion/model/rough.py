@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
+from kopsversion.model.values import frozen
 from kopsversion.model.version import ALPHA, BETA, CANDIDATE, FINAL
 
 if TYPE_CHECKING:

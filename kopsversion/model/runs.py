@@ -13,11 +13,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from urllib.parse import unquote
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from kopsversion.errors import InvalidVersionError, UsageError, quoted
 from kopsversion.model.layout import read_marker_path
-from kopsversion.model.values import FrozenMapping, freeze
+from kopsversion.model.values import FrozenMapping, freeze, frozen
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:

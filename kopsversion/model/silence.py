@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from attrs import frozen
+from kopsversion.model.values import frozen
 
 __all__ = ["LONGEST_SILENCE", "Silence"]
 

@@ -1,4 +1,4 @@
-"""Two kinds of value that the model needs and Python lacks: texts with an order of their own, and frozen mappings.
+"""What values are made of: frozen classes, texts with an order of their own, and frozen mappings.
 
 Knows nothing of what the values stand for.
 """
@@ -7,12 +7,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-__all__ = ["FrozenMapping", "RankedText", "freeze"]
+import attrs
+
+__all__ = ["FrozenMapping", "RankedText", "freeze", "frozen"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+def _describe(value: Any) -> str:
+    """Show a value as attrs does."""
+    shown = (
+        f"{each.name}={(each.repr if callable(each.repr) else repr)(getattr(value, each.name))}"
+        for each in attrs.fields(type(value))
+        if each.repr
+    )
+    return f"{type(value).__qualname__.rpartition('.')[2]}({', '.join(shown)})"
+
+
+if TYPE_CHECKING:
+    from attrs import frozen
+else:
+
+    def frozen(cls: type | None = None, /, **options: Any) -> Any:
+        """Make a frozen class, as `attrs.frozen` does, with one ``__repr__`` for all.
+
+        attrs writes and compiles a ``__repr__`` for each class, which no answer uses: 6 of the 20 ms that the
+        classes of a resolve take (docs/performance.md).
+
+        Parameters:
+            cls: the class; without it this is a decorator with options.
+            options: those of `attrs.frozen`.
+        """
+        if cls is None:
+            return partial(frozen, **options)
+        if "__repr__" not in vars(cls):
+            cls.__repr__ = _describe
+        return attrs.frozen(cls, **options)
 
 
 class RankedText(StrEnum):

@@ -14,11 +14,12 @@ import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 from packaging.version import Version
 
 from kopsversion.errors import InvalidVersionError
 from kopsversion.model.checking import wrong_argument
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

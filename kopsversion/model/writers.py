@@ -9,9 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

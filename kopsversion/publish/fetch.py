@@ -12,8 +12,6 @@ from hashlib import sha256
 from platform import machine
 from typing import IO, TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.errors import (
     IntegrityError,
     NoTestableBuildError,
@@ -27,6 +25,7 @@ from kopsversion.errors import (
 from kopsversion.files import EXECUTABLE, replacing
 from kopsversion.model.layout import CHECKSUM_LIMIT, read_checksum
 from kopsversion.model.policy import check_platform
+from kopsversion.model.values import frozen
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.testable import required_paths
 from kopsversion.workflows.arguments import function_of, path_of, selector_text

@@ -15,12 +15,13 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import IntegrityError, NoTestableBuildError, UsageError, quoted
 from kopsversion.files import reason_of, write_whole
 from kopsversion.model.answer import Resolution
 from kopsversion.model.codec import from_json, to_json
+from kopsversion.model.values import frozen
 from kopsversion.publish.fetch import expected_checksum
 from kopsversion.rules.testable import required_paths
 from kopsversion.stores.deadline import Deadline, all_side_by_side

@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import (
     PreconditionFailedError,
@@ -38,6 +38,7 @@ from kopsversion.model.layout import (
     read_marker_body,
 )
 from kopsversion.model.needs import Undecided
+from kopsversion.model.values import frozen
 from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.doubt import doubtful_builds
 from kopsversion.rules.failing import AGAIN, store_failed

@@ -12,9 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.errors import BisectionError, IntegrityError, NoTestableBuildError
+from kopsversion.model.values import frozen
 from kopsversion.publish.fetch import fetch_kops
 from kopsversion.rules.stepper import Outcome
 from kopsversion.workflows.bisection_state import TrialFinding

@@ -16,12 +16,12 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from attrs import frozen
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kopsversion.model.answer import Verdict
 from kopsversion.model.tables import printable
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.render.causes import causes_of, lead, level_of, worst_channels_first, worst_of
 from kopsversion.render.health_table import (

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.runs import Result
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, moment
 from kopsversion.rules.writers import WriterState
 

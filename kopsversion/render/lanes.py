@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.model.answer import Verdict
 from kopsversion.model.codes import Code
 from kopsversion.model.tables import printable
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import dated, duration
 from kopsversion.render.causes import causes_of, day_text, level_of
 from kopsversion.render.job_bars import job_bar

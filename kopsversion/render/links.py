@@ -10,9 +10,10 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
-from attrs import fields, frozen
+from attrs import fields
 
 from kopsversion.errors import UsageError, quoted
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

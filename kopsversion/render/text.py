@@ -10,9 +10,8 @@ import textwrap
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.tables import Table, printable
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import duration, moment
 
 if TYPE_CHECKING:

@@ -13,10 +13,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.bucket import Build, CommitPlace
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Witness
+from kopsversion.model.values import frozen
 from kopsversion.model.version import ALPHA, FINAL
 
 if TYPE_CHECKING:

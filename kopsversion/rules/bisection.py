@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 # attrs reads annotations
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
 
 from kopsversion.errors import NoTestableBuildError, UsageError
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.channel import MASTER, Attribution, Certainty, Channel, Witness, minor_key
 from kopsversion.model.codes import Code
 from kopsversion.model.needs import ListUploads, Undecided
+from kopsversion.model.values import frozen
 from kopsversion.rules.attribution import by_version
 from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.ends import End, Side, is_passed, place_within, places_of

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.advice import REPO_OPTION
 from kopsversion.model.answer import Severity
 from kopsversion.model.codes import Code
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,6 @@ from __future__ import annotations
 from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.advice import REPO_OPTION, fetch_command
 from kopsversion.model.answer import (
     USABLE,
@@ -29,6 +27,7 @@ from kopsversion.model.codes import Code
 from kopsversion.model.needs import ListUploads
 from kopsversion.model.policy import Strategy
 from kopsversion.model.rough import highest
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.freshness import completed, judge_freshness
 from kopsversion.rules.testable import documents_of, lacking

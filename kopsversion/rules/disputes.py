@@ -15,7 +15,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.errors import InvalidVersionError, UsageError, quoted
 from kopsversion.model.checking import wrong_argument
 from kopsversion.model.reading import parse_time
+from kopsversion.model.values import frozen
 from kopsversion.model.version import BuildVersion
 
 if TYPE_CHECKING:

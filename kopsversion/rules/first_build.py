@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.channel import Certainty
 from kopsversion.model.codes import Code
 from kopsversion.model.needs import Undecided
+from kopsversion.model.values import frozen
 from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.ends import End, Side, is_of, is_passed, places_of
 from kopsversion.rules.failing import AGAIN, store_failed

@@ -10,11 +10,10 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.advice import KOPS_URL, REPO_OPTION
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codes import Code
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, duration, moment
 
 if TYPE_CHECKING:

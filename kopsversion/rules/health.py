@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from attrs import Factory, evolve, frozen
+from attrs import Factory, evolve
 
 from kopsversion.errors import NoTestableBuildError, StoreUnavailableError
 from kopsversion.model.answer import USABLE, Condition, MarkerReport, Refusal, RefusalKind, Severity, Verdict
@@ -23,6 +23,7 @@ from kopsversion.model.codes import Code
 from kopsversion.model.needs import ListArtifacts, ListMarkers, Undecided
 from kopsversion.model.policy import Strategy
 from kopsversion.model.program import MADE_BY
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.agreement import disagreement
 from kopsversion.rules.catalogue import CATALOGUE

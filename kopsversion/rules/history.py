@@ -10,8 +10,9 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from attrs import Factory, evolve, frozen
+from attrs import Factory, evolve
 
+from kopsversion.model.values import frozen
 from kopsversion.rules.health import ChannelHistory
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from kopsversion.errors import UsageError
 from kopsversion.model.answer import Refusal, RefusalKind
@@ -38,6 +38,7 @@ from kopsversion.model.needs import (
     ReadChecksums,
     ReadMarker,
 )
+from kopsversion.model.values import frozen
 from kopsversion.rules.attribution import BranchEvidence, attribute, is_shared, needs_evidence, rivals
 from kopsversion.rules.disputes import DELAY, FEW, find_disputes
 from kopsversion.rules.freshness import unbuilt

@@ -28,7 +28,9 @@ from math import inf
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from attrs import field, frozen
+from attrs import field
+
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

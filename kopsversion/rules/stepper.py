@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from kopsversion.errors import UsageError
 from kopsversion.model.checking import checked, wrong_argument
+from kopsversion.model.values import frozen
 
 
 class Outcome(StrEnum):

@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.answer import MarkerReport, Refusal, RefusalKind, Verdict
 from kopsversion.model.bucket import (
     Build,
@@ -25,6 +23,7 @@ from kopsversion.model.bucket import (
 )
 from kopsversion.model.channel import Certainty, minor_key
 from kopsversion.model.needs import ListArtifacts, ListUploads
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import duration
 from kopsversion.rules.attribution import by_git, by_version
 from kopsversion.rules.freshness import completed

@@ -11,11 +11,10 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.errors import InvalidVersionError, UsageError
 from kopsversion.model.channel import MASTER, Channel, minor_key
 from kopsversion.model.needs import ListUploads
+from kopsversion.model.values import frozen
 from kopsversion.model.version import FINAL, BuildVersion
 from kopsversion.rules.attribution import is_shared
 from kopsversion.rules.health import LeftOut

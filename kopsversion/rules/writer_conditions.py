@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codes import Code
 from kopsversion.model.runs import run_link
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, duration, moment
 from kopsversion.rules.writers import WriterState
 

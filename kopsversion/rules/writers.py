@@ -15,10 +15,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.model.bucket import Missing
 from kopsversion.model.runs import ProwJob, Result, RunFile, SeenRun, Unreadable
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import count
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, Self, TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
 from kopsversion.errors import StoreError, quoted
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

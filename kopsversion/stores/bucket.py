@@ -18,9 +18,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from attrs import frozen
-
 from kopsversion.errors import ObjectNotFoundError, PreconditionFailedError, quoted
+from kopsversion.model.values import frozen
 from kopsversion.stores.base import Listing, StoredObject, fold, reaches
 from kopsversion.stores.failures import AnswerError
 

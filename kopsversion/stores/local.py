@@ -26,8 +26,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from attrs import frozen
-
 from kopsversion.errors import (
     AccessDeniedError,
     ObjectNotFoundError,
@@ -37,6 +35,7 @@ from kopsversion.errors import (
     quoted,
 )
 from kopsversion.files import READABLE, TEMPORARY, in_place, locked
+from kopsversion.model.values import frozen
 from kopsversion.stores.base import (
     PIECE,
     Content,

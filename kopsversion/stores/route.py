@@ -10,7 +10,7 @@ import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from attrs import frozen
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,9 +11,8 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from attrs import frozen
-
 from kopsversion.errors import StoreError
+from kopsversion.model.values import frozen
 from kopsversion.stores.base import check_name
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import (
     ObjectNotFoundError,
@@ -21,6 +21,7 @@ from kopsversion.errors import (
     quoted,
 )
 from kopsversion.model.layout import OFFICIAL_ROOT
+from kopsversion.model.values import frozen
 from kopsversion.stores.base import PIECE, Content, Listing, Store, StoredObject, check_name, fold
 from kopsversion.stores.globs import glob_matcher
 from kopsversion.testing.builds import NOW, checked_paths, files_of_a_build

@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from attrs import frozen
-
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.advice import REPO_OPTION
+from kopsversion.model.values import frozen
 
 __all__ = ["PROTOCOLS", "CloneUrl", "Repo", "parse_repo"]
 

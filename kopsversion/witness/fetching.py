@@ -22,12 +22,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from kopsversion.errors import GitFault, GitWitnessError, UsageError, quoted
 from kopsversion.files import locked
 from kopsversion.model.bucket import CommitPlace, GitLine
 from kopsversion.model.channel import MASTER
+from kopsversion.model.values import frozen
 from kopsversion.witness.address import PROTOCOLS
 from kopsversion.witness.git import read_cached
 from kopsversion.witness.running import SETTINGS, Git, advice_in, first_complaint

@@ -13,12 +13,13 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import GitFault, GitWitnessError, UsageError, quoted
 from kopsversion.model.advice import fetch_command
 from kopsversion.model.bucket import GitCommit, GitLine
 from kopsversion.model.channel import MASTER
+from kopsversion.model.values import frozen
 from kopsversion.witness.presubmit import count_local_merges
 from kopsversion.witness.running import NAME_A_CLONE, Git, first_complaint
 

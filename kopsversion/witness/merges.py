@@ -10,9 +10,8 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.errors import UsageError, quoted
+from kopsversion.model.values import frozen
 from kopsversion.witness.running import Git
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import re
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from kopsversion.model.values import frozen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

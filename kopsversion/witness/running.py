@@ -16,10 +16,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from attrs import frozen
-
 from kopsversion.errors import GitFault, GitWitnessError, quoted
 from kopsversion.model.advice import KOPS_URL
+from kopsversion.model.values import frozen
 from kopsversion.witness.children import kill, release, start
 
 if TYPE_CHECKING:

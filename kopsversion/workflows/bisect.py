@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from kopsversion.errors import BisectionError, GitWitnessError
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codes import Code
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
+from kopsversion.model.values import frozen
 from kopsversion.rules.bisection import Plan, PlannedBuild
 from kopsversion.rules.stepper import Bisection, Failed, Found, Misfit, Outcome, Try
 from kopsversion.workflows.arguments import checked, file_of, flag_of, function_of, wrong_argument

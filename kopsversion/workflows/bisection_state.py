@@ -13,12 +13,11 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
-
 from kopsversion.errors import KopsVersionError, UsageError, quoted
 from kopsversion.files import locked, read_limited, reason_of, write_whole
 from kopsversion.model.channel import Attribution, Certainty, Channel, Witness
 from kopsversion.model.codec import condition_fields, read_condition
+from kopsversion.model.values import frozen
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.bisection import Plan, PlannedBuild
 from kopsversion.rules.stepper import Outcome

@@ -10,11 +10,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve
 
 from kopsversion.errors import GitWitnessError
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codes import Code
+from kopsversion.model.values import frozen
 from kopsversion.rules.attribution import is_shared
 from kopsversion.rules.inquiry import Candidate
 from kopsversion.workflows.arguments import checked, path_of

@@ -9,7 +9,7 @@ from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from attrs import field, frozen
+from attrs import field
 
 from kopsversion.errors import ObjectNotFoundError, StoreError
 from kopsversion.model import layout
@@ -26,6 +26,7 @@ from kopsversion.model.needs import (
     ReadMarker,
 )
 from kopsversion.model.rough import highest, read_roughly
+from kopsversion.model.values import frozen
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.testable import required_paths
 from kopsversion.stores.base import Listing

@@ -10,12 +10,13 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve
 
 from kopsversion.errors import NoTestableBuildError, StoreError, UsageError
 from kopsversion.model.channel import MASTER, Channel, minor_key
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.policy import Policy
+from kopsversion.model.values import frozen
 from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import count, dated
 from kopsversion.rules.attribution import by_version

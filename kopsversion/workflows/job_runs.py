@@ -9,12 +9,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import ResolutionError, StoreError, UsageError
 from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.runs import Result, Run, RunFile, SeenRun, check_job_name
+from kopsversion.model.values import frozen
 from kopsversion.rules.same_build import SameBuild, same_build
 from kopsversion.rules.writers import JobRuns, Want
 from kopsversion.stores.deadline import Deadline

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote_to_bytes
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from kopsversion.errors import ObjectNotFoundError, StoreError, UsageError
 from kopsversion.model.answer import Rung, Verdict
@@ -33,6 +33,7 @@ from kopsversion.model.runs import (
     is_job_name,
     read_file,
 )
+from kopsversion.model.values import frozen
 from kopsversion.model.writers import DEFAULT_WRITERS, Writer, writer_of
 from kopsversion.rules.health import with_writers
 from kopsversion.rules.writer_conditions import Surroundings, causes_first, writer_conditions

@@ -9,13 +9,14 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import NoTestableBuildError, UsageError
 from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.layout import DEFAULT_STORE
 from kopsversion.model.needs import ListMarkers, ListMinors, Undecided
 from kopsversion.model.policy import Policy
+from kopsversion.model.values import frozen
 from kopsversion.rules.agreement import disagreement
 from kopsversion.rules.attribution import is_disowned
 from kopsversion.rules.conditions import about_gaps, about_order, clone_disagrees

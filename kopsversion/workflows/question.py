@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import StoreError, UsageError, quoted
 from kopsversion.model.answer import Condition, Severity
@@ -17,6 +17,7 @@ from kopsversion.model.channel import BRANCH_MARKER
 from kopsversion.model.codes import Code
 from kopsversion.model.layout import MARKER_LIMIT, check_marker_name, marker_path, read_selector
 from kopsversion.model.policy import Policy
+from kopsversion.model.values import frozen
 from kopsversion.rules.doubt import doubtful_builds
 from kopsversion.rules.inquiry import Inquiry
 from kopsversion.workflows.arguments import checked, selector_text

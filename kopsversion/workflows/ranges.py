@@ -8,12 +8,13 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import UsageError, quoted
 from kopsversion.model.bucket import Build
 from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.needs import Undecided
+from kopsversion.model.values import frozen
 from kopsversion.rules.attribution import by_version
 from kopsversion.rules.bisection import Plan, PlannedBuild, Range, plan
 from kopsversion.rules.ends import End

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from attrs import frozen
-
 from kopsversion.errors import (
     NoTestableBuildError,
     ResolutionError,
@@ -23,6 +21,7 @@ from kopsversion.errors import (
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codes import Code
 from kopsversion.model.layout import known_roots
+from kopsversion.model.values import frozen
 from kopsversion.stores.base import Store, StoreAddress, credentials_for
 from kopsversion.stores.opening import check_store_url, open_store
 from kopsversion.workflows.arguments import wrong_argument

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from kopsversion.errors import (
     AccessDeniedError,
@@ -36,6 +36,7 @@ from kopsversion.model.needs import (
     Undecided,
 )
 from kopsversion.model.policy import Policy
+from kopsversion.model.values import frozen
 from kopsversion.rules.doubt import builds_in_doubt
 from kopsversion.rules.failing import AGAIN
 from kopsversion.rules.health import HealthReport, judge_channel, with_remarks, worth_examining

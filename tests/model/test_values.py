@@ -8,14 +8,15 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import pytest
-from attrs import evolve
+from attrs import evolve, field
+from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kopsversion.errors import InvalidVersionError
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.channel import Certainty
-from kopsversion.model.values import FrozenMapping, RankedText, freeze
+from kopsversion.model.values import FrozenMapping, RankedText, freeze, frozen
 from kopsversion.model.version import BuildVersion
 from tests.strategies import version_texts
 
@@ -95,3 +96,32 @@ def test_a_version_is_not_changed_to_hostile_text() -> None:
     """The grammar holds for it as for every text."""
     with pytest.raises(InvalidVersionError):
         evolve(BuildVersion.parse("1.30.0"), text="<html>")
+
+
+@frozen
+class Shown:
+    one: int
+    hidden: int = field(default=2, repr=False)
+    hushed: str = field(default="word", repr=lambda text: f"{len(text)} letters")
+
+
+@frozen(kw_only=True)
+class ShownByItself:
+    one: int
+
+    def __repr__(self) -> str:
+        return "its own"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(Shown(1), "Shown(one=1, hushed=4 letters)"), (ShownByItself(one=1), "its own")]
+)
+def test_a_frozen_value_shows_its_attributes(value: object, shown: str) -> None:
+    """As attrs does: none that are hidden, some in a way of their own; and a class may show itself."""
+    assert repr(value) == shown
+
+
+def test_a_frozen_value_cannot_be_changed() -> None:
+    """As with `attrs.frozen`."""
+    with pytest.raises(FrozenInstanceError):
+        Shown(1).one = 2  # type: ignore[misc]
