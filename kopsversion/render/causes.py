@@ -9,20 +9,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopsversion.model.answer import Severity, Verdict
+from kopsversion.model.channel import BRANCH_MARKER
 from kopsversion.model.codes import Code
+from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, duration
 from kopsversion.rules.health import BuildState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from kopsversion.rules.health import ChannelHealth, HealthReport, MarkerHealth
+    from kopsversion.rules.health import ChannelHealth, Finding, HealthReport, MarkerHealth
 
 __all__ = [
     "CAUSES_NAMED",
     "causes_of",
     "day_text",
+    "explains",
     "lead",
     "level_of",
     "short_name",
@@ -78,59 +81,105 @@ def lead(report: HealthReport) -> str:
 
 def _explanation(channel: ChannelHealth, *, now: datetime) -> str:
     """Say what is wrong, and because of which job, where that is known."""
-    writers = tuple(dict.fromkeys(_about_writers(channel)))
-    effects = [cause for cause in causes_of(channel, now=now) if cause not in writers]
-    if writers and effects:
-        return f"{effects[0]}: {writers[0]}"
-    return "; ".join((*writers, *effects)[:2])
+    effects, writers = tuple(_effects(channel, now=now)), tuple(_about_writers(channel))
+    for effect in effects[:1]:
+        for writer in writers:
+            if writer.paths & effect.paths:
+                return f"{effect.text}: {writer.text}"
+    return "; ".join(causes_of(channel, now=now)[:2])
 
 
 def causes_of(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:
-    """Say in a few words each what is wrong with a channel, causes before effects; empty if it is healthy."""
+    """Say in a few words each what is wrong with a channel; empty if it is healthy.
+
+    Jobs that explain something come first, then what they explain and all else that is wrong, then the other jobs.
+    """
     if channel.unreadable is not None:
         return ("could not be read",)
+    effects, writers = tuple(_effects(channel, now=now)), tuple(_about_writers(channel))
+    explained = frozenset(path for effect in effects for path in effect.paths)
+    first = [writer for writer in writers if writer.paths & explained]
+    last = [writer for writer in writers if not writer.paths & explained]
+    return tuple(dict.fromkeys(cause.text for cause in (*first, *effects, *last)))
+
+
+def explains(finding: Finding, channel: ChannelHealth, *, now: datetime) -> bool:
+    """Tell whether a finding is about a job, and that job is why something else is wrong with the channel."""
+    path = finding.condition.data.get("marker")
+    is_of_writer = finding.condition.code in _WRITERS
+    return is_of_writer and any(path in effect.paths for effect in _effects(channel, now=now))
+
+
+@frozen
+class _Cause:
+    """Something that is wrong.
+
+    Attributes:
+        text: what, in a few words.
+        paths: the markers whose writer would explain it; of a job, the marker that it writes.
+    """
+
+    text: str
+    paths: frozenset[object] = frozenset()
+
+
+def _effects(channel: ChannelHealth, *, now: datetime) -> Iterator[_Cause]:
+    """Yield what is wrong apart from jobs."""
     serious = [finding for finding in channel.findings if finding.is_serious]
-    codes = {finding.condition.code for finding in serious}
-    found = [
-        *_about_writers(channel),
-        *_about_builds(channel, codes, now=now),
-        *(_about_marker(marker) for marker in channel.markers if _counts(marker, channel)),
-    ]
-    rest = codes - _EXPLAINED
-    found += [code.replace("-", " ") for code in sorted(rest) if not code.startswith(("marker-", "writer-"))]
-    return tuple(dict.fromkeys(found))
+    yield from _about_builds(channel, now=now)
+    yield from _about_markers(channel)
+    rest = {finding.condition.code for finding in serious} - _EXPLAINED
+    for code in sorted(rest):
+        if not code.startswith(("marker-", "writer-")):
+            yield _Cause(code.replace("-", " "))
 
 
 _EXPLAINED = frozenset({Code.BUILDS_OLD, Code.BUILDS_STALLED, Code.BUILDS_REFUSED, Code.NO_TESTABLE_BUILD})
 """Codes about builds that `_about_builds` puts into words."""
 
 
-def _about_writers(channel: ChannelHealth) -> Iterator[str]:
+_WRITERS: Mapping[str, str] = {
+    Code.WRITER_RED: "is red",
+    Code.WRITER_IDLE: "does not run",
+    Code.WRITER_GREEN_NOT_WRITING: "is green and does not write",
+}
+
+
+def _about_writers(channel: ChannelHealth) -> Iterator[_Cause]:
     """Say what is wrong with the job that should write a marker: the cause of the rest."""
-    words: dict[str, str] = {
-        Code.WRITER_RED: "its job is red",
-        Code.WRITER_IDLE: "its job does not run",
-        Code.WRITER_GREEN_NOT_WRITING: "its job is green and does not write",
-    }
     for finding in channel.findings:
-        said = words.get(finding.condition.code)
+        said = _WRITERS.get(finding.condition.code)
         if said is not None and finding.silence is None:
-            job = finding.condition.data.get("job")
-            yield f"{job} {said.removeprefix('its job ')}" if isinstance(job, str) else said
+            data = finding.condition.data
+            yield _Cause(f"{data.get('job', 'its job')} {said}", frozenset({data.get("marker")}))
 
 
-def _about_builds(channel: ChannelHealth, codes: set[str], *, now: datetime) -> Iterator[str]:
+def _about_builds(channel: ChannelHealth, *, now: datetime) -> Iterator[_Cause]:
+    codes = {finding.condition.code for finding in channel.findings if finding.is_serious}
     newest = channel.newest.uploaded if channel.newest is not None else None
+    of_builds = frozenset(
+        marker.report.marker.path for marker in channel.markers if marker.name == BRANCH_MARKER
+    )
     if Code.NO_TESTABLE_BUILD in codes:
-        yield "no testable build" if channel.newest is not None else "no build at all"
+        yield _Cause("no testable build" if channel.newest is not None else "no build at all")
     if Code.BUILDS_STALLED in codes:
-        behind = channel.commits_behind
-        yield f"{count(behind, 'merge')} not built" if behind else "merges are not built"
+        behind = _merges_not_built(channel)
+        yield _Cause(f"{count(behind, 'merge')} not built" if behind else "merges are not built", of_builds)
     if Code.BUILDS_OLD in codes:
-        yield f"no build since {day_text(newest, now=now)}" if newest is not None else "no new build"
-    if Code.BUILDS_REFUSED in codes and Code.NO_TESTABLE_BUILD not in codes:
-        number = _refused_above(channel)
-        yield f"{count(number, 'newer build')} incomplete" if number else "newer builds incomplete"
+        text = f"no build since {day_text(newest, now=now)}" if newest is not None else "no new build"
+        yield _Cause(text, of_builds)
+    number = _refused_above(channel)
+    # Refused builds of the last hours are no fault by themselves, but may be what is wrong with a marker.
+    is_wrong = Code.BUILDS_REFUSED in codes or (number and Code.MARKER_INCOMPLETE in codes)
+    if is_wrong and Code.NO_TESTABLE_BUILD not in codes:
+        yield _Cause(f"{count(number, 'newer build')} incomplete" if number else "newer builds incomplete")
+
+
+def _merges_not_built(channel: ChannelHealth) -> int:
+    """Return how many merges came after the newest build, as its finding says; 0 where that is not known."""
+    found = (each.condition for each in channel.findings if each.condition.code == Code.BUILDS_STALLED)
+    behind = next(found).data.get("commits_behind")
+    return behind if isinstance(behind, int) else 0
 
 
 def _refused_above(channel: ChannelHealth) -> int:
@@ -144,23 +193,49 @@ def _refused_above(channel: ChannelHealth) -> int:
     return number
 
 
-def _counts(marker: MarkerHealth, channel: ChannelHealth) -> bool:
-    """Tell whether something serious was found about a marker."""
+def _serious_code(marker: MarkerHealth, channel: ChannelHealth) -> str:
+    """Return the code of the first serious finding about a marker; empty if there is none."""
     path = marker.report.marker.path
-    return any(
-        finding.is_serious
-        and finding.condition.code.startswith("marker-")
-        and finding.condition.data.get("marker") == path
-        for finding in channel.findings
+    return next(
+        (
+            finding.condition.code
+            for finding in channel.findings
+            if finding.is_serious
+            and finding.condition.code.startswith("marker-")
+            and finding.condition.data.get("marker") == path
+        ),
+        "",
     )
 
 
-def _about_marker(marker: MarkerHealth) -> str:
-    name = short_name(marker.name)
+_VERDICTS: Mapping[str, str] = {
+    Verdict.STALE: "is stale",
+    Verdict.DANGLING: "names a build that is gone",
+    Verdict.INCOMPLETE: "names an incomplete build",
+    Verdict.DOUBTFUL: "may name another branch's build",
+    Verdict.WRONG_CHANNEL: "names another branch's build",
+    Verdict.UNUSABLE: "cannot be used where it stands",
+    Verdict.FOREIGN: "names a place outside the store",
+    Verdict.MALFORMED: "holds no version",
+    Verdict.MISSING: "is missing",
+    Verdict.UNREACHABLE: "could not be read",
+}
+
+
+def _about_markers(channel: ChannelHealth) -> Iterator[_Cause]:
+    for marker in channel.markers:
+        code = _serious_code(marker, channel)
+        if code:
+            is_unwritten = marker.verdict in {Verdict.STALE, Verdict.MISSING}
+            paths = frozenset({marker.report.marker.path}) if is_unwritten else frozenset[object]()
+            yield _Cause(f"{short_name(marker.name)} {_state_of(marker, code=code)}", paths)
+
+
+def _state_of(marker: MarkerHealth, *, code: str) -> str:
     if marker.verdict is not Verdict.STALE or marker.lag is None:
-        return f"{name} {marker.verdict}"
+        return _VERDICTS.get(marker.verdict, code.removeprefix("marker-").replace("-", " "))
     builds = f" ({count(marker.builds_behind, 'build')})" if marker.builds_behind else ""
-    return f"{name} {duration(marker.lag)} behind{builds}"
+    return f"{duration(marker.lag)} behind{builds}"
 
 
 def short_name(marker: str) -> str:

@@ -16,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from attrs import evolve
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -23,7 +24,7 @@ from kopsversion.model.answer import Verdict
 from kopsversion.model.tables import printable
 from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, duration, moment
-from kopsversion.render.causes import causes_of, lead, level_of, worst_channels_first, worst_of
+from kopsversion.render.causes import causes_of, explains, lead, level_of, worst_channels_first, worst_of
 from kopsversion.render.health_table import (
     CHANNEL_COLUMNS,
     MARKER_COLUMNS,
@@ -35,6 +36,7 @@ from kopsversion.render.health_table import (
 from kopsversion.render.jobs import WRITER_COLUMNS, writer_cells
 from kopsversion.render.lanes import BAND, FLAG_ROW, Lane, Scale, dates, lane_of
 from kopsversion.render.links import Links
+from kopsversion.render.text import NOTHING
 from kopsversion.rules.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Template
 
+    from kopsversion.model.answer import Condition
     from kopsversion.rules.health import ChannelHealth, Finding, HealthReport, MarkerHealth, SeenBuild
     from kopsversion.rules.writers import WriterReport
 
@@ -72,7 +75,7 @@ def health_to_html(
     return template.render(
         report=report,
         view=view,
-        title=lead(report),
+        title=_title(report),
         level=worst_of(report),
         due=report.now + interval if interval else None,
         interval=int(interval.total_seconds()) if interval else 0,
@@ -82,6 +85,11 @@ def health_to_html(
         band=BAND,
         flag_row=FLAG_ROW,
     )
+
+
+def _title(report: HealthReport) -> str:
+    """Say whether all is well; why nothing could be checked is said by the only finding, right below."""
+    return lead(report) if report.failure is None else "Nothing could be checked."
 
 
 @cache
@@ -112,6 +120,28 @@ def _timed(text: str) -> Markup:
     return Markup(marked)  # noqa: S704 # escaped, but for elements around what is escaped
 
 
+_RUNS = ("first_failing_run", "newest_failing_run", "last_good_run", "run_on_its_way", "run")
+"""Where the data of a condition about a job has URLs of runs, which its message has too."""
+
+
+def _message(condition: Condition) -> Markup:
+    """Mark up the message of a condition, with each URL of a run in it as a link of a few letters."""
+    marked = _timed(condition.message)
+    urls = {
+        str(escape(condition.data[key])): str(condition.data[key]) for key in _RUNS if key in condition.data
+    }
+    if not urls:
+        return marked
+    pattern = "|".join(re.escape(url) for url in sorted(urls, key=len, reverse=True))
+    return Markup(re.sub(pattern, lambda found: _run(urls[found[0]]), marked))  # noqa: S704 # `_run` escapes
+
+
+def _run(url: str) -> str:
+    """Mark up a run: its number, which leads to it where it is on the web."""
+    number = escape(printable(url.rstrip("/").rpartition("/")[2]))
+    return f'<a href="{escape(url)}">run {number}</a>' if _web(url) else f"run {number}"
+
+
 def _machine(time: datetime) -> str:
     """Write a moment as an attribute ``datetime`` holds it, to the minute."""
     return f"{time:%Y-%m-%dT%H:%MZ}"
@@ -128,12 +158,16 @@ class _FindingView:
     Attributes:
         level: ``error``, ``warning``, ``info`` or ``silenced``.
         finding: the finding itself.
+        message: its message, marked up.
+        since: when it was first found, UTC; ``None`` where that is not known, or said of its channel already.
         code_href: where its code is explained.
-        links: what is worth looking at, as words and URLs.
+        links: what else is worth looking at, as words and URLs.
     """
 
     level: str
     finding: Finding
+    message: Markup
+    since: datetime | None
     code_href: str
     links: tuple[tuple[str, str], ...]
 
@@ -185,7 +219,7 @@ class _View:
         ]
         self.dates = list(dates(scale))
         self.legend = _Legend.of([lane for _, lane in self.lanes])
-        self.tables = [table for table in _tables(report, links=links) if table.rows]
+        self.tables = [table.without_empty_columns() for table in _tables(report, links=links) if table.rows]
         self.codes = {} if links.condition else _codes(report)
         self.store_href = _web(report.store)
 
@@ -231,14 +265,20 @@ def _channel(channel: ChannelHealth, report: HealthReport, *, links: Links, anch
         since=_since(channel, now=report.now),
         recurring=_recurring(channel),
         href=links.to_branch(channel.channel),
-        findings=_in_order(view for view in views if view.level != "info"),
+        findings=_in_order((view for view in views if view.level != "info"), channel, now=report.now),
         remarks=tuple(view for view in views if view.level == "info"),
     )
 
 
-def _in_order(views: Iterable[_FindingView]) -> tuple[_FindingView, ...]:
-    """Order findings: silenced ones last, else the worst first; among equals those on a job, as causes, first."""
-    causes_first = sorted(views, key=lambda view: not view.finding.condition.code.startswith("writer-"))
+def _in_order(
+    views: Iterable[_FindingView], channel: ChannelHealth, *, now: datetime
+) -> tuple[_FindingView, ...]:
+    """Order findings: silenced ones last, else the worst first; among equals first the job that explains others.
+
+    Jobs that explain nothing come after what is wrong by itself.
+    """
+    jobs_last = sorted(views, key=lambda view: view.finding.condition.code.startswith("writer-"))
+    causes_first = sorted(jobs_last, key=lambda view: not explains(view.finding, channel, now=now))
     worst_first = sorted(causes_first, key=lambda view: view.finding.condition.severity, reverse=True)
     return tuple(sorted(worst_first, key=lambda view: view.level == "silenced"))
 
@@ -259,9 +299,13 @@ def _recurring(channel: ChannelHealth) -> tuple[str, ...]:
 def _finding(
     finding: Finding, report: HealthReport, channel: ChannelHealth | None, *, links: Links
 ) -> _FindingView:
+    history = channel.history if channel is not None else None
+    is_said = history is not None and history.since == finding.first_seen
     return _FindingView(
         level="silenced" if finding.silence is not None else str(finding.condition.severity),
         finding=finding,
+        message=_message(finding.condition),
+        since=None if is_said else finding.first_seen,
         code_href=links.to_condition(finding.condition.code),
         links=tuple(_links(finding, report, channel, links=links)),
     )
@@ -270,24 +314,22 @@ def _finding(
 def _links(
     finding: Finding, report: HealthReport, channel: ChannelHealth | None, *, links: Links
 ) -> Iterator[tuple[str, str]]:
-    """Yield what is worth looking at for a finding."""
+    """Yield what is worth looking at and is no link in the message: of a job its runs, else the marker."""
     data = finding.condition.data
     path = data.get("marker")
+    if finding.condition.code.startswith("writer-"):
+        job = data.get("job")
+        if isinstance(job, str) and links.to_job(job):
+            yield f"runs of {job}", links.to_job(job)
+        good = str(data.get("last_good_run", ""))
+        if _web(good) and good not in finding.condition.message:
+            yield "last good run", good
+        return
     for marker in channel.markers if channel is not None else ():
         if marker.report.marker.path == path:
             missed = _compare(marker, channel, links=links)
             places = (("what it misses", missed), ("the marker", _object(marker, report, links=links)))
             yield from ((words, href) for words, href in places if href)
-    job = data.get("job")
-    if isinstance(job, str) and links.to_job(job):
-        yield f"runs of {job}", links.to_job(job)
-    for writer in channel.writers if channel is not None else ():
-        if finding.condition.code.startswith("writer-") and writer.marker.path == path:
-            runs = (
-                ("newest failing run", writer.newest_failing_run),
-                ("last good run", writer.last_good_run),
-            )
-            yield from ((words, run.url) for words, run in runs if run is not None and _web(run.url))
 
 
 def _compare(marker: MarkerHealth, channel: ChannelHealth | None, *, links: Links) -> str:
@@ -318,7 +360,10 @@ class _Legend:
         has_unplaced: whether a marker names no build that has a place.
         has_earlier: whether something is older than the timeline.
         has_gap: whether builds have stopped somewhere.
+        has_quiet: whether builds have stopped somewhere and that does not count as wrong.
         has_lag: whether the lag over time is drawn.
+        runs: how runs of jobs ended, as the class that draws each and its words.
+        has_job: whether the time is drawn in which a job has been red, idle or not writing.
     """
 
     ticks: tuple[tuple[str, str], ...]
@@ -326,7 +371,10 @@ class _Legend:
     has_unplaced: bool
     has_earlier: bool
     has_gap: bool
+    has_quiet: bool
     has_lag: bool
+    runs: tuple[tuple[str, str], ...]
+    has_job: bool
 
     @classmethod
     def of(cls, lanes: Sequence[Lane]) -> _Legend:
@@ -334,13 +382,18 @@ class _Legend:
         ticks = {tick.kind for lane in lanes for tick in lane.ticks}
         placed = [flag for lane in lanes for flag in lane.flags if flag.is_placed]
         flags = {flag.kind for flag in placed}
+        jobs = [job for lane in lanes for job in lane.jobs]
+        runs = {dot.kind for job in jobs for dot in job.dots}
         return cls(
             ticks=tuple((kind, words) for kind, words in _TICKS.items() if kind in ticks),
             flags=tuple((kind, words) for kind, words in _FLAGS.items() if kind in flags),
             has_unplaced=any(not flag.is_placed for lane in lanes for flag in lane.flags),
             has_earlier=any(lane.earlier for lane in lanes) or any(flag.is_earlier for flag in placed),
-            has_gap=any(lane.gap for lane in lanes),
+            has_gap=any(lane.gap and not lane.gap.is_quiet for lane in lanes),
+            has_quiet=any(lane.gap and lane.gap.is_quiet for lane in lanes),
             has_lag=any(lane.lag for lane in lanes),
+            runs=tuple((kind, words) for kind, words in _RESULTS.items() if kind in runs),
+            has_job=any(job.width for job in jobs),
         )
 
 
@@ -353,8 +406,13 @@ _TICKS = {
 _FLAGS = {
     "good": "marker that names the newest testable build",
     "slow": "marker that lags, within its limit",
-    "bad": "marker that cannot be used",
+    "bad": "marker that is stale or cannot be used",
     "ignored": "marker that does not matter",
+}
+_RESULTS = {
+    "good": "run of a job that passed",
+    "bad": "run of a job that failed",
+    "ignored": "run of a job that has not ended, or whose result is not known",
 }
 
 # --------------------------------------------------------------------------------------------------
@@ -373,6 +431,11 @@ class _Cell:
     text: str
     href: str = ""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no value."""
+        return self.text == NOTHING
+
 
 @frozen(kw_only=True)
 class _Table:
@@ -388,6 +451,15 @@ class _Table:
     def anchor(self) -> str:
         """Its anchor on the page."""
         return self.title.lower().replace(" ", "-")
+
+    def without_empty_columns(self) -> _Table:
+        """Leave out the columns that have no value in any row."""
+        kept = [i for i in range(len(self.columns)) if not all(row[i].is_empty for row in self.rows)]
+        return evolve(
+            self,
+            columns=tuple(self.columns[i] for i in kept),
+            rows=tuple(tuple(row[i] for i in kept) for row in self.rows),
+        )
 
 
 def _tables(report: HealthReport, *, links: Links) -> Iterator[_Table]:
@@ -418,7 +490,7 @@ def _tables(report: HealthReport, *, links: Links) -> Iterator[_Table]:
             for writer in channel.writers
         ),
         codes=frozenset({"marker"}),
-        long=frozenset({"job", "newest failing run"}),
+        long=frozenset({"job"}),
     )
     yield from _other_tables(report, links=links)
 
@@ -443,7 +515,7 @@ def _other_tables(report: HealthReport, *, links: Links) -> Iterator[_Table]:
         rows=tuple(
             (
                 _Cell(old.channel),
-                *(_Cell(moment(time) if time else "") for time in (old.built, old.written)),
+                *(_Cell(moment(time) if time else NOTHING) for time in (old.built, old.written)),
             )
             for old in report.left_out
         ),
@@ -480,7 +552,9 @@ def _writer_row(
         "last good run": _web(good.url) if good is not None else "",
         "newest failing run": _web(failing.url) if failing is not None else "",
     }
-    return _row(WRITER_COLUMNS, (channel.channel, *writer_cells(writer, now=report.now)), hrefs)
+    *cells, _ = writer_cells(writer, now=report.now)
+    newest = moment(failing.began) if failing is not None else NOTHING
+    return _row(WRITER_COLUMNS, (channel.channel, *cells, newest), hrefs)
 
 
 def _refused_row(channel: ChannelHealth, build: SeenBuild, *, links: Links) -> tuple[_Cell, ...]:

@@ -138,11 +138,13 @@ class Gap:
     Attributes:
         x, width: percent of the width.
         label: since when, and how long.
+        is_quiet: whether it does not count as wrong.
     """
 
     x: float
     width: float
     label: str
+    is_quiet: bool
 
 
 @frozen(kw_only=True)
@@ -312,9 +314,8 @@ def _tip(marker: MarkerHealth, *, is_earlier: bool, now: datetime) -> Iterator[s
 def _gap(channel: ChannelHealth, scale: Scale) -> Gap | None:
     """Return the gap of a channel whose builds have stopped, or that has none at all."""
     newest = channel.newest.uploaded if channel.newest is not None else None
-    stopped = any(
-        finding.condition.code in {Code.BUILDS_OLD, Code.BUILDS_STALLED} for finding in channel.findings
-    )
+    codes = {Code.BUILDS_OLD, Code.BUILDS_STALLED}
+    stopped = [finding for finding in channel.findings if finding.condition.code in codes]
     if channel.unreadable is not None or (newest is not None and not stopped):
         return None
     x = 0.0 if newest is None else scale.percent(newest)
@@ -322,9 +323,14 @@ def _gap(channel: ChannelHealth, scale: Scale) -> Gap | None:
     if width < _NARROWEST_GAP:
         return None
     if newest is None:
-        return Gap(x=x, width=width, label="no build")
+        return Gap(x=x, width=width, label="no build", is_quiet=False)
     since = day_text(newest, now=scale.now)
-    return Gap(x=x, width=width, label=f"no build since {since} ({duration(scale.now - newest)})")
+    return Gap(
+        x=x,
+        width=width,
+        label=f"no build since {since} ({duration(scale.now - newest)})",
+        is_quiet=not any(finding.is_serious for finding in stopped),
+    )
 
 
 def _earlier(channel: ChannelHealth, scale: Scale) -> str:

@@ -14,13 +14,14 @@ import pytest
 from attrs import evolve
 
 from kopsversion.model.answer import Condition, Severity, Verdict
+from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER
 from kopsversion.render import html as html_module
 from kopsversion.render.html import health_to_html
 from kopsversion.render.lanes import Scale
 from kopsversion.render.links import Links
 from kopsversion.rules.health import ChannelHistory, HealthReport
-from tests.builders import DAY, HOUR, NOW
-from tests.health_reports import crowded, everything, explained, incident, longest, many, nothing
+from tests.builders import DAY, HOUR, NODEUP, NOW, alpha, build, marker, snapshot
+from tests.health_reports import crowded, everything, explained, incident, judged, longest, many, nothing
 from tests.render.browser import axe, browse
 
 if TYPE_CHECKING:
@@ -140,14 +141,15 @@ class TestFirstScreen:
         badges = {texts(each) for each in by_class(pages["everything"], "badge")}
         assert badges == {"✕ error", "! warning", "? unreadable", "✓ healthy"}
 
-    @pytest.mark.parametrize("name", ["incident", "everything", "nothing", "many"])
+    @pytest.mark.parametrize("name", ["incident", "everything", "nothing", "many", "jobs"])
     def test_each_finding_once(
         self, name: str, reports: Mapping[str, HealthReport], pages: Mapping[str, str]
     ) -> None:
-        """No finding is missing, and none is said twice."""
+        """No finding is missing, and none is said twice; runs of jobs are named by their numbers."""
         listed = [texts(each) for each in by_class(pages[name], "findings") for each in each.iter("li")]
         for _, finding in reports[name].findings:
             message = re.sub(r"`([^`]+)`", r"\1", finding.condition.message)  # commands are <code>
+            message = re.sub(r"(?:https|file)://[^ ;,]+/([0-9]{19})/?", r"run \1", message)
             said = " ".join(message.replace("\x1b", r"\x1b").split())
             assert sum(said in each for each in listed) == 1, said
         assert len(listed) == len(reports[name].findings)
@@ -166,7 +168,7 @@ class TestFirstScreen:
             "writer-red",
             Severity.WARNING,
             "kops-postsubmit has been red since 8 March",
-            {"job": "kops-postsubmit"},
+            {"job": "kops-postsubmit", "marker": "markers/master/latest-ci.txt"},
         )
         found = tuple(evolve(each, condition=red) for each in master.findings[:1])
         page = health_to_html(
@@ -178,18 +180,53 @@ class TestFirstScreen:
         hrefs = [each.get("href") for each in tree(page).iter("a")]
         assert "https://prow.k8s.io/?job=kops-postsubmit" in hrefs
 
+    def test_a_job_that_explains_nothing_is_no_cause(self, reports: Mapping[str, HealthReport]) -> None:
+        """A red job is not said to be why builds are incomplete, and comes after them."""
+        channel = reports["everything"].channels[2]
+        red = Condition(
+            "writer-red",
+            Severity.ERROR,
+            "the pipeline has been red since 8 March",
+            {"job": "pipeline", "marker": "markers/release-1.28/latest-ci-updown-green.txt"},
+        )
+        found = evolve(channel.findings[0], condition=red)
+        ill = evolve(channel, findings=(found, *channel.findings))
+        page = health_to_html(evolve(reports["everything"], channels=(ill,)))
+        (title,) = tree(page).iter("h1")
+        assert texts(title).endswith("release-1.28 (no testable build; latest-ci names an incomplete build).")
+        (cause,) = by_class(page, "cause")
+        assert texts(cause) == "no testable build; latest-ci names an incomplete build; pipeline is red"
+        assert page.index("none of the 1 build") < page.index("the pipeline has been red")
+
+    @pytest.mark.parametrize("age", [2 * DAY, 4 * HOUR], ids=["a warning", "information"])
+    def test_newer_builds_incomplete(self, age: timedelta) -> None:
+        """That newer builds are incomplete is the cause, also where they are too young to be a fault by themselves."""
+        held = snapshot(
+            build(alpha(5), uploaded=NOW - 3 * DAY),
+            build(alpha(7), uploaded=NOW - age, without=NODEUP),
+            markers=[
+                marker(MASTER, GREEN_MARKER, alpha(5), written=NOW - 2 * DAY),
+                marker(MASTER, BRANCH_MARKER, alpha(7), written=NOW - age),
+            ],
+        )
+        page = health_to_html(HealthReport(store="x", now=NOW, channels=(judged(held, MASTER),)))
+        (cause,) = by_class(page, "cause")
+        assert texts(cause) == "1 newer build incomplete; latest-ci names an incomplete build"
+
     def test_all_well(self, pages: Mapping[str, str]) -> None:
         """Where all is well the page says so first, and asks for nothing."""
         page = pages["healthy"]
         (title,) = tree(page).iter("h1")
         assert texts(title) == "✓All is well: all 2 channels are healthy."
         assert not list(by_class(page, "ask"))
-        assert "Nothing is wrong." in page
+        assert next(texts(each) for each in tree(page).iter("h2")) == "Builds and markers"
 
     def test_nothing_could_be_read(self, pages: Mapping[str, str]) -> None:
-        """Row 34: the page says that nothing could be checked, and draws no timeline."""
+        """Row 34: the page says that nothing could be checked, and why once, and draws no timeline."""
         (title,) = tree(pages["nothing"]).iter("h1")
-        assert texts(title).startswith("?Nothing could be checked: ")
+        assert texts(title) == "?Nothing could be checked."
+        (body,) = tree(pages["nothing"]).iter("body")
+        assert texts(body).count("did not answer: connection refused") == 1
         assert '<div class="timeline">' not in pages["nothing"]
 
     def test_contents(self, pages: Mapping[str, str]) -> None:
@@ -261,6 +298,32 @@ class TestLinks:
         """Where nobody is named nobody is to be asked."""
         assert not list(by_class(health_to_html(reports["incident"], links=Links(contact_name="")), "ask"))
 
+    def test_runs(self, reports: Mapping[str, HealthReport]) -> None:
+        """A run is a link of a few letters in a message and in a table, and its URL is not to be read."""
+        master, *_ = reports["jobs"].channels
+        place, failing = "https://prow.k8s.io/view/gs/logs/job", master.writers[0].newest_failing_run
+        assert failing is not None
+        condition = Condition(
+            "writer-red",
+            Severity.WARNING,
+            f"job is red, {place}/17; the first is {place}/1; the last one file:///logs/job/2/",
+            {
+                "newest_failing_run": f"{place}/17",
+                "first_failing_run": f"{place}/1",
+                "run_on_its_way": "file:///logs/job/2/",
+                "last_good_run": f"{place}/3",
+            },
+        )
+        found = evolve(master.findings[0], condition=condition)
+        page = health_to_html(evolve(reports["jobs"], channels=(evolve(master, findings=(found,)),)))
+        links = {texts(each): each.get("href") for each in tree(page).iter("a")}
+        assert links["run 17"] == f"{place}/17"
+        assert links["run 1"] == f"{place}/1"
+        assert links["last good run"] == f"{place}/3"
+        assert links["2024-05-06 15:22 UTC"] == failing.url
+        (item,) = [each for ul in by_class(page, "findings") for each in ul if "job is red" in texts(each)]
+        assert "job is red, run 17; the first is run 1; the last one run 2." in texts(item)
+
     @pytest.mark.parametrize("name", NAMES)
     def test_outward_links_lead_to_the_web(self, name: str, pages: Mapping[str, str]) -> None:
         """Nothing from a bucket becomes an address of another kind."""
@@ -276,7 +339,7 @@ class TestLanes:
         assert any(each.startswith("no build since 1") for each in notes)
         notes = [texts(each) for each in by_class(pages["everything"], "note")]
         assert notes[3].startswith(
-            "22 merges not built; 1 newer build incomplete; green 3 days behind (1 build)"
+            "19 merges not built; 1 newer build incomplete; green 3 days behind (1 build); latest-ci-other holds no"
         )
 
     def test_builds(self, pages: Mapping[str, str]) -> None:
@@ -337,9 +400,17 @@ class TestLanes:
                 each.get("class") == "u" for ol in by_class(page, "builds") for each in ol
             ),
             "∅marker that names no build with a place here": bool(list(by_class(page, "nowhere"))),
-            "builds have stopped": bool(list(by_class(page, "gap-label"))),
+            "builds have stopped": any(
+                "quiet" not in each.get("class", "") for each in by_class(page, "gap")
+            ),
+            "no build for long, which does not count as wrong": bool(list(by_class(page, "quiet"))),
             "◂ from before this timeline": "◂ earlier" in page,
             "promotion lag over time": bool(list(by_class(page, "lag-label"))),
+            "run of a job that passed": any(list(each.iter("b")) for each in by_class(page, "runs")),
+            "run of a job that failed": any(
+                dot.get("class") == "bad" for each in by_class(page, "runs") for dot in each.iter("b")
+            ),
+            "the job has not done its work": any(list(each.iter("i")) for each in by_class(page, "runs")),
         }
         for words, is_drawn in drawn.items():
             assert (words in legend) == is_drawn, words
@@ -348,6 +419,12 @@ class TestLanes:
         """Every gap that matters has its label, whatever its width."""
         labels = [texts(each) for each in by_class(pages["incident"], "gap-label")]
         assert labels == ["no build since 6 March (61 days)", "no build since 2 February (94 days)"]
+        quiet = [
+            texts(each)
+            for each in by_class(pages["incident"], "gap-label")
+            if "quiet" in each.get("class", "")
+        ]
+        assert quiet == labels[1:]  # which is only good to know
         labels = [texts(each) for each in by_class(pages["everything"], "gap-label")]
         assert labels == ["no build"]
 
@@ -391,12 +468,19 @@ class TestLanes:
         """Where the first run that was kept found it already, it may have begun earlier."""
         ill, *_ = reports["incident"].channels
         history = ChannelHistory(since=NOW - 3 * DAY, is_since_before=since_before)
-        found = tuple(evolve(each, first_seen=NOW - 3 * DAY) for each in ill.findings)
+        first, *others = ill.findings
+        found = (
+            evolve(first, first_seen=NOW - 2 * DAY),
+            *(evolve(each, first_seen=NOW - 3 * DAY) for each in others),
+        )
         page = health_to_html(
             evolve(reports["incident"], channels=(evolve(ill, history=history, findings=found),))
         )
         assert said in texts(next(by_class(page, "since")))
-        assert "Found since" in page
+        listed = [texts(each) for each in by_class(page, "findings") for each in each.iter("li")]
+        since = [each for each in listed if "Found since" in each]
+        assert len(since) == 1
+        assert "Found since 2024-05-04 18:00 UTC." in since[0]  # the others since their channel is unhealthy
 
     def test_recurring_in_a_healthy_channel(self) -> None:
         """What has come and gone is good to know of a healthy channel too."""
@@ -425,6 +509,20 @@ class TestLanes:
         """Moments before and after the timeline stand at its edges."""
         scale = Scale(NOW - 10 * DAY, NOW)
         assert [scale.percent(NOW - age) for age in (11 * DAY, 5 * DAY, -HOUR)] == [0, 50, 100]
+
+
+class TestTables:
+    def test_no_column_is_empty(self, pages: Mapping[str, str]) -> None:
+        """A column without any value is left out."""
+        headings = [
+            [texts(each) for each in head.iter("th")] for head in tree(pages["incident"]).iter("thead")
+        ]
+        assert headings[0] == ["channel", "state", "newest testable build", "age", "newest build"]
+        assert "merges behind" in [texts(each) for each in tree(pages["everything"]).iter("th")]
+
+    def test_empty_cells(self, pages: Mapping[str, str]) -> None:
+        """A cell without a value is marked, so that a phone leaves it out."""
+        assert {texts(each) for each in by_class(pages["everything"], "none")} == {"-"}
 
 
 class TestColours:
