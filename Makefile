@@ -30,9 +30,6 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install --constraint constraints.txt --editable '.[report,dev]'
 	@touch $@ $(VENV)/.installed
 
-soak: $(VENV)/.installed-dev  ## Two thousand resolves in one process with 256 descriptors: none is left open
-	$(BIN)/python -m tests.soak
-
 $(VENV)/.installed-mutants: $(VENV)/.installed-dev
 	$(PIP) install --constraint constraints.txt --editable '.[mutants]'
 	@touch $@
@@ -75,6 +72,9 @@ bench: $(VENV)/.installed-dev  ## Print the figures of docs/performance.md; BENC
 fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws; MINUTES=60 for an hour
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
+soak: $(VENV)/.installed-dev  ## Two thousand resolves in one process with 256 descriptors: none is left open
+	$(BIN)/python -m tests.soak
+
 mutants: $(VENV)/.installed-mutants  ## Slow (an hour or two): does a test notice each changed line of the core? MODULES="ranking version" for some
 	$(BIN)/python -m tests.mutants $(MODULES)
 
@@ -85,9 +85,9 @@ docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the 
 	$(BIN)/python -m tests.fault_expectations
 
 wheel: $(VENV)/.installed-dev  ## Build sdist and wheel into dist/
-	rm -rf dist
+	rm -f dist/*.whl dist/*.tar.gz
 	$(BIN)/python -m build --no-isolation
-	$(BIN)/twine check --strict dist/*
+	$(BIN)/twine check --strict dist/*.whl dist/*.tar.gz
 
 wheel-test: $(VENV)/.installed-dev  ## Install the wheel as a user does, on each of Python 3.11 to 3.13 that is here, and use it
 	$(BIN)/pytest -m wheel tests/test_wheel.py

@@ -252,7 +252,8 @@ def _exit_codes() -> Iterator[str]:
         "## Errors",
         "",
         "Each error is one sentence on standard error, then its reasons, then a hint that says what to do next. In",
-        "Python they are exceptions with that sentence as `str(error)`, and with `hint`, `reasons` and `exit_code`.",
+        "Python they are exceptions with that sentence as `str(error)`, and with `hint`, `reasons` and `exit_code`; a",
+        "traceback ends with all of it.",
         "",
     )
     yield from _table(

@@ -62,6 +62,11 @@ class KopsVersionError(Exception):
         self.message = message
         self.hint = hint
         self.reasons = tuple(reasons)
+        # Python shows notes below the sentence where nobody catches the error, as in the log of a harness.
+        for reason in self.reasons:
+            self.add_note(f"- {reason}")
+        if hint:
+            self.add_note(f"hint: {hint}")
 
     def __str__(self) -> str:
         return self.message

@@ -7,6 +7,7 @@ import copy
 import inspect
 import pickle
 import re
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -175,6 +176,12 @@ class TestTravel:
         error = UsageError("It is so.")
         error.add_note("in job 7")
         assert pickle.loads(pickle.dumps(error)).__notes__ == ["in job 7"]
+
+    def test_an_error_that_nobody_catches_shows_its_reasons_and_its_hint(self) -> None:
+        """Below the sentence, in the order in which the command line says them."""
+        error = KopsVersionError("There is none.", reasons=["it is cold", "it is late"], hint="go home")
+        shown = "".join(traceback.format_exception(error))
+        assert shown.endswith("KopsVersionError: There is none.\n- it is cold\n- it is late\nhint: go home\n")
 
 
 class TestQuoted:
