@@ -169,6 +169,7 @@ class BisectionError(ResolutionError):
     Traceback (most recent call last):
         ...
     kopsversion.errors.BisectionError: BAD, 1.30.0-alpha.2+v1.30.0-alpha.1-3-g0000000003, is good
+    hint: name another one, let --expand look further out, or see whether the test tests what it should
     """
 
 
@@ -217,6 +218,7 @@ class GitWitnessError(KopsVersionError):
     Traceback (most recent call last):
         ...
     kopsversion.errors.GitWitnessError: 'not-a-clone' is not a directory
+    hint: name a clone of https://github.com/kubernetes/kops with --repo, or that URL itself
 
     Parameters:
         kind: the cause.
