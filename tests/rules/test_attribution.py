@@ -356,6 +356,9 @@ def test_a_marker_whose_build_is_deleted_still_says_where_its_line_was() -> None
     assert found[RELEASE_BETA.version] == Attribution(RELEASE, Witness.LINEAGE, Certainty.DOUBTFUL)
     assert found[MASTER_BETA.version] == Attribution(MASTER, Witness.LINEAGE, Certainty.LIKELY)
     assert gone not in found
+    after = bare_listing("1.29.0-beta.2+v1.29.0-beta.1-46-gbbbbbbbbbb", NOW - DAY)
+    for evidence, ref in ((BranchEvidence(), MASTER), (BranchEvidence(release_named=gone), RELEASE)):
+        assert attribute([after], minor=MINOR, evidence=evidence)[after.version].ref == ref
 
 
 def test_without_upload_times_lineage_is_doubtful_but_for_what_a_marker_names() -> None:

@@ -34,6 +34,7 @@ from kopsversion.model.needs import (
     Undecided,
 )
 from kopsversion.model.policy import Policy, Strategy
+from kopsversion.model.rough import read_roughly
 from kopsversion.model.version import BuildVersion
 from kopsversion.rules.conditions import worst_first
 from kopsversion.rules.inquiry import Inquiry
@@ -58,6 +59,7 @@ from tests.builders import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from kopsversion.model.bucket import Marker
     from kopsversion.model.needs import Need
@@ -306,6 +308,69 @@ class TestBuilds:
         )
 
 
+class TestNames:
+    """Names that are no version (FAILURES row 38)."""
+
+    @pytest.mark.parametrize(
+        ("unread", "skipped", "severity", "message"),
+        [
+            pytest.param(
+                [f"{alpha(3)}-dirty", f"{alpha(7)}-dirty", "1.30.0-alpha.1-dirty"],
+                {},
+                Severity.WARNING,
+                f"{alpha(7)}-dirty is no version, and as far as it can be read it sorts above {alpha(2)}: a newer "
+                "build may be hidden by its name",
+                id="several above",
+            ),
+            pytest.param(
+                ["1.30.0-alpha.3-dirty", f"{alpha(7)}-dirty", f"{alpha(1)}-dirty"],
+                {"stray files": 2, "odd names": 1},
+                Severity.WARNING,
+                f"1.30.0-alpha.3-dirty is no version, and as far as it can be read it sorts above {alpha(2)}: a "
+                "newer build may be hidden by its name; passed over are 1 odd names, 2 stray files",
+                id="the release counts first",
+            ),
+            pytest.param(
+                [f"{alpha(1)}-dirty", "1.29.0-alpha.1-dirty"],
+                {"odd names": 2},
+                Severity.INFO,
+                f"not every name in the store is a build: 2 odd names, such as {alpha(1)}-dirty",
+                id="none above",
+            ),
+            pytest.param(
+                ["1.30.1-dirty"],
+                {"odd names": 1},
+                Severity.INFO,
+                "not every name in the store is a build: 1 odd names",
+                id="only another branch's",
+            ),
+        ],
+    )
+    def test_the_highest_that_may_be_the_channel_s_is_shown(
+        self, unread: Sequence[str], skipped: Mapping[str, int], severity: Severity, message: str
+    ) -> None:
+        """One that sorts above the answer may hide a newer build."""
+        rough = tuple(name for name in map(read_roughly, unread) if name is not None)
+        held = evolve(
+            snapshot(on_master(1), on_master(2), markers=[green(alpha(2))]), skipped=skipped, unread=rough
+        )
+        shown = next((name for name in unread if name in message), None)
+        assert resolve(held, ON_MASTER, DEFAULT, NOW).conditions == (
+            Condition(
+                Code.NAMES_SKIPPED, severity, message, {**skipped, **({"name": shown} if shown else {})}
+            ),
+        )
+
+    def test_who_asks_for_a_version_is_not_warned_of_names_above_it(self) -> None:
+        """There are newer builds in any case."""
+        name = read_roughly(f"{alpha(7)}-dirty")
+        assert name is not None
+        held = evolve(snapshot(on_master(1)), skipped={"odd names": 1}, unread=(name,))
+        assert codes(resolve(held, BuildVersion.parse(alpha(1)), DEFAULT, NOW)) == {
+            "names-skipped": Severity.INFO
+        }
+
+
 def beta(distance: int, commit: str) -> Build:
     """Make a build that may be master's or release-1.30's."""
     return build(
@@ -372,6 +437,29 @@ class TestAttribution:
             f"the commit of {alpha(7)} abbreviates several commits of the clone, so its name and not git attributes "
             "it to master; git fetch https://github.com/kubernetes/kops +master:refs/remotes/origin/master to be sure",
             {"version": alpha(7), "ref": "origin/master"},
+        )
+
+    def test_a_clone_that_does_not_show_the_cut_is_no_witness(self) -> None:
+        """What it locates may be master's from before; the sentence says which branch is missing."""
+        name = "1.30.0-beta.2+v1.30.0-beta.1-1-g1111111111"
+        git = GitLine("origin/release-1.30", (GitCommit(ONE, NOW - DAY),), knows_cut=False, named=True)
+        held = snapshot(build(name), markers=[marker("release-1.30", BRANCH_MARKER, name)], git=git)
+        found = resolve(held, Channel("release-1.30"), DEFAULT, NOW)
+        assert condition(found, "clone-without-master") == Condition(
+            "clone-without-master",
+            Severity.WARNING,
+            f"the commit of {name} may be from before release-1.30 left master, which the clone does not show, so "
+            "its place among the builds and not git attributes it to release-1.30; git fetch "
+            "https://github.com/kubernetes/kops +master:refs/remotes/origin/master to be sure",
+            {"version": name, "ref": "origin/release-1.30"},
+        )
+
+    def test_a_clone_of_a_url_may_be_of_another_repository(self) -> None:
+        """There is nothing to fetch: it has just been fetched."""
+        git = GitLine("origin/master", (GitCommit(ONE, NOW - 9 * DAY),), url="https://example.com/kops")
+        assert condition(told(on_master(7), git=git), "clone-behind").message == (
+            f"the commit of {alpha(7)} is not on origin/master in the clone, so its name and not git attributes it "
+            "to master; see whether https://example.com/kops is the repository that is built"
         )
 
     def test_a_short_id_that_begins_as_another_commit_s_locates_nothing(self) -> None:
@@ -476,25 +564,41 @@ class TestGaps:
         )
 
     @pytest.mark.parametrize(
-        ("age", "severity"),
-        [(None, None), (0 * HOUR, None), (24 * HOUR, Severity.INFO), (25 * HOUR, Severity.WARNING)],
+        ("age", "answered", "severity", "how_long"),
+        [
+            (None, None, None, ""),
+            (0 * HOUR, None, None, ""),
+            (24 * HOUR, None, Severity.INFO, "24 hours"),
+            (25 * HOUR, NOW - 25 * HOUR, Severity.WARNING, "25 hours"),
+        ],
     )
     def test_a_marker_from_a_cache_says_how_old_it_may_be(
-        self, age: timedelta | None, severity: Severity | None
+        self, age: timedelta | None, answered: datetime | None, severity: Severity | None, how_long: str
     ) -> None:
         """It is a warning where it is older than a marker may lag (`max_lag`, a day)."""
         held = Snapshot(
             store=STORE,
             builds=(on_master(1, age=DAY),),
-            markers=(evolve(green(alpha(1)), age=age),),
+            markers=(evolve(green(alpha(1)), age=age, answered=answered),),
             failures={ListMinors(): OFF},
         )
-        said = {each.code: each for each in resolve(held, ON_MASTER, DEFAULT, NOW).conditions}
-        told = said.get(Code.MARKER_CACHED)
-        assert (told.severity if told else None) is severity
-        if told is not None and age is not None:
-            assert "came from a cache that has held it for" in told.message
-            assert told.data == {"marker": GREEN, "age_seconds": age.total_seconds()}
+        conditions = resolve(held, ON_MASTER, DEFAULT, NOW).conditions
+        data: dict[str, str | int] = {
+            "marker": GREEN,
+            "age_seconds": age // timedelta(seconds=1) if age else 0,
+        }
+        if answered is not None:
+            data["answered"] = "2024-05-05T17:00:00Z"
+        assert [each for each in conditions if each.code == Code.MARKER_CACHED] == [
+            Condition(
+                Code.MARKER_CACHED,
+                told,
+                f"{GREEN} came from a cache that has held it for {how_long}; what was written since is not seen",
+                data,
+            )
+            for told in (severity,)
+            if told is not None
+        ]
 
     def test_a_listing_that_fails_behind_the_answer_changes_nothing(self) -> None:
         """The marker names a build of the minor that cannot be listed; the newest one was found before it."""

@@ -304,6 +304,59 @@ class TestAnswers:
         (told_of_it,) = (each for each in found.conditions if each.code == "order-disputed")
         assert (told_of_it.severity, told_of_it.data["version"]) == (Severity.WARNING, str(second.version))
 
+    @pytest.mark.parametrize(
+        ("marked", "others", "sentence"),
+        [
+            (
+                [],
+                [],
+                (
+                    f"{TOO_HIGH.version} may be too high: 4 builds of release-1.29, such as {patch(11)}, came after it "
+                    "with lower names; --repo https://github.com/kubernetes/kops tells which is newest"
+                ),
+            ),
+            (
+                [patch(11)],
+                [],
+                (
+                    f"{TOO_HIGH.version} is too high and was passed over: 4 builds of release-1.29 came after it with "
+                    f"lower names, and a marker names {patch(11)}"
+                ),
+            ),
+            (
+                [patch(11)],
+                ["1.29.9+v1.29.8-12-g00000c0ffe"],
+                (
+                    "1.29.9+v1.29.8-12-g00000c0ffe is too high (and 1 other name too) and was passed over: 4 builds of "
+                    f"release-1.29 came after it with lower names, and a marker names {patch(11)}"
+                ),
+            ),
+        ],
+        ids=["without a marker", "by a marker", "several"],
+    )
+    def test_the_sentence_says_what_speaks_against_the_name(
+        self, marked: list[str], others: list[str], sentence: str
+    ) -> None:
+        """And how many other names are too high; the data name the builds."""
+        above = [build(each, uploaded=NOW - 13.9 * DAY) for each in others]
+        held = snapshot(*self.HELD, *above, markers=map(latest, marked))
+        found = resolve(held, ON_RELEASE, NEWEST, NOW)
+        (said,) = (each for each in found.conditions if each.code == "order-disputed")
+        assert said.message == f"the name {sentence}"
+        assert said.data == {
+            "version": sentence.partition(" ")[0],
+            "later": tuple(patch(n) for n in (11, 10, 9, 8)),
+            "disputed": 1 + len(others),
+        }
+
+    def test_no_more_than_eight_later_builds_are_named(self) -> None:
+        """The sentence says how many there are."""
+        many = [build(patch(n), uploaded=NOW - (20 - n / 10) * DAY) for n in range(80, 100)]
+        found = resolve(snapshot(*self.HELD, *many), ON_RELEASE, NEWEST, NOW)
+        (said,) = (each for each in found.conditions if each.code == "order-disputed")
+        assert "24 builds of release-1.29" in said.message
+        assert len(said.data["later"]) == 8  # type: ignore[arg-type]
+
     def test_old_builds_that_were_built_again_pass_it_over_only_with_a_warning(self) -> None:
         """A marker names one of them, and nothing shows that the line went on there."""
         again = [evolve(each, sampled=NOW - DAY) for each in LINE[:3]]
