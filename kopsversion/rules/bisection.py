@@ -314,6 +314,13 @@ class _Planner:
 
     def _check_order(self, builds: Sequence[Candidate], good: int, bad: int) -> None:
         ends = self.wanted
+        if good > bad:
+            raise UsageError(
+                f"{ends.names[0]} ({ends.good}) is {builds[good].version}, "
+                f"which is newer than {ends.names[1]} ({ends.bad}), "
+                f"{builds[bad].version}",
+                hint="name the older one first; to find what fixed a build, let the test say the opposite",
+            )
         if good == bad:
             named = ends.good.version and ends.bad.version
             raise UsageError(
@@ -322,13 +329,6 @@ class _Planner:
                 hint="name two builds"
                 if named
                 else "no testable build lies between them: name ends further apart",
-            )
-        if good > bad:
-            raise UsageError(
-                f"{ends.names[0]} ({ends.good}) is {builds[good].version}, "
-                f"which is newer than {ends.names[1]} ({ends.bad}), "
-                f"{builds[bad].version}",
-                hint="name the older one first; to find what fixed a build, let the test say the opposite",
             )
 
     # ----------------------------------------------------------------------------------- conditions
