@@ -162,7 +162,7 @@ class _Planner:
         builds = self._line(self.own)
         if not builds and not wanted.is_listing:
             # Those of master from before the cut are not the branch's.
-            raise self._no_place(builds, wanted.bad, Side.BAD)
+            raise self._no_builds()
         bad_places = self._places(wanted.bad, Side.BAD, builds)
         before_cut: tuple[Candidate, ...] = ()
         if not wanted.channel.is_master and not places_of(wanted.good, builds, side=Side.GOOD, git=self.git):
@@ -275,11 +275,10 @@ class _Planner:
         self, builds: Sequence[Candidate], end: End, side: Side
     ) -> UsageError | NoTestableBuildError:
         """Say why an end means no build."""
-        channel, name = self.wanted.channel, self.wanted.name(side)
         if not builds:
-            message = f"there is no build of {channel} in {self.snapshot.store}"
-            hint = "see whether the channel and --store are right"
-        elif end.version is not None:
+            return self._no_builds()
+        channel, name = self.wanted.channel, self.wanted.name(side)
+        if end.version is not None:
             other = self._other_channel(end.version)
             if other is not None:
                 doubt = "" if other.certainty is Certainty.EXACT else "; a clone of kops is certain (--repo)"
@@ -300,9 +299,16 @@ class _Planner:
         else:
             message = f"{name} is {end}, and no build of {channel} had been uploaded by then"
             hint = "old builds are deleted after a while"
-        if builds:
-            hint += f"; {channel} has builds from {builds[0].version} to {builds[-1].version}"
+        hint += f"; {channel} has builds from {builds[0].version} to {builds[-1].version}"
         return NoTestableBuildError(message, channel=str(channel), hint=hint)
+
+    def _no_builds(self) -> NoTestableBuildError:
+        channel = self.wanted.channel
+        return NoTestableBuildError(
+            f"there is no build of {channel} in {self.snapshot.store}",
+            channel=str(channel),
+            hint="see whether the channel and --store are right",
+        )
 
     def _other_channel(self, version: BuildVersion) -> Attribution | None:
         """Return whose build a version is, if it is another channel's."""

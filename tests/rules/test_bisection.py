@@ -217,13 +217,24 @@ def test_master_has_no_cut() -> None:
         plan(snapshot(*BUILDS), wanted(alpha(1), "abcdef0"))
 
 
-def test_the_good_end_of_a_branch_is_placed_by_a_clone() -> None:
-    """A merge of the branch that was not built itself: nothing from before the cut is wanted then."""
+@pytest.mark.parametrize("is_expandable", [False, True])
+@pytest.mark.parametrize("good", [beta(1), f"{2:010x}"], ids=["build", "merge that was not built"])
+def test_where_the_good_end_is_on_the_branch_nothing_from_before_the_cut_is_wanted(
+    good: str, *, is_expandable: bool
+) -> None:
+    """A clone places a merge of the branch that was not built itself."""
     own = [build(beta(n), uploaded=NOW - (9 - n) * HOUR) for n in (1, 3)]
     git = evolve(line(1, 2, 3, ref="origin/release-1.30"), channel=RELEASE)
-    found = planned(snapshot(*BUILDS[2:], *own, git=git), wanted(f"{2:010x}", "newest", RELEASE))
+    asked = evolve(wanted(good, "newest", RELEASE), is_expandable=is_expandable)
+    found = planned(snapshot(*BUILDS[2:], *own, git=git), asked)
     assert distances(found) == [1, 3]
     assert found.conditions == ()
+
+
+def test_a_tag_s_own_build_as_an_end_means_the_branch_at_that_tag() -> None:
+    """Also where only a release branch builds such names."""
+    before = build(alpha(2, minor="1.29"), uploaded=NOW - 20 * DAY)
+    assert distances(planned(snapshot(before, *BUILDS), wanted("1.29.5", "newest"))) == [2, 1, 3, 5, 7]
 
 
 class TestFarBack:

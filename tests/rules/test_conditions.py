@@ -412,6 +412,47 @@ class TestAttribution:
         )
         assert doubt.data == {"version": str(mine.version), "rivals": (str(rival.version),)}
 
+    def test_newer_builds_that_may_be_the_channel_s_are_rivals_of_a_marker_s(self) -> None:
+        """Those that could be the answer: one that cannot be tested is none."""
+        markers = [
+            marker(MASTER, BRANCH_MARKER, str(beta(5, ONE).version)),
+            marker("release-1.30", BRANCH_MARKER, str(beta(3, ONE).version)),
+        ]
+        broken = build(str(beta(10, TWO).version), uploaded=NOW - 20 * HOUR, without=NODEUP)
+        held = [beta(3, ONE), beta(5, ONE), beta(9, TWO), broken]
+        found = told(*held, markers=markers, policy=Policy(markers=(BRANCH_MARKER,)))
+        assert found.version == found.newest == beta(5, ONE).version
+        assert condition(found, "channel-ambiguous").data == {
+            "version": str(found.version),
+            "rivals": (str(beta(9, TWO).version),),
+        }
+
+    @pytest.mark.parametrize(
+        ("named", "of_master", "code", "severity"),
+        [
+            pytest.param((5, ONE), (5, ONE), "marker-doubtful", Severity.WARNING, id="above"),
+            pytest.param((1, ONE), (1, ONE), "marker-doubtful", Severity.INFO, id="below"),
+            pytest.param((3, TWO), (3, TWO), "marker-doubtful", Severity.INFO, id="beside"),
+            pytest.param((9, ONE), (5, ONE), "marker-dangling", Severity.INFO, id="above, and not there"),
+        ],
+    )
+    def test_a_marker_that_names_another_branch_s_build_above_the_answer_is_a_warning(
+        self, named: tuple[int, str], of_master: tuple[int, str], code: str, severity: Severity
+    ) -> None:
+        """By `newest` no marker decides; but if this one is right, the answer is wrong."""
+        held = snapshot(
+            *(beta(*each) for each in ((1, ONE), (3, ONE), (3, TWO), (5, ONE))),
+            markers=[
+                marker(MASTER, BRANCH_MARKER, str(beta(*of_master).version)),
+                marker("release-1.30", BRANCH_MARKER, str(beta(3, ONE).version)),
+                marker("release-1.30", "other.txt", str(beta(*named).version)),
+            ],
+        )
+        policy = Policy(strategy=Strategy.NEWEST, markers=("other.txt",))
+        found = resolve(held, Channel("release-1.30"), policy, NOW)
+        assert found.version == beta(3, ONE).version
+        assert codes(found)[code] is severity
+
     @pytest.mark.parametrize("shallow", [False, True])
     def test_a_clone_that_does_not_know_the_newest_build_is_behind(self, *, shallow: bool) -> None:
         """The sentence says how to mend it."""

@@ -62,6 +62,7 @@ from tests.builders import (
 )
 
 if TYPE_CHECKING:
+    from kopsversion.model.bucket import Build
     from kopsversion.model.version import BuildVersion
 
 NEWEST = evolve(DEFAULT, strategy=Strategy.NEWEST)
@@ -293,6 +294,23 @@ class TestNoTestableBuild:
             (),
             "`kopsversion list` shows the builds that are there",
         )
+
+    @pytest.mark.parametrize(
+        ("builds", "needs"),
+        [([], {ListMarkers()}), ([on_master(1, without=NODEUP)], set())],
+        ids=["none", "none that is testable"],
+    )
+    def test_where_there_is_no_build_the_branches_that_exist_are_asked_for(
+        self, builds: list[Build], needs: set[Need]
+    ) -> None:
+        """The error names them: the channel may be a wrong one."""
+        held = evolve(snapshot(*builds), whole=False, marker_names=None)
+        held = evolve(held, markers=(marker(MASTER, GREEN_MARKER, Missing("does not exist")),))
+        try:
+            decided = decide(held, ON_MASTER, DEFAULT, NOW)
+        except NoTestableBuildError:
+            decided = Undecided(frozenset())
+        assert decided == Undecided(frozenset(needs))
 
     def test_a_version_that_is_not_testable(self) -> None:
         """Every reason."""
