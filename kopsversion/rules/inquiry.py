@@ -694,25 +694,20 @@ class Inquiry:
 
     def rivals(self, pick: BuildVersion) -> tuple[BuildVersion, ...]:
         """Return the builds that may be the channel's too, and newer than the pick, in its minor or a later one."""
-        return tuple(
-            version
-            for minor in sorted(self._attributions, key=minor_key, reverse=True)
-            for version in rivals(self._attributions[minor], pick, own=self.channel.ref)
-        )
+        return rivals(self._attributed(), pick, own=self.channel.ref)
 
     def doubtful(self) -> tuple[BuildVersion, ...]:
         """Return the builds given to other channels without certainty, which may be this one's, newest first."""
-        return tuple(
-            sorted(
-                (
-                    version
-                    for attributions in self._attributions.values()
-                    for version, attribution in attributions.items()
-                    if attribution.certainty is Certainty.DOUBTFUL and not self._is_own(attribution)
-                ),
-                reverse=True,
-            )
+        found = (
+            version
+            for version, attribution in self._attributed().items()
+            if attribution.certainty is Certainty.DOUBTFUL and not self._is_own(attribution)
         )
+        return tuple(sorted(found, reverse=True))
+
+    def _attributed(self) -> Mapping[BuildVersion, Attribution]:
+        """Return the attributions of all minors that were looked at."""
+        return {version: given for each in self._attributions.values() for version, given in each.items()}
 
     def may_be_own(self, name: RoughName) -> bool:
         """Tell whether a name that is no version could be one of the channel's."""

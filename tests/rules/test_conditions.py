@@ -54,6 +54,7 @@ from tests.builders import (
     build,
     marker,
     on_master,
+    patch,
     snapshot,
 )
 
@@ -150,6 +151,12 @@ class TestMarkers:
         )
         assert codes(found)["marker-stale"] is severity
 
+    def test_a_marker_whose_build_is_excluded_by_request_is_no_warning(self) -> None:
+        """Who asked for that knows why it does not decide."""
+        excluding = evolve(DEFAULT, exclude=frozenset({BuildVersion.parse(alpha(2))}))
+        found = told(on_master(1), on_master(2), markers=[green(alpha(2))], policy=excluding)
+        assert codes(found) == {"marker-excluded": Severity.INFO}
+
     def test_only_markers_before_the_one_that_decided_matter(self) -> None:
         """What is behind it in the list was not needed."""
         first, used, last = "first.txt", "used.txt", "last.txt"
@@ -188,6 +195,30 @@ class TestBuilds:
         found = told(on_master(1, age=21 * DAY), on_master(2), markers=markers, policy=Policy(nth=nth))
         assert str(found.version) == alpha(1)
         assert "builds-old" not in codes(found)
+
+    def test_the_newest_testable_build_is_named_and_not_the_chosen_one(self) -> None:
+        """The marker lags by one of two builds that are old both."""
+        found = told(
+            on_master(1, age=10 * HOUR),
+            on_master(2, age=5 * HOUR),
+            markers=[green(alpha(1))],
+            policy=evolve(DEFAULT, max_build_age=2 * HOUR),
+        )
+        assert str(found.version) == alpha(1)
+        assert condition(found, "builds-old").data == {"newest": alpha(2), "age_seconds": 5 * 3600}
+
+    def test_a_marker_s_build_of_a_minor_that_the_listing_is_too_old_for_is_the_newest(self) -> None:
+        """It was looked up by itself; of the builds that are listed no more than a name is known."""
+        first = alpha(1, minor="1.31")
+        held = evolve(
+            snapshot(bare_listing(alpha(2)), build(first, uploaded=NOW - 30 * DAY), markers=[green(first)]),
+            whole=False,
+            minors=frozenset({"1.30"}),
+        )
+        found = decide(held, ON_MASTER, Policy(markers=(GREEN_MARKER,), max_build_age=DAY), NOW)
+        assert isinstance(found, Resolution)
+        assert str(found.version) == first
+        assert codes(found) == {}
 
     def test_where_newer_builds_cannot_be_tested_that_is_the_sentence(self) -> None:
         """That there was no build for weeks would not be true; that the answer is weeks old is worth a warning."""
@@ -466,6 +497,17 @@ class TestAttribution:
             f"the commit of {alpha(7)} is not on origin/master in the clone{cut_off}, so its name and not git "
             f"attributes it to master; {fetch} https://github.com/kubernetes/kops "
             "+master:refs/remotes/origin/master to be sure"
+        )
+
+    def test_a_release_branch_is_fetched_from_the_remote_that_the_clone_has_it_from(self) -> None:
+        """The clone may call it other than `origin`."""
+        git = GitLine("upstream/release-1.29", (GitCommit(ONE, NOW - 9 * DAY),))
+        behind = condition(
+            resolve(snapshot(build(patch(7)), git=git), Channel("release-1.29"), DEFAULT, NOW), "clone-behind"
+        )
+        assert behind.message.endswith(
+            "; git fetch https://github.com/kubernetes/kops "
+            "+release-1.29:refs/remotes/upstream/release-1.29 to be sure"
         )
 
     def test_a_commit_id_that_is_too_short_for_the_clone_is_told(self) -> None:

@@ -20,6 +20,7 @@ from kopsversion.rules.resolver import resolve
 from tests.builders import (
     DAY,
     HOUR,
+    NODEUP,
     NOW,
     OFF,
     ON_MASTER,
@@ -257,9 +258,17 @@ class TestAnswers:
         assert "builds-old" not in told(found)
 
     def test_that_builds_stopped_with_it_is_not_said(self) -> None:
-        """Others came later."""
+        """Others came later; one that cannot be tested counts as well."""
         found = resolve(snapshot(*self.HELD), ON_RELEASE, Policy(max_build_age=10 * DAY), NOW)
         assert "builds-old" not in told(found)
+        above = build("1.29.9+v1.29.8-7-g00000c0ffe", uploaded=NOW - DAY, without=NODEUP)
+        found = resolve(snapshot(*self.HELD, above), ON_RELEASE, Policy(max_build_age=2 * DAY), NOW)
+        assert found.version == TOO_HIGH.version
+        assert "builds-old" not in told(found)
+
+    def test_who_asks_for_it_by_its_name_is_told_nothing_of_the_order(self) -> None:
+        """It is not the newest that is wanted."""
+        assert told(resolve(snapshot(*self.HELD), TOO_HIGH.version, NEWEST, NOW)) == {}
 
     def test_it_does_not_count_for_any_lag(self) -> None:
         """A marker behind by one build is lagging since that one."""
