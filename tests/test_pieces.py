@@ -191,6 +191,13 @@ class TestAction:
         assert ran.returncode == 3
         assert MASTER_LAST in outputs
 
+    @pytest.mark.parametrize("strict", ["True", "yes", "", "true; touch pwned"])
+    def test_what_strict_is_has_to_be_clear(self, pyz: Path, tmp_path: Path, strict: str) -> None:
+        """A mistake in it must not let a degraded answer pass."""
+        ran, outputs = _act(pyz, tmp_path, STRICT=strict)
+        assert (ran.returncode, outputs) == (2, "")
+        assert ran.stdout == "::error::strict is neither true nor false\n"
+
     def test_another_file_than_was_meant_is_not_run(self, pyz: Path, tmp_path: Path) -> None:
         """Its checksum is not the one that was named."""
         ran, outputs = _act(pyz, tmp_path, PYZ_SHA256="0" * 64)
