@@ -223,7 +223,7 @@ def _replay(path: Path, *, question: StoreQuestion, deadline: Deadline) -> Resol
     if question["as_of"] is not None:
         raise UsageError(
             "--as-of and --from-lock contradict each other: a lock is replayed now",
-            hint="leave one of them out",
+            hint="leave one of them out; a moment may also be set in KOPSVERSION_AS_OF",
         )
     lock = read_lock(path)
     _check_asked(lock.resolution)
