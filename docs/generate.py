@@ -601,6 +601,43 @@ def _configuration() -> Iterator[str]:
         yield from (f"## `{place}`" if place else "## At the top", "", purpose, "")
         rows = ((f"`{key}`", described[key][0], described[key][1], _default_of(place, key)) for key in keys)
         yield from _table(("key", "type", "meaning", "default"), *rows)
+    yield from _variables()
+
+
+_VARIABLES: Mapping[str, str] = {
+    "ARTIFACTS": "Where Prow takes files from: `resolve-latest` leaves the resolution there.",
+    "GITHUB_OUTPUT": "GitHub's file for the outputs of a step, for `-o github`.",
+    "GITHUB_STEP_SUMMARY": "GitHub's file for the summary of a step, for `-o github`.",
+    "STORAGE_EMULATOR_HOST": "A server to ask instead of Google's, with its scheme. It never gets credentials.",
+    "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY": "The proxy for https, for http, for either; in lower case they win.",
+    "NO_PROXY": "Hosts that are asked directly.",
+    "REQUESTS_CA_BUNDLE, SSL_CERT_FILE, CURL_CA_BUNDLE": "A PEM file of certificates; the first that is set counts.",
+    "GOOGLE_APPLICATION_CREDENTIALS": "Google's own, with `--credentials default` and where a bucket is written.",
+    "XDG_CACHE_HOME": "Where fetched history and the unpacked single file are kept. Default: `~/.cache`, by `HOME`.",
+    "PULL_BASE_SHA": "In a presubmit's clone: the commit onto which Prow merged.",
+    "GIT_DIR": "Not followed: which clone is asked is said by `--repo` or the current directory. A message names it.",
+    "GIT_SSH_COMMAND": "How ssh is started where `--repo` is a URL of ssh; it is never asked for a password.",
+    "PATH": "Where git is looked for, and the command of `kopsversion bisect`.",
+    "NO_COLOR": "No colours, and plain tables on a terminal too.",
+    "FORCE_COLOR, CLICOLOR_FORCE": "Colours wherever the output goes, unless 0.",
+    "CLICOLOR": "0: no colours.",
+    "TERM": "`dumb`: as `NO_COLOR`.",
+}
+"""By name, or names that mean the same: what a variable is for that is no option's."""
+
+
+def _variables() -> Iterator[str]:
+    yield from (
+        "## Environment variables",
+        "",
+        "Every option can be set as `KOPSVERSION_` and its long name: [the command line](cli.md) names each. These are",
+        "read too; an empty one counts as not set.",
+        "",
+    )
+    rows = (
+        (", ".join(f"`{name}`" for name in names.split(", ")), said) for names, said in _VARIABLES.items()
+    )
+    yield from _table(("variable", "meaning"), *rows)
 
 
 def _default_of(place: str, key: str) -> str:

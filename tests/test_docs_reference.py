@@ -13,12 +13,15 @@ import pytest
 
 import kopsversion
 from docs.generate import REFERENCE, pages
+from kopsversion import errors, testing
 from kopsversion.cli.config import read_config
 from kopsversion.cli.toolbox import tools
 from kopsversion.errors import UsageError
 from kopsversion.model.answer import Severity, Verdict
 from kopsversion.model.codes import Code
 from kopsversion.rules.catalogue import CATALOGUE
+from kopsversion.stores.opening import EMULATOR_VARIABLE
+from kopsversion.stores.route import CA_VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +58,7 @@ def test_every_command_and_option_is_in_the_reference() -> None:
 
 def _keys(page: str) -> dict[str, list[str]]:
     """Read the keys of each table of a configuration file from the reference page."""
-    _, *parts = re.split(r"^## (.*)\n", page, flags=re.MULTILINE)
+    _, *parts = re.split(r"^## (.*)\n", page.partition("## Environment variables")[0], flags=re.MULTILINE)
     names = [name.strip("`").replace("At the top", "") for name in parts[::2]]
     return {
         name: re.findall(r"^\| `([^`]*)` \| .+ \| \S.*\.", part, flags=re.MULTILINE)
@@ -86,6 +89,30 @@ def test_every_key_of_the_configuration_is_in_the_reference(tmp_path: Path) -> N
         tables = {name.strip('["]').partition(".")[0] for name in described}
         also = set(top.removesuffix(" at the top").split(", ")) - tables if not table else set()
         assert set(described[table]) == {*known.split(", "), *also}
+
+
+def _variables() -> Iterator[tuple[str, str]]:
+    """Find the variables that the code reads, and where: texts that look like one beside the environment."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and "environ" in ast.unparse(node):
+                for each in ast.walk(node):
+                    if isinstance(each, ast.Constant) and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", str(each.value)):
+                        yield str(each.value), f"{path.name}:{each.lineno}"
+        for read in re.finditer(r"\benviron(?:\.get\(|\[)\"(\w+)\"", path.read_text()):
+            yield read[1], path.name
+    yield from ((name, "route.py") for name in CA_VARIABLES)
+    yield EMULATOR_VARIABLE, "opening.py"
+
+
+def test_every_variable_of_the_environment_is_in_the_reference() -> None:
+    """What the code reads is described, but for options' own variables and what is set for other programs."""
+    page = (REFERENCE / "configuration.md").read_text("utf-8")
+    found = dict(_variables())
+    assert {"NO_COLOR", "ARTIFACTS", "NO_PROXY", "HOME"} <= found.keys()
+    for_others = {"KOPS_BASE_URL", "GIT_ALLOW_PROTOCOL", "GIT_ASKPASS", "GIT_SSH_VARIANT", "SSH_ASKPASS"}
+    for name in found.keys() - for_others:
+        assert f"`{name.upper()}`" in page or name.startswith("KOPSVERSION_"), f"{name}, {found[name]}"
 
 
 # --------------------------------------------------------------------------------------------------
@@ -148,6 +175,22 @@ def test_an_entry_is_a_sentence_and_an_advice(code: str) -> None:
     assert entry.meaning.endswith(".")
     assert entry.advice.endswith(".")
     assert list(entry.severities) == sorted(set(entry.severities), key=lambda severity: severity.rank)
+
+
+def test_every_status_of_an_error_has_its_row() -> None:
+    """An error with a status of its own would show as one that is missing."""
+    statuses = set(re.findall(r"^\| (\d+) \| \S", pages()["exit-codes.md"], re.MULTILINE))
+    kinds = [errors.KopsVersionError]
+    for kind in kinds:
+        kinds.extend(kind.__subclasses__())
+        assert str(kind.exit_code) in statuses, kind
+
+
+def test_the_testing_kit_is_described() -> None:
+    """Each public name of it is on its page."""
+    page = (REFERENCE / "testing.md").read_text("utf-8")
+    for name in testing.__all__:
+        assert re.search(rf"`{name}\b", page), name
 
 
 API = (REFERENCE / "api.md").read_text()
