@@ -1,7 +1,6 @@
 """What earlier runs of ``check`` add to a report: since when, what is new, what comes back.
 
-Pure. A `Run` here is what the journal keeps of one report, and not a run of a Prow job. This module must not know how
-runs are kept.
+Pure. An `Entry` is what the journal keeps of one run of ``check``. This module must not know how entries are kept.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ if TYPE_CHECKING:
 
     from kopsversion.rules.health import ChannelHealth, Finding, HealthReport
 
-__all__ = ["RECENT", "ChannelRun", "Run", "key_of", "run_of", "with_history"]
+__all__ = ["RECENT", "ChannelEntry", "Entry", "entry_of", "key_of", "with_history"]
 
 RECENT = timedelta(days=30)
 """How far back findings are counted that come again and again."""
 
 
 @frozen(kw_only=True)
-class ChannelRun:
-    """What a run found of one channel.
+class ChannelEntry:
+    """What one run found of one channel.
 
     Attributes:
         healthy: whether nothing serious was found.
@@ -43,8 +42,8 @@ class ChannelRun:
 
 
 @frozen(kw_only=True)
-class Run:
-    """What is kept of one report.
+class Entry:
+    """What is kept of one report, and so of one run of ``check``.
 
     Attributes:
         at: the moment of the report, UTC.
@@ -54,7 +53,7 @@ class Run:
 
     at: datetime
     success: bool
-    channels: Mapping[str, ChannelRun] = Factory(dict)
+    channels: Mapping[str, ChannelEntry] = Factory(dict)
 
 
 def key_of(finding: Finding) -> str:
@@ -63,13 +62,13 @@ def key_of(finding: Finding) -> str:
     return finding.condition.code if marker is None else f"{finding.condition.code} {marker}"
 
 
-def run_of(report: HealthReport) -> Run:
+def entry_of(report: HealthReport) -> Entry:
     """Return what is worth keeping of a report."""
-    return Run(
+    return Entry(
         at=report.now,
         success=report.is_success,
         channels={
-            channel.channel: ChannelRun(
+            channel.channel: ChannelEntry(
                 healthy=channel.is_healthy,
                 found=frozenset(key_of(finding) for finding in channel.findings if finding.is_serious),
                 lags={
@@ -84,39 +83,39 @@ def run_of(report: HealthReport) -> Run:
     )
 
 
-def with_history(report: HealthReport, runs: Iterable[Run]) -> HealthReport:
+def with_history(report: HealthReport, entries: Iterable[Entry]) -> HealthReport:
     """Say of each channel since when it is unhealthy, what is new, and what has come up before.
 
     Parameters:
         report: the newest report.
-        runs: earlier ones, in any order; later ones than the report's moment are left out. A run that could not
-            read a channel says nothing about it.
+        entries: what is kept of others, in any order; later ones than the report's moment are left out. One that
+            could not read a channel says nothing about it.
     """
-    earlier = sorted((run for run in runs if run.at < report.now), key=lambda run: run.at)
+    earlier = sorted((each for each in entries if each.at < report.now), key=lambda each: each.at)
     if not earlier:
         return report
-    now = run_of(report)
+    now = entry_of(report)
     return evolve(
         report, channels=tuple(_channel(channel, [*earlier, now], now=now) for channel in report.channels)
     )
 
 
-def _channel(channel: ChannelHealth, runs: Sequence[Run], *, now: Run) -> ChannelHealth:
-    seen = [(run.at, run.channels[channel.channel]) for run in runs if channel.channel in run.channels]
+def _channel(channel: ChannelHealth, entries: Sequence[Entry], *, now: Entry) -> ChannelHealth:
+    seen = [(each.at, each.channels[channel.channel]) for each in entries if channel.channel in each.channels]
     if channel.unreadable is not None or len(seen) < 2:
         return channel
     before = seen[-2][1]
-    unhealthy_since = _since([(at, not run.healthy) for at, run in seen])
+    unhealthy_since = _since([(at, not entry.healthy) for at, entry in seen])
     history = ChannelHistory(
         since=unhealthy_since,
         is_since_before=unhealthy_since == seen[0][0],
         recurring={key: times for key, times in _recurring(seen, now=now.at) if times > 1},
-        lags=tuple((at, max(run.lags.values())) for at, run in seen if run.lags),
+        lags=tuple((at, max(entry.lags.values())) for at, entry in seen if entry.lags),
     )
     findings = tuple(
         evolve(
             finding,
-            first_seen=_since([(at, key_of(finding) in run.found) for at, run in seen]),
+            first_seen=_since([(at, key_of(finding) in entry.found) for at, entry in seen]),
             is_new=key_of(finding) not in before.found,
         )
         if finding.is_serious
@@ -136,9 +135,9 @@ def _since(states: Sequence[tuple[datetime, bool]]) -> datetime | None:
     return began
 
 
-def _recurring(seen: Sequence[tuple[datetime, ChannelRun]], *, now: datetime) -> Iterator[tuple[str, int]]:
+def _recurring(seen: Sequence[tuple[datetime, ChannelEntry]], *, now: datetime) -> Iterator[tuple[str, int]]:
     """Yield how often each finding began in the last days, including one that had begun before them."""
-    recent = [run.found for at, run in seen if now - at <= RECENT]
+    recent = [entry.found for at, entry in seen if now - at <= RECENT]
     for key in sorted(frozenset[str]().union(*recent)):
         states = [False, *(key in found for found in recent)]
         yield key, sum(not before and after for before, after in pairwise(states))

@@ -21,7 +21,7 @@ from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codec import time_text
 from kopsversion.model.codes import Code
 from kopsversion.model.wording import count
-from kopsversion.rules.history import ChannelRun, Run, run_of, with_history
+from kopsversion.rules.history import ChannelEntry, Entry, entry_of, with_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,33 +63,33 @@ class Journal:
         self.strange = 0
         """How many lines of the last reading are not a journal's."""
 
-    def runs(self) -> tuple[Run, ...]:
-        """Return the runs that were kept, oldest first; lines that are not the journal's own are counted.
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the entries that were kept, oldest first; lines that are not the journal's own are counted.
 
         Raises:
             JournalError: the file cannot be read.
         """
         self.strange = 0
-        found: dict[datetime, Run] = {}
+        found: dict[datetime, Entry] = {}
         for line in self._lines():
-            run = _read(line)
-            if run is None:
+            entry = _read(line)
+            if entry is None:
                 self.strange += 1
             else:
-                found[run.at] = run
+                found[entry.at] = entry
         return tuple(found[at] for at in sorted(found))
 
-    def append(self, run: Run, *, made_by: str = "") -> None:
-        """Add a run.
+    def append(self, entry: Entry, *, made_by: str = "") -> None:
+        """Add an entry.
 
         Parameters:
-            run: what a run found.
+            entry: what a run of ``check`` found.
             made_by: which kopsversion found it.
 
         Raises:
             JournalError: it could not be added.
         """
-        line = f"{_written(run, made_by=made_by)}\n".encode()
+        line = f"{_written(entry, made_by=made_by)}\n".encode()
         waited = 0.0
 
         def wait() -> None:
@@ -149,17 +149,17 @@ def recorded(report: HealthReport, journal: Journal) -> HealthReport:
 
     Parameters:
         report: the newest report.
-        journal: the runs; where it cannot be used, the report says so.
+        journal: those runs; where it cannot be used, the report says so.
     """
     result = report
     try:
-        result = with_history(report, journal.runs())
+        result = with_history(report, journal.entries())
         if journal.strange:
             lines = count(journal.strange, "line")
             result = _with_remark(
                 result, f"{lines} of the journal {quoted(str(journal.path))} cannot be read"
             )
-        journal.append(run_of(report), made_by=report.made_by)
+        journal.append(entry_of(report), made_by=report.made_by)
     except JournalError as error:
         result = _with_remark(result, str(error))
     return result
@@ -174,27 +174,27 @@ def _with_remark(report: HealthReport, message: str) -> HealthReport:
 # Lines
 
 
-def _written(run: Run, *, made_by: str) -> str:
+def _written(entry: Entry, *, made_by: str) -> str:
     return json.dumps(
         {
             "schema": SCHEMA,
-            "at": time_text(run.at),
+            "at": time_text(entry.at),
             "made_by": made_by,
-            "success": run.success,
+            "success": entry.success,
             "channels": {
                 ref: {
                     "healthy": channel.healthy,
                     "found": sorted(channel.found),
                     "lag_seconds": {name: lag.total_seconds() for name, lag in sorted(channel.lags.items())},
                 }
-                for ref, channel in run.channels.items()
+                for ref, channel in entry.channels.items()
             },
         },
         separators=(",", ":"),
     )
 
 
-def _read(line: bytes) -> Run | None:
+def _read(line: bytes) -> Entry | None:
     """Read a line; ``None`` if it is not one of a journal that this version knows."""
     try:
         fields: Any = json.loads(line)
@@ -202,13 +202,13 @@ def _read(line: bytes) -> Run | None:
             return None
         at = datetime.fromisoformat(fields["at"]).astimezone(UTC)
         channels = {str(ref): _read_channel(each) for ref, each in fields["channels"].items()}
-        return Run(at=at, success=_flag(fields["success"]), channels=channels)
+        return Entry(at=at, success=_flag(fields["success"]), channels=channels)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return None
 
 
-def _read_channel(fields: Any) -> ChannelRun:
-    return ChannelRun(
+def _read_channel(fields: Any) -> ChannelEntry:
+    return ChannelEntry(
         healthy=_flag(fields["healthy"]),
         found=frozenset(str(each) for each in fields["found"]),
         lags={str(name): timedelta(seconds=float(lag)) for name, lag in fields["lag_seconds"].items()},

@@ -25,7 +25,7 @@ from kopsversion.render.html import health_to_html
 from kopsversion.render.junit import health_to_junit
 from kopsversion.render.markdown import escaped, health_to_markdown
 from kopsversion.render.prometheus import health_to_prometheus
-from kopsversion.rules.history import ChannelRun, run_of, with_history
+from kopsversion.rules.history import ChannelEntry, entry_of, with_history
 from kopsversion.rules.silences import silenced
 from tests.builders import DAY, NOW, alpha
 from tests.command_schemas import strict
@@ -87,8 +87,8 @@ class TestTable:
 
     def test_what_the_last_run_did_not_find_is_new(self) -> None:
         """With a journal each finding says so, or since when it is found."""
-        earlier = evolve(run_of(everything()), at=NOW - DAY)
-        well = {ref: ChannelRun(healthy=True) for ref in earlier.channels}
+        earlier = evolve(entry_of(everything()), at=NOW - DAY)
+        well = {ref: ChannelEntry(healthy=True) for ref in earlier.channels}
         nothing_before = evolve(earlier, channels=well)
         assert "New since the last run." in file_text(with_history(everything(), [nothing_before]))
         again = file_text(with_history(everything(), [earlier]))
@@ -114,7 +114,7 @@ class TestJson:
     def test_silence_and_history(self) -> None:
         """What is silenced, and what earlier runs found, is described as well."""
         silence = Silence(channel="master", code="marker-stale", until=NOW.date(), reason="known")
-        earlier = evolve(run_of(everything()), at=NOW - DAY)
+        earlier = evolve(entry_of(everything()), at=NOW - DAY)
         report = with_history(silenced(everything(), [silence]), [earlier])
         written = json.loads(health_to_json(report))
         jsonschema.Draft202012Validator(strict(json.loads(SCHEMA.read_text()))).validate(written)

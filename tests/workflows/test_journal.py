@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kopsversion.files import locked
-from kopsversion.rules.history import Run, run_of
+from kopsversion.rules.history import Entry, entry_of
 from kopsversion.workflows.journal import Journal, JournalError, recorded
 from tests.builders import HOUR, NOW
 from tests.health_reports import everything, many, nothing
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-RUNS = [evolve(run_of(everything()), at=NOW - n * HOUR) for n in range(3, 0, -1)]
+ENTRIES = [evolve(entry_of(everything()), at=NOW - n * HOUR) for n in range(3, 0, -1)]
 
 
-def filled(path: Path, runs: Sequence[Run] = RUNS, *, largest: int = 4 << 20) -> Journal:
+def filled(path: Path, entries: Sequence[Entry] = ENTRIES, *, largest: int = 4 << 20) -> Journal:
     journal = Journal(path, largest=largest)
-    for run in runs:
-        journal.append(run, made_by="kopsversion 0.1.0")
+    for entry in entries:
+        journal.append(entry, made_by="kopsversion 0.1.0")
     return journal
 
 
 class TestKept:
     def test_comes_back(self, tmp_path: Path) -> None:
         """What was kept comes back, oldest first, each run as it was."""
-        journal = filled(tmp_path / "j", RUNS[::-1])
-        assert list(journal.runs()) == RUNS
+        journal = filled(tmp_path / "j", ENTRIES[::-1])
+        assert list(journal.entries()) == ENTRIES
         assert journal.strange == 0
 
     def test_one_line_a_run(self, tmp_path: Path) -> None:
@@ -50,36 +50,36 @@ class TestKept:
 
     def test_no_file(self, tmp_path: Path) -> None:
         """A journal that is not there yet has no runs."""
-        assert Journal(tmp_path / "j").runs() == ()
+        assert Journal(tmp_path / "j").entries() == ()
 
     def test_the_same_moment_twice(self, tmp_path: Path) -> None:
         """A run of the same moment takes the place of the one before."""
-        failed = Run(at=RUNS[0].at, success=False)
-        assert filled(tmp_path / "j", [RUNS[0], failed]).runs() == (failed,)
+        failed = Entry(at=ENTRIES[0].at, success=False)
+        assert filled(tmp_path / "j", [ENTRIES[0], failed]).entries() == (failed,)
 
 
 class TestRotation:
     def test_by_size(self, tmp_path: Path) -> None:
         """A journal that has reached its size is put aside, and both parts are read."""
-        size = len(filled(tmp_path / "one", RUNS[:1]).path.read_bytes())
+        size = len(filled(tmp_path / "one", ENTRIES[:1]).path.read_bytes())
         journal = filled(tmp_path / "j", largest=2 * size + 10)
         assert (tmp_path / "j.1").read_bytes().count(b"\n") == 2
         assert (tmp_path / "j").read_bytes().count(b"\n") == 1
-        assert list(journal.runs()) == RUNS
+        assert list(journal.entries()) == ENTRIES
 
     def test_only_one_part_is_kept(self, tmp_path: Path) -> None:
         """No more than two parts are kept, so that a journal does not grow for ever."""
-        size = len(filled(tmp_path / "one", RUNS[:1]).path.read_bytes())
+        size = len(filled(tmp_path / "one", ENTRIES[:1]).path.read_bytes())
         journal = filled(tmp_path / "j", largest=size + 10)
-        assert list(journal.runs()) == RUNS[1:]
+        assert list(journal.entries()) == ENTRIES[1:]
         assert sorted(each.name for each in tmp_path.glob("*j*")) == [".j.lock", "j", "j.1"]
 
     def test_of_a_large_file_the_end_is_read(self, tmp_path: Path) -> None:
         """Of a file that is larger than any journal only the end is read, from the next whole line."""
-        filled(tmp_path / "j", RUNS)
+        filled(tmp_path / "j", ENTRIES)
         size = len((tmp_path / "j").read_bytes())
         journal = Journal(tmp_path / "j", largest=size // 3)
-        assert list(journal.runs()) == RUNS[2:]
+        assert list(journal.entries()) == ENTRIES[2:]
         assert journal.strange == 0
 
 
@@ -93,14 +93,14 @@ class TestTwoWriters:
         for each in writers:
             each.join()
         journal = Journal(tmp_path / "j")
-        assert len(journal.runs()) == 40
+        assert len(journal.entries()) == 40
         assert journal.strange == 0
 
     def test_torn_line(self, tmp_path: Path) -> None:
         """Half a line, as a job leaves that is killed, spoils no other line and is counted."""
         (tmp_path / "j").write_text('{"schema":1,"at":"2024-')
         journal = filled(tmp_path / "j")
-        assert list(journal.runs()) == RUNS
+        assert list(journal.entries()) == ENTRIES
         assert journal.strange == 1
 
     def test_locked_for_ever(self, tmp_path: Path) -> None:
@@ -111,13 +111,13 @@ class TestTwoWriters:
             locked(tmp_path / ".j.lock", wait=lambda: None),
             pytest.raises(JournalError, match="another job has kept it locked for 5 s"),
         ):
-            journal.append(RUNS[0])
+            journal.append(ENTRIES[0])
         assert sum(waited) == pytest.approx(5, abs=0.1)
 
 
 def _write(path: Path, number: int) -> None:
     for n in range(20):
-        Journal(path).append(Run(at=NOW - (2 * n + number) * HOUR, success=True))
+        Journal(path).append(Entry(at=NOW - (2 * n + number) * HOUR, success=True))
     os._exit(0)
 
 
@@ -151,7 +151,7 @@ class TestStrangeLines:
         """A line that is none of a journal's is passed over and counted."""
         (tmp_path / "j").write_text(f"{json.dumps(LINE)}\n{line}\n")
         journal = Journal(tmp_path / "j")
-        assert len(journal.runs()) == 1
+        assert len(journal.entries()) == 1
         assert journal.strange == 1
 
     @given(data=st.binary(max_size=200))
@@ -159,7 +159,7 @@ class TestStrangeLines:
         """Whatever a file holds, reading it ends with runs or with lines that are counted."""
         path = tmp_path_factory.mktemp("journal") / "j"
         path.write_bytes(data)
-        assert Journal(path).runs() == ()
+        assert Journal(path).entries() == ()
 
 
 class TestRecorded:
@@ -171,12 +171,12 @@ class TestRecorded:
         later = recorded(evolve(many(3), now=NOW + HOUR), journal)
         assert later.channels[2].history is not None
         assert later.channels[2].history.since == NOW
-        assert len(journal.runs()) == 2
+        assert len(journal.entries()) == 2
 
     def test_failure_is_kept(self, tmp_path: Path) -> None:
         """A run that could read nothing is kept as one."""
         recorded(nothing(), Journal(tmp_path / "j"))
-        assert [run.success for run in Journal(tmp_path / "j").runs()] == [False]
+        assert [run.success for run in Journal(tmp_path / "j").entries()] == [False]
 
     def test_strange_lines_are_said(self, tmp_path: Path) -> None:
         """Lines that cannot be read are said, and change nothing else."""
