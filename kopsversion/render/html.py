@@ -229,6 +229,12 @@ class _View:
         return [channel for channel in self.channels if channel.level != "healthy"]
 
     @property
+    def groups(self) -> Sequence[Sequence[_ChannelView]]:
+        """The channels for the table of contents: those in need of attention, and the healthy ones."""
+        healthy = [channel for channel in self.channels if channel.level == "healthy"]
+        return [group for group in (self.unhealthy, healthy) if group]
+
+    @property
     def remarked(self) -> Sequence[_ChannelView]:
         """The channels with remarks, and healthy ones with silenced or recurring findings."""
         return [
