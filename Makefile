@@ -101,7 +101,7 @@ pyz-test: $(VENV)/.installed-dev  ## Build the single file, and use it with the 
 requirements: $(VENV)/.installed-release  ## Write requirements/: what jobs install, pinned and with hashes
 	$(BIN)/python .ci/requirements.py
 
-release-check: test $(VENV)/.installed-release  ## All that a release offers, built twice and compared, with SBOM and checksums, in dist/
+release-check: test $(VENV)/.installed-release  ## All that a release offers, built twice and compared, with SBOMs and checksums, in dist/
 	$(BIN)/python .ci/release.py
 
 image: pyz  ## Build the container image, where podman, buildah or docker is

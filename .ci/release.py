@@ -1,7 +1,8 @@
 """Make what a release offers into dist/, twice, and check it (``make release-check``).
 
-Wheel, sdist and the single file must be the same to the byte in both builds. An SBOM (CycloneDX) and the checksums of
-all files go beside them. Nothing is uploaded: who releases does that by hand, after reading what this printed.
+Wheel, sdist and the single file must be the same to the byte in both builds. SBOMs (CycloneDX) of the wheel, with what
+it needs, and of the single file, with what it holds, go beside them, and the checksums of all. Nothing is uploaded: who
+releases does that by hand, after reading what this printed.
 """
 
 from __future__ import annotations
@@ -32,17 +33,8 @@ def main() -> None:
             if path.read_bytes() != (Path(other) / path.name).read_bytes():
                 sys.exit(f"{path.name} is another file in the second build")
     _run("-m", "twine", "check", "--strict", *(str(p) for p in DIST.iterdir() if p.suffix in {".whl", ".gz"}))
-    sbom = DIST / f"kopsversion-{version}.cdx.json"
-    arguments = ["--output-reproducible", "--output-format", "JSON", "--output-file", str(sbom)]
-    _run(
-        "-m",
-        "cyclonedx_py",
-        "requirements",
-        *arguments,
-        "--pyproject",
-        "pyproject.toml",
-        "requirements/ci.txt",
-    )
+    _describe(DIST / f"kopsversion-{version}.cdx.json", "requirements/ci.txt")
+    _describe(DIST / "kopsversion.pyz.cdx.json", "requirements/onefile.txt")
     names = sorted(path.name for path in DIST.iterdir())
     sums = "".join(f"{hashlib.sha256((DIST / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
     (DIST / "SHA256SUMS").write_text(sums)
@@ -61,11 +53,19 @@ def _build(out: Path) -> None:
     _run(str(PROJECT / ".ci" / "onefile.py"), "--to", str(out / "kopsversion.pyz"))
 
 
+def _describe(sbom: Path, requirements: str) -> None:
+    """Write what is in a file that is shipped, by the pinned requirements that it was made of."""
+    arguments = ["--output-reproducible", "--output-format", "JSON", "--output-file", str(sbom)]
+    _run("-m", "cyclonedx_py", "requirements", *arguments, "--pyproject", "pyproject.toml", requirements)
+
+
 def _run(*arguments: str) -> None:
+    # cyclonedx_py warns that requirements alone do not tell which of them needs which.
+    quiet = {"SOURCE_DATE_EPOCH": "315619200", "PYTHONWARNINGS": "ignore::UserWarning"}
     subprocess.run(
         [sys.executable, *arguments],
         cwd=PROJECT,
-        env={**os.environ, "SOURCE_DATE_EPOCH": "315619200"},
+        env={**os.environ, **quiet},
         check=True,
     )
 
