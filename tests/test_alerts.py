@@ -109,6 +109,22 @@ def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
     assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
 
 
+def test_the_dashboard_asks_in_promql(tmp_path: Path) -> None:
+    """promtool reads every expression, with a value in place of each variable of Grafana's."""
+    if PROMTOOL is None:
+        pytest.skip("promtool is not installed: apt-get install prometheus")
+    panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+    asked = [target["expr"] for panel in panels for target in panel["targets"]]
+    rules = [
+        {"record": f"r{number}", "expr": expr.replace("$channel", "x")} for number, expr in enumerate(asked)
+    ]
+    path = tmp_path / "rules.yaml"
+    path.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = subprocess.run([PROMTOOL, "check", "rules", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{len(asked)} rules found" in done.stdout
+
+
 def known() -> HealthReport:
     """A report of which the only trouble is silenced."""
     silence = Silence(channel="release-1.38", code="marker-stale", until=NOW.date(), reason="known")
