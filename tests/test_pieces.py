@@ -226,3 +226,14 @@ def test_an_issue_template_is_a_form_as_github_reads_it(path: Path) -> None:
     assert len(ids) == len(set(ids)) > 0
     assert {field["type"] for field in form["body"]} <= {"input", "textarea", "dropdown", "markdown"}
     assert all(field["attributes"]["label"] for field in form["body"])
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_what_an_issue_template_names_is_there(path: Path) -> None:
+    """A reader is sent to no file that does not exist, and to no command that does not."""
+    text = path.read_text("utf-8")
+    assert [
+        name for name in re.findall(r"\b(?:tests|docs)/[\w./-]+\w", text) if not (PROJECT / name).exists()
+    ] == []
+    for option in re.findall(r"`kopsversion (--\w+)`", text):
+        assert option in {name for param in tools.params for name in param.opts}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.cases import player
 from tests.cases.player import Player, read_case
 
 OWN = Path(__file__).parent
@@ -22,6 +24,19 @@ def test_the_cases_that_the_project_does_not_carry_are_there() -> None:
     if not SHARED.is_dir():
         pytest.skip(f"there is no {SHARED}; the cases of the repository are played all the same")
     assert list(SHARED.glob("*.case"))
+
+
+def test_the_example_of_the_page_is_a_case(tmp_path: Path) -> None:
+    """Who begins with it begins with what works, and the page has every word of a case."""
+    page = (OWN / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```text \S+\.case\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "example.case"
+    path.write_text(example)
+    place = tmp_path / "place"
+    place.mkdir()
+    assert Player(place).play(read_case(path)) == []
+    words = set(re.findall(r"^``([a-z-]+)[ `]", str(player.__doc__), re.MULTILINE)) | {"silent"}
+    assert words == set(re.findall(r"^\| `([a-z-]+)[ `]", page, re.MULTILINE))
 
 
 @pytest.mark.parametrize("path", _cases(SHARED))
