@@ -97,13 +97,14 @@ class BuildVersion:
         release: the part before the plus sign.
         describe: the part behind it; ``None`` for a tag's own build.
         precedence: what names are ordered by: the release, whether this is the tag's own build, the tag, the distance.
+        sort_key: `precedence` and the commit, for sorting many versions: Python compares tuples much faster.
     """
 
     text: str
     release: Version = field(init=False)
     describe: Describe | None = field(init=False)
     precedence: Precedence = field(init=False)
-    _identity: tuple[Precedence, str] = field(init=False)
+    sort_key: tuple[Precedence, str] = field(init=False)
 
     @classmethod
     def parse(cls, text: str) -> BuildVersion:
@@ -145,7 +146,7 @@ class BuildVersion:
         put(self, "release", release)
         put(self, "describe", describe)
         put(self, "precedence", precedence)
-        put(self, "_identity", (precedence, (describe.commit if describe else None) or ""))
+        put(self, "sort_key", (precedence, (describe.commit if describe else None) or ""))
 
     @property
     def tag(self) -> Version | None:
@@ -193,8 +194,9 @@ class BuildVersion:
         True
         """
         ours, theirs = self.commit or "", other.commit or ""
-        is_one = ours.startswith(theirs) or theirs.startswith(ours)
-        return self.precedence == other.precedence and not is_one
+        return self.precedence == other.precedence and not (
+            ours.startswith(theirs) or theirs.startswith(ours)
+        )
 
     def is_further_than(self, other: BuildVersion) -> bool:
         """Tell whether it counts more commits from the same tag: on one branch it was then merged later.
@@ -214,19 +216,19 @@ class BuildVersion:
         return f"BuildVersion.parse({self.text!r})"
 
     def __hash__(self) -> int:
-        return hash(self._identity)
+        return hash(self.sort_key)
 
     def __eq__(self, other: object) -> bool:
-        return self._identity == other._identity if isinstance(other, BuildVersion) else NotImplemented
+        return self.sort_key == other.sort_key if isinstance(other, BuildVersion) else NotImplemented
 
     # Python makes > and >= of these. A type checker refuses other types; not every caller has one.
     def __lt__(self, other: BuildVersion) -> bool:
         is_ours: bool = isinstance(other, BuildVersion)
-        return self._identity < other._identity if is_ours else NotImplemented
+        return self.sort_key < other.sort_key if is_ours else NotImplemented
 
     def __le__(self, other: BuildVersion) -> bool:
         is_ours: bool = isinstance(other, BuildVersion)
-        return self._identity <= other._identity if is_ours else NotImplemented
+        return self.sort_key <= other.sort_key if is_ours else NotImplemented
 
 
 @lru_cache(maxsize=4096)  # a bucket of 100,000 builds has a few hundred release parts and tags

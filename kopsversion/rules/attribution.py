@@ -207,7 +207,7 @@ def attribute(
     attributions: dict[BuildVersion, Attribution] = {}
     unsettled: list[Build] = []
     located: dict[BuildVersion, str] = {}
-    builds = sorted(builds, key=lambda build: build.version)
+    builds = sorted(builds, key=lambda build: build.version.sort_key)
     for build in builds:
         version = build.version
         if version.is_tag_build:
@@ -273,7 +273,8 @@ def _is_plain_alpha(version: BuildVersion) -> bool:
 
 def _have_twins(versions: Iterable[BuildVersion]) -> bool:
     """Tell whether two builds have equal precedence and so are of two branches."""
-    ordered = sorted(version for version in versions if version.distance is not None)
+    counted = (version for version in versions if version.distance is not None)
+    ordered = sorted(counted, key=lambda version: version.sort_key)
     return any(one.is_twin_of(other) for one, other in pairwise(ordered))
 
 
@@ -307,7 +308,8 @@ class _Shared:
             build.version for build in counted if _is_alpha(build.version)
         )
         custom = [] if early else [build for build in counted if _is_alpha(build.version)]
-        found = {build.version: Attribution(MASTER, Witness.VERSION, Certainty.LIKELY) for build in custom}
+        likely = Attribution(MASTER, Witness.VERSION, Certainty.LIKELY)
+        found = dict.fromkeys((build.version for build in custom), likely)
         found |= self._by_lineage([build for build in counted if build.version not in found], custom)
         has_release = any(attribution.ref == self.release for attribution in found.values())
         for build in builds:
