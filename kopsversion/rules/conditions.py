@@ -303,9 +303,7 @@ def _about_builds(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     yield from judge_freshness(
         channel=inquiry.channel,
         newest=newest.version,
-        latest=next(
-            (each.version for each in newer if inquiry.position(each.version) is not None), newest.version
-        ),
+        latest=next((each.version for each in newer if inquiry.position(each.version) is not None), None),
         uploaded=_last_upload(newest, newer, inquiry),
         git=inquiry.snapshot.git,
         policy=inquiry.policy,
@@ -542,7 +540,7 @@ def _about_names(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     above = [name for name in unread if name.is_above(pick)]
     listed = ", ".join(f"{number} {kind}" for kind, number in sorted(skipped.items()))
     if above and evidence.choice.source is not Source.REQUEST:
-        shown = max(above, key=lambda name: (name.release, name.distance or 0)).shown
+        shown = max(above, key=lambda name: name.release).shown  # of the same they are in order
         yield Condition(
             Code.NAMES_SKIPPED,
             Severity.WARNING,

@@ -253,6 +253,13 @@ class TestBuilds:
         assert (stalled.code, stalled.data["commits_behind"]) == ("builds-stalled", 1)
         assert stalled.message.startswith("master has had no build since")
 
+    def test_merges_are_counted_since_the_last_build_that_the_clone_has(self) -> None:
+        """Whether it can be tested or not; what the clone has not fetched yet is not counted from."""
+        commits = [GitCommit(f"{n:010x}" + "0" * 30, NOW - age * DAY) for n, age in ((7, 9), (9, 8), (10, 1))]
+        builds = [on_master(7, age=9 * DAY), *(on_master(n, age=8 * DAY, without=NODEUP) for n in (9, 12))]
+        found = told(*builds, markers=[green(alpha(7))], git=GitLine("origin/master", tuple(commits)))
+        assert condition(found, "builds-stalled").data["commits_behind"] == 1
+
     def test_a_version_that_is_asked_for_is_not_judged_by_its_age_or_branch(self) -> None:
         """Who names a build knows what it is."""
         held = snapshot(on_master(1, age=99 * DAY), on_master(2, age=98 * DAY))
@@ -391,6 +398,16 @@ class TestNames:
                 Code.NAMES_SKIPPED, severity, message, {**skipped, **({"name": shown} if shown else {})}
             ),
         )
+
+    def test_of_a_release_branch_a_patch_is_above_what_came_before_the_release(self) -> None:
+        """Names of both kinds can be the branch's."""
+        unread = [f"1.29.{name}-dirty" for name in ("0-beta.3", "2", "1")]
+        rough = tuple(name for name in map(read_roughly, unread) if name is not None)
+        name = "1.29.0-beta.2+v1.29.0-beta.1-5-g0123456789"
+        markers = [marker("release-1.29", BRANCH_MARKER, name)]
+        held = evolve(snapshot(build(name), markers=markers), unread=rough)
+        found = resolve(held, Channel("release-1.29"), DEFAULT, NOW)
+        assert condition(found, "names-skipped").data == {"name": "1.29.2-dirty"}
 
     def test_who_asks_for_a_version_is_not_warned_of_names_above_it(self) -> None:
         """There are newer builds in any case."""

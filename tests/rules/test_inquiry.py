@@ -607,6 +607,9 @@ class TestDoubt:
         assert inquiry.rivals(version(beta(3))) == (version(beta(5)), version(beta(3)))
         assert inquiry.rivals(version(beta(4))) == (version(beta(5)),)
         assert inquiry.attribution(version(beta(4))) is None
+        of_master = asking(held)
+        list(of_master.candidates())
+        assert of_master.rivals(version(beta(3))) == ()
 
 
 class TestChannels:

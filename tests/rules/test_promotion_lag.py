@@ -226,6 +226,25 @@ class TestWrittenLast:
             )
             assert condition.data == {"marker": "markers/master/latest-ci.txt", "verdict": "stale"}
 
+    @pytest.mark.parametrize(
+        ("policy", "severity"),
+        [
+            (Policy(markers=(BRANCH_MARKER, GREEN_MARKER)), Severity.WARNING),
+            (Policy(markers=(GREEN_MARKER, BRANCH_MARKER)), Severity.INFO),
+            (Policy(markers=(BRANCH_MARKER,), nth=2), Severity.INFO),
+            (Policy(markers=(GREEN_MARKER,), reported=(BRANCH_MARKER,)), Severity.INFO),
+        ],
+        ids=["before the one that decided", "after it", "no marker decides", "reported"],
+    )
+    def test_that_it_was_set_back_matters_only_where_it_could_have_decided(
+        self, policy: Policy, severity: Severity
+    ) -> None:
+        """Else it is good to know."""
+        markers = [green(2), latest(1, written=NOW - HOUR)]
+        held = snapshot(on_master(1, age=DAY), on_master(2, age=2 * HOUR), markers=markers)
+        found = resolve(held, ON_MASTER, policy, NOW)
+        assert [each.severity for each in found.conditions if each.code == "marker-set-back"] == [severity]
+
     def test_one_that_only_lags_can_have_been_set_back_too(self) -> None:
         """It is used, and not in silence."""
         held = snapshot(
