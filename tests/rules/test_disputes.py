@@ -266,6 +266,14 @@ class TestAnswers:
         assert found.version == TOO_HIGH.version
         assert "builds-old" not in told(found)
 
+    def test_where_it_is_not_the_answer_and_nothing_passed_it_over_it_is_not_told_of(self) -> None:
+        """It is left out by request, or a build with a still higher name is the answer."""
+        excluding = evolve(NEWEST, exclude=frozenset({TOO_HIGH.version}))
+        assert "order-disputed" not in told(resolve(snapshot(*self.HELD), ON_RELEASE, excluding, NOW))
+        higher = build("1.29.10+v1.29.9-1-g00000c0fff", uploaded=NOW - HOUR)
+        held = snapshot(*self.HELD, higher, markers=[latest(patch(11))])
+        assert "order-disputed" not in told(resolve(held, ON_RELEASE, NEWEST, NOW))
+
     def test_who_asks_for_it_by_its_name_is_told_nothing_of_the_order(self) -> None:
         """It is not the newest that is wanted."""
         assert told(resolve(snapshot(*self.HELD), TOO_HIGH.version, NEWEST, NOW)) == {}

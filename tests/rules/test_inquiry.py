@@ -569,6 +569,13 @@ class TestLooking:
         assert inquiry.is_known_testable(known[alpha(1)].build)
         assert inquiry.needs == {ListMarkers()}
 
+    def test_one_that_is_proved_by_its_checksums_is_known_to_be_testable(self) -> None:
+        """Where its directory may not be listed."""
+        proof = tuple(f"{path}.sha256" for path in required_paths(DEFAULT.platforms))
+        proved = Build(version(alpha(1)), checksums=proof)
+        held = evolve(partial(proved), failures={ListArtifacts(proved.version): DENIED})
+        assert asking(held).is_known_testable(proved)
+
     def test_why_newer_ones_were_passed_over(self) -> None:
         """As far as that is known, newest first; nothing is asked for."""
         held = partial(

@@ -17,7 +17,7 @@ from kopsversion.model.version import BuildVersion
 from kopsversion.rules.lineage import Line, Opinion, Sighting, tell_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -205,6 +205,20 @@ class TestLaterBetas:
         assert found[late] == MAYBE_RELEASE
         found = opinions([*MASTERS, *BRANCH, *UPPER], master=MASTERS[-1], release=UPPER[0])
         assert found[UPPER[1]] == RELEASE
+
+    @pytest.mark.parametrize(
+        ("came", "opinion"),
+        [((11, 12, 13), MAYBE_RELEASE), ((11.1, 12, 13), RELEASE), ((11.1, 12), MAYBE_RELEASE)],
+        ids=["within a day", "three", "two"],
+    )
+    def test_three_of_master_s_that_came_more_than_a_day_later_show_whose_it_is(
+        self, came: Sequence[float], opinion: Opinion
+    ) -> None:
+        """Without a marker of the release branch too; what was there before shows nothing."""
+        times = (2, 3, 4, 5, *came)
+        masters = [beta(distance, at) for distance, at in enumerate(times, start=2)]
+        later = beta(20, at=10, tag="beta.2", release="beta.3")
+        assert opinions([*masters, later], master=masters[-1])[later] == opinion
 
     def test_betas_up_to_the_release_marker_are_not_master_s_that_stopped_before(self) -> None:
         """Master's marker stands at its last alpha, as in kops issue 16533."""

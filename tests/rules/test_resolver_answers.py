@@ -594,6 +594,31 @@ def test_what_is_missing_of_a_version_is_asked_for() -> None:
     assert found.needs == {ListArtifacts(version(alpha(1)))}
 
 
+@pytest.mark.parametrize(
+    ("minors", "named", "needs"),
+    [
+        (
+            {"1.9", "1.30"},
+            "1.9",
+            {ListBuilds("1.30"), ListBuilds("1.9"), ReadMarker(MASTER, BRANCH_MARKER)},
+        ),
+        ({"1.9", "1.30"}, "1.30", {ListBuilds("1.30")}),
+        (None, "1.30", {ListMinors()}),
+    ],
+    ids=["an older minor", "the newest", "not known yet"],
+)
+def test_the_next_marker_is_asked_for_beside_one_that_names_an_older_minor(
+    minors: set[str] | None, named: str, needs: set[Need]
+) -> None:
+    """It is most likely stale; one that names the newest is judged alone, and saves a request."""
+    held = Snapshot(
+        store=STORE,
+        minors=frozenset(minors) if minors is not None else None,
+        markers=(marker(MASTER, GREEN_MARKER, alpha(1, minor=named)),),
+    )
+    assert decide(held, ON_MASTER, Policy(), NOW) == Undecided(frozenset(needs))
+
+
 def test_a_current_marker_s_build_is_the_newest_also_where_its_directory_is_a_second_one() -> None:
     """Two directories of one commit are one build of the channel."""
     second = f"{alpha(2)}abcd"
