@@ -215,7 +215,7 @@ class TestLaterBetas:
         self, came: Sequence[float], opinion: Opinion
     ) -> None:
         """Without a marker of the release branch too; what was there before shows nothing."""
-        times = (2, 3, 4, 5, *came)
+        times = (5, *came)
         masters = [beta(distance, at) for distance, at in enumerate(times, start=2)]
         later = beta(20, at=10, tag="beta.2", release="beta.3")
         assert opinions([*masters, later], master=masters[-1])[later] == opinion
