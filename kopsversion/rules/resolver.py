@@ -229,12 +229,9 @@ def _by_marker(report: MarkerReport, inquiry: Inquiry) -> Choice:
     named = [version for version in (report.marker.version,) if version is not None]
     build = next(held for version in named if (held := inquiry.snapshot.build(version)) is not None)
     newest = build.version if report.verdict is Verdict.CURRENT else None
-    candidate = next((each for each in inquiry.known_candidates() if each.build == build), None)
-    if candidate is None:
-        # The builds could not be listed, or this is a second directory of one commit.
-        given = inquiry.attribution(build.version) or by_name(build.version, inquiry.channel.ref)
-        candidate = Candidate(build, given)
-    return Choice(candidate=candidate, source=Source.MARKER, newest=newest)
+    # Where the builds could not be listed, only its name tells whose it is.
+    given = inquiry.attribution(build.version) or by_name(build.version, inquiry.channel.ref)
+    return Choice(candidate=Candidate(build, given), source=Source.MARKER, newest=newest)
 
 
 def _refuse(inquiry: Inquiry, deciding: tuple[MarkerReport, ...]) -> Undecided:
