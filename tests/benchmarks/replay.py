@@ -25,7 +25,7 @@ from kopsversion.rules.resolver import resolve
 from tests.benchmarks.worlds import DAY, HOUR, Markers, World, arrivals, replay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from kopsversion.model.version import BuildVersion
     from tests.benchmarks.commits import Commit
@@ -322,10 +322,3 @@ def measure(
                 kind = "master" if ref == MASTER else "release"
                 scores[place] = evolve(scores[place], **{kind: tally})
     return scores
-
-
-def each_of(scores: Iterable[Score]) -> Iterator[Tally]:
-    """Return master's tallies and the release channels'."""
-    for score in scores:
-        yield score.master
-        yield score.release

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -50,7 +50,6 @@ OLD, NEW = (BuildVersion.parse(f"1.30.0-alpha.1+v1.29.0-alpha.3-{n}-g22ce1230da"
 PASSED, FAILED, ABORTED = Result.PASSED, Result.FAILED, Result.ABORTED
 RUNNING, LOST, UNREADABLE, UNREAD = "running", "lost", "unreadable", "unread"
 MINUTE = timedelta(minutes=1)
-UNTOLD = datetime(1970, 1, 1, tzinfo=NOW.tzinfo)
 
 _HOURLY = writer_of(DEFAULT_WRITERS, ref=MASTER, name=GREEN_MARKER)
 _ON_MERGE = writer_of(DEFAULT_WRITERS, ref=MASTER, name=BRANCH_MARKER)
