@@ -98,7 +98,10 @@ if TYPE_CHECKING:
         Plan,
         PlannedBuild,
     )
-    from kopsversion.rules.health import (
+    from kopsversion.rules.ranking import (
+        rank,
+    )
+    from kopsversion.rules.report import (
         BuildState,
         ChannelHealth,
         Finding,
@@ -106,9 +109,6 @@ if TYPE_CHECKING:
         LeftOut,
         MarkerHealth,
         SeenBuild,
-    )
-    from kopsversion.rules.ranking import (
-        rank,
     )
     from kopsversion.rules.resolver import (
         SnapshotIncompleteError,
@@ -186,7 +186,7 @@ _HOMES = (
     "rules.resolver",
     "rules.stepper",
     "rules.bisection",
-    "rules.health",
+    "rules.report",
     "stores.base",
     "workflows.opening",
     "workflows.latest",

@@ -26,7 +26,7 @@ from kopsversion.model.runs import SeenRun
 from kopsversion.model.silence import Silence
 from kopsversion.rules import bisection, health, same_build, stepper, writers
 from kopsversion.rules.bisection import Plan, PlannedBuild
-from kopsversion.rules.health import (
+from kopsversion.rules.report import (
     ChannelHealth,
     ChannelHistory,
     CheckResult,

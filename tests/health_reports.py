@@ -22,7 +22,8 @@ from kopsversion.model.channel import (
 )
 from kopsversion.model.policy import Policy
 from kopsversion.model.version import BuildVersion
-from kopsversion.rules.health import (
+from kopsversion.rules.health import judge_channel, unreadable, with_remarks
+from kopsversion.rules.report import (
     BuildState,
     ChannelHealth,
     HealthReport,
@@ -31,9 +32,6 @@ from kopsversion.rules.health import (
     SeenBuild,
     failed,
     findings_of,
-    judge_channel,
-    unreadable,
-    with_remarks,
 )
 from kopsversion.workflows.jobs import JobsQuestion
 from kopsversion.workflows.survey import check_health

@@ -22,7 +22,7 @@ from tests.health_reports import everything, many, nothing
 from tests.render.test_jobs import RED, report_of
 
 if TYPE_CHECKING:
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
 
 DOCS = Path(__file__).parents[1] / "docs"
 RULES = DOCS / "pieces" / "alerts.yaml"

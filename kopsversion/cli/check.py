@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kopsversion.cli.options import StoreQuestion
     from kopsversion.model.channel import Channel
     from kopsversion.model.policy import Policy
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
 
 __all__ = ["FORMATS", "Output", "check", "parse_output"]
 
@@ -340,7 +340,7 @@ def _answer_failure(
 def _failed(error: BaseException, *, question: StoreQuestion) -> HealthReport:
     from datetime import UTC, datetime
 
-    from kopsversion.rules.health import failed
+    from kopsversion.rules.report import failed
 
     hint = ""
     if isinstance(error, KopsVersionError):

@@ -13,13 +13,13 @@ from kopsversion.model.channel import BRANCH_MARKER
 from kopsversion.model.codes import Code
 from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, duration
-from kopsversion.rules.health import BuildState
+from kopsversion.rules.report import BuildState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from kopsversion.rules.health import ChannelHealth, Finding, HealthReport, MarkerHealth
+    from kopsversion.rules.report import ChannelHealth, Finding, HealthReport, MarkerHealth
 
 __all__ = [
     "CAUSES_NAMED",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from kopsversion.model.silence import Silence
-    from kopsversion.rules.health import (
+    from kopsversion.rules.report import (
         ChannelHealth,
         ChannelHistory,
         CheckResult,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from kopsversion.rules.health import ChannelHealth, Finding, HealthReport, MarkerHealth, SeenBuild
+    from kopsversion.rules.report import ChannelHealth, Finding, HealthReport, MarkerHealth, SeenBuild
 
 __all__ = [
     "CHANNEL_COLUMNS",

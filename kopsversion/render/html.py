@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
     from kopsversion.model.answer import Condition
-    from kopsversion.rules.health import ChannelHealth, Finding, HealthReport, MarkerHealth, SeenBuild
+    from kopsversion.rules.report import ChannelHealth, Finding, HealthReport, MarkerHealth, SeenBuild
     from kopsversion.rules.writers import WriterReport
 
 __all__ = ["INTERVAL", "health_to_html"]

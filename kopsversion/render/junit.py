@@ -21,13 +21,13 @@ from kopsversion.model.codec import time_text
 from kopsversion.model.codes import Code
 from kopsversion.model.tables import printable
 from kopsversion.render.health_table import sentences_of, severity_of
-from kopsversion.rules.health import Check
+from kopsversion.rules.report import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from kopsversion.rules.health import ChannelHealth, CheckResult, Finding, HealthReport
+    from kopsversion.rules.report import ChannelHealth, CheckResult, Finding, HealthReport
 
 __all__ = ["health_to_junit", "health_to_testgrid"]
 

@@ -18,7 +18,7 @@ from kopsversion.model.values import frozen
 from kopsversion.model.wording import dated, duration
 from kopsversion.render.causes import causes_of, day_text, level_of
 from kopsversion.render.job_bars import job_bar
-from kopsversion.rules.health import TIMELINE, BuildState
+from kopsversion.rules.report import TIMELINE, BuildState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kopsversion.model.version import BuildVersion
     from kopsversion.render.job_bars import JobBar
     from kopsversion.render.links import Links
-    from kopsversion.rules.health import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
+    from kopsversion.rules.report import ChannelHealth, HealthReport, MarkerHealth, SeenBuild
 
 __all__ = ["BAND", "FLAG_ROW", "DateLine", "Flag", "Gap", "Lag", "Lane", "Scale", "Tick", "dates", "lane_of"]
 

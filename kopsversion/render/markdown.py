@@ -26,7 +26,7 @@ from kopsversion.render.jobs import WRITER_COLUMNS, writer_cells
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
 
 __all__ = ["escaped", "health_to_markdown"]
 

@@ -18,7 +18,7 @@ from kopsversion.render.health_table import severity_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kopsversion.rules.health import ChannelHealth, HealthReport, SeenBuild
+    from kopsversion.rules.report import ChannelHealth, HealthReport, SeenBuild
 
 __all__ = ["health_to_prometheus"]
 

@@ -1,6 +1,6 @@
 """Every condition's code: what it means, how bad it can be, and what to do about it.
 
-Pure data. `kopsversion.rules.health` gives the advice with each finding, and ``docs/reference/conditions.md`` is made
+Pure data. `kopsversion.rules.report` gives the advice with each finding, and ``docs/reference/conditions.md`` is made
 of all of it. The conditions themselves are made by `rules.conditions` and others; this module knows none of them. A
 test compares both ways.
 """

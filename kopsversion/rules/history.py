@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from attrs import Factory, evolve
 
 from kopsversion.model.values import frozen
-from kopsversion.rules.health import ChannelHistory
+from kopsversion.rules.report import ChannelHistory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from kopsversion.rules.health import ChannelHealth, Finding, HealthReport
+    from kopsversion.rules.report import ChannelHealth, Finding, HealthReport
 
 __all__ = ["RECENT", "ChannelEntry", "Entry", "entry_of", "key_of", "with_history"]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from kopsversion.model.silence import Silence
-    from kopsversion.rules.health import ChannelHealth, Finding, HealthReport
+    from kopsversion.rules.report import ChannelHealth, Finding, HealthReport
 
 __all__ = ["silenced", "with_unknown_channels"]
 

@@ -17,7 +17,7 @@ from kopsversion.model.needs import ListUploads
 from kopsversion.model.values import frozen
 from kopsversion.model.version import FINAL, BuildVersion
 from kopsversion.rules.attribution import is_shared
-from kopsversion.rules.health import LeftOut
+from kopsversion.rules.report import LeftOut
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from kopsversion.model.answer import Condition, Resolution
     from kopsversion.model.bucket import Marker
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
     from kopsversion.rules.writers import WriterReport
     from kopsversion.stores.base import Content, Store
     from kopsversion.stores.deadline import Deadline

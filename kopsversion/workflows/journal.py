@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
 
 __all__ = ["LARGEST", "Journal", "JournalError", "recorded"]
 

@@ -39,8 +39,9 @@ from kopsversion.model.policy import Policy
 from kopsversion.model.values import frozen
 from kopsversion.rules.doubt import builds_in_doubt
 from kopsversion.rules.failing import AGAIN
-from kopsversion.rules.health import HealthReport, judge_channel, with_remarks, worth_examining
+from kopsversion.rules.health import judge_channel, with_remarks, worth_examining
 from kopsversion.rules.inquiry import Inquiry
+from kopsversion.rules.report import HealthReport
 from kopsversion.rules.watched import Watched, choose_channels
 from kopsversion.stores.deadline import AT_ONCE, Deadline, side_by_side
 from kopsversion.workflows.arguments import checked, function_of, selector_text, span_of, wrong_argument
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 
     from kopsversion.model.bucket import Snapshot
     from kopsversion.model.needs import Failure, Need
-    from kopsversion.rules.health import ChannelHealth
+    from kopsversion.rules.report import ChannelHealth
     from kopsversion.stores.base import Store
     from kopsversion.witness.address import Repo
     from kopsversion.workflows.stores import StoreLike

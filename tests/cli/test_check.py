@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     from kopsversion.model.policy import Policy
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
 
 ILL = everything()
 WELL = crowded(1)

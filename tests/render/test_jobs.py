@@ -16,7 +16,8 @@ from kopsversion.render.job_bars import job_bar
 from kopsversion.render.jobs import WRITER_COLUMNS, jobs_tables, jobs_to_json, writer_cells, writer_fields
 from kopsversion.render.lanes import Scale
 from kopsversion.render.prometheus import health_to_prometheus
-from kopsversion.rules.health import ChannelHealth, HealthReport, with_writers
+from kopsversion.rules.health import with_writers
+from kopsversion.rules.report import ChannelHealth, HealthReport
 from kopsversion.rules.same_build import SameBuild
 from kopsversion.workflows.job_runs import JobListing, ListedJob
 from tests.builders import DAY, HOUR, NOW

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
 
 TIME = re.compile(r"[0-9]*(\.[0-9]{0,3})?")
 """Of the two schemas the stricter one: pytest's allows three digits after the point."""

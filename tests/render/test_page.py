@@ -19,7 +19,7 @@ from kopsversion.render import html as html_module
 from kopsversion.render.html import health_to_html
 from kopsversion.render.lanes import Scale
 from kopsversion.render.links import Links
-from kopsversion.rules.health import ChannelHistory, HealthReport
+from kopsversion.rules.report import ChannelHistory, HealthReport
 from tests.builders import DAY, HOUR, NODEUP, NOW, alpha, build, marker, snapshot
 from tests.health_reports import crowded, everything, explained, incident, judged, longest, many, nothing
 from tests.render.browser import axe, browse

@@ -34,7 +34,7 @@ from tests.health_reports import LONGEST, crowded, everything, incident, longest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
 
 MINUTE = timedelta(minutes=1)
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -15,7 +15,7 @@ from kopsversion.model.tables import Table
 from kopsversion.render.causes import causes_of, lead
 from kopsversion.render.health_table import health_tables
 from kopsversion.render.text import coloured, decorated
-from kopsversion.rules.health import BuildState
+from kopsversion.rules.report import BuildState
 from tests.builders import NOW
 from tests.health_reports import everything, many, nothing
 

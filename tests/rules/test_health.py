@@ -29,7 +29,8 @@ from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import moment
 from kopsversion.model.writers import Writer
 from kopsversion.rules.catalogue import CATALOGUE
-from kopsversion.rules.health import (
+from kopsversion.rules.health import judge_channel, unreadable, with_remarks, with_writers, worth_examining
+from kopsversion.rules.report import (
     _CHECK_OF,
     _CHECKS,
     TIMELINE,
@@ -40,11 +41,6 @@ from kopsversion.rules.health import (
     MarkerHealth,
     failed,
     findings_of,
-    judge_channel,
-    unreadable,
-    with_remarks,
-    with_writers,
-    worth_examining,
 )
 from kopsversion.rules.writers import WriterReport, WriterState
 from tests.builders import (

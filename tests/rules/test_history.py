@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from kopsversion.rules.health import ChannelHealth
+    from kopsversion.rules.report import ChannelHealth
 
 REPORT = many(3)
 STALE = "release-1.38"

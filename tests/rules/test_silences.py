@@ -15,7 +15,7 @@ from tests.builders import DAY, NOW
 from tests.health_reports import everything, many
 
 if TYPE_CHECKING:
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
 
 TODAY = NOW.date()
 REPORT = many(3)  # of which release-1.38 has a stale marker

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
 from kopsversion.model.needs import ListUploads
-from kopsversion.rules.health import LeftOut
+from kopsversion.rules.report import LeftOut
 from kopsversion.rules.watched import Watched, channel_of, choose_channels
 from tests.builders import DAY, HOUR, NOW, OFF, alpha, bare_listing, beta, patch, snapshot
 

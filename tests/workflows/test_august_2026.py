@@ -21,7 +21,7 @@ from tests.stores.test_store_contract import DirectoryPlace
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
 
 pytestmark = pytest.mark.usefixtures("isolated_git")
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    from kopsversion.rules.health import HealthReport
+    from kopsversion.rules.report import HealthReport
     from kopsversion.stores.base import Store
 
 GREEN = f"markers/master/{GREEN_MARKER}"

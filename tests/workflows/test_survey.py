@@ -23,7 +23,7 @@ from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER
 from kopsversion.model.needs import ListArtifacts
 from kopsversion.model.policy import Policy
 from kopsversion.model.version import BuildVersion
-from kopsversion.rules.health import BuildState, ChannelHealth, HealthReport, LeftOut
+from kopsversion.rules.report import BuildState, ChannelHealth, HealthReport, LeftOut
 from kopsversion.stores.base import Listing
 from kopsversion.stores.deadline import Deadline
 from kopsversion.stores.opening import open_store
