@@ -377,18 +377,19 @@ class _Boundary(click.Command):
             self.format_commands(ctx, formatter)
 
     def short_help_text(self, ctx: click.Context) -> str:
-        """Return the short help: how it is called, what it does, and each option in one sentence."""
-        from kopsversion.cli.help_groups import grouped
+        """Return the short help, of one screen: how it is called, what it does, and the options that matter most."""
+        from kopsversion.cli.help_groups import folded, shortened
 
         formatter = ctx.make_formatter()
         self.format_usage(ctx, formatter)
         self.format_help_text(ctx, formatter)
-        for title, records in grouped(self.get_params(ctx), ctx, is_short=True):
-            with formatter.section(title):
-                formatter.write_dl(records)
+        shown, others = shortened(self.get_params(ctx), ctx)
+        with formatter.section("Options"):
+            formatter.write_dl(shown, col_max=20)
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
-        return f"{formatter.getvalue()}\nThe whole help: {ctx.command_path} --help\n"
+        rest = [*folded(f"Also:  {', '.join(others)}", formatter.width)] if others else []
+        return "\n".join([formatter.getvalue(), *rest, f"The whole help: {ctx.command_path} --help\n"])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the sections, line by line; a line that is too long goes on below its second column."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import click
 
-__all__ = ["GROUPS", "folded", "grouped"]
+__all__ = ["GROUPS", "folded", "grouped", "shortened"]
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Choosing": (
@@ -50,25 +50,63 @@ _TITLES = {name: title for title, names in GROUPS.items() for name in names}
 _FIRST_SENTENCE = re.compile(r".*?\.(?= [A-Z-]|$)")
 
 
+_RARE = frozenset(
+    {
+        *("nth", "on_stale", "max_lag", "max_build_age", "build_sla", "said_max_lag", "said_max_build_age"),
+        *("said_build_sla", "settle", "exclude", "unpaired", "ignore_older", "ref", "git_cache", "from_lock"),
+        *("arch", "artifacts", "artifact", "state", "next_store_on", "credentials", "root_alias", "timeout"),
+        *("allow_cached", "jobs", "jobs_store", "verbose", "version"),
+    }
+)
+"""Options that the short help only names."""
+_ALL_SHOWN = 10
+"""With so many options, or fewer, a short help describes each."""
+
+
 def grouped(
-    params: Iterable[click.Parameter], context: click.Context, *, is_short: bool = False
+    params: Iterable[click.Parameter], context: click.Context
 ) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
     """Yield each group that has options: its title, and its options with their help.
 
     Parameters:
         params: the parameters of a command.
         context: the command's context.
-        is_short: whether one sentence of each option is enough.
     """
     found: dict[str, list[tuple[str, str]]] = {title: [] for title in ("Options", *GROUPS)}
+    for param, record in _records(params, context):
+        found[_TITLES.get(param.name or "", "Options")].append(record)
+    return ((title, records) for title, records in found.items() if records)
+
+
+def shortened(
+    params: Iterable[click.Parameter], context: click.Context
+) -> tuple[Sequence[tuple[str, str]], Sequence[str]]:
+    """Return the options that people use most, each with one sentence, and the names of the others.
+
+    Parameters:
+        params: the parameters of a command.
+        context: the command's context.
+    """
+    order = [name for names in GROUPS.values() for name in names]
+    records = sorted(
+        _records(params, context),
+        key=lambda each: order.index(each[0].name) if each[0].name in order else -1,
+    )
+    rare = _RARE if len(records) > _ALL_SHOWN else frozenset()
+    return (
+        [(names, _short(text)) for param, (names, text) in records if param.name not in rare],
+        [max(param.opts, key=len) for param, _ in records if param.name in rare],
+    )
+
+
+def _records(
+    params: Iterable[click.Parameter], context: click.Context
+) -> Iterator[tuple[click.Parameter, tuple[str, str]]]:
+    """Yield the options that a help shows, each with its names and its help."""
     for param in params:
         record = param.get_help_record(context) if param.param_type_name == "option" else None
         if record is not None:
-            names, text = record
-            found[_TITLES.get(param.name or "", "Options")].append(
-                (names, _short(text) if is_short else text)
-            )
-    return ((title, records) for title, records in found.items() if records)
+            yield param, record
 
 
 def _short(text: str) -> str:

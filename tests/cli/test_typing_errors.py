@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
@@ -12,7 +12,7 @@ from click.shell_completion import ShellComplete
 from click.testing import CliRunner
 
 from kopsversion.cli.complete import channels, one_of
-from kopsversion.cli.help_groups import folded, grouped
+from kopsversion.cli.help_groups import folded, shortened
 from kopsversion.cli.resolve import resolve
 from kopsversion.cli.toolbox import tools
 from kopsversion.errors import UsageError
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from click.testing import Result
 
 
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(tools, arguments, prog_name="kopsversion")
+def run(*arguments: str, **settings: Any) -> Result:
+    return CliRunner().invoke(tools, arguments, prog_name="kopsversion", **settings)
 
 
 class TestMeant:
@@ -130,22 +130,33 @@ class TestAbout:
         assert f"_RESOLVE_LATEST_COMPLETE={shell}_complete" in result.stdout
 
     def test_short_help(self) -> None:
-        """-h is the beginning of --help: every option in one sentence, and no sections."""
+        """-h describes the options that people use most, names the others, and has no sections."""
         short, whole = run("check", "-h").stdout, run("check", "--help").stdout
-        assert len(short) < len(whole) / 2
+        assert len(short) < len(whole) / 3
         assert short.endswith("The whole help: kopsversion check --help\n")
         assert "Exit codes:" not in short
-        assert set(re.findall("  (--[a-z-]+)", short)) == set(
-            re.findall("^  (--[a-z-]+)", whole, re.MULTILINE)
+        described, _, named = short.partition("\nAlso:")
+        assert "\n  --store URL" in described
+        assert "--root-alias," in named
+        assert set(re.findall("(--[a-z-]+)", short)) == set(
+            re.findall("^  (?:-., )?(--[a-z-]+)", whole, re.MULTILINE)
         )
         assert "Commands:" in run("-h").stdout
+        assert "Also:" not in run("-h").stdout
+
+    @pytest.mark.parametrize("name", list(tools.commands))
+    def test_short_help_fits_a_screen(self, name: str) -> None:
+        """-h fits a terminal of 80 columns and 40 lines, whatever the command."""
+        lines = run(name, "-h", terminal_width=80).stdout.splitlines()
+        assert len(lines) <= 40
+        assert max(map(len, lines)) <= 80
 
     @pytest.mark.parametrize("name", list(tools.commands))
     def test_short_help_breaks_off_nowhere(self, name: str) -> None:
         """Each option is a whole sentence, which refers to nothing that is not there."""
         command = tools.commands[name]
-        groups = grouped(command.params, click.Context(command), is_short=True)
-        texts = [text for _, options in groups for _, text in options]
+        shown, _ = shortened(command.params, click.Context(command))
+        texts = [text for _, text in shown]
         assert texts
         assert [text for text in texts if text.endswith(":") or "see below" in text] == []
 
