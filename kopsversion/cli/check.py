@@ -330,9 +330,9 @@ def _answer_failure(
 ) -> None:
     """Write the report of a failure to standard output; a terminal is told the rest by the error that follows."""
     if output.format in _TABLES and is_terminal(sys.stdout):
-        from kopsversion.render.causes import lead, worst_of
+        from kopsversion.render.causes import opening, worst_of
 
-        console.answer_tables((), first=(lead(report), worst_of(report)))
+        console.answer_tables((), first=(opening(report), worst_of(report)))
     else:
         console.answer(_text(output, report, look=look))
 
@@ -457,7 +457,8 @@ def _write(
             console.answer_tables(
                 health_tables(report), is_wide=output.format == WIDE, first=(lead(report), worst_of(report))
             )
-            console.answer(last_lines(report))
+            # On a terminal the last line is what is in view, so it says why, as the first one does.
+            console.answer(last_lines(report, sentence=lead(report) if is_terminal(sys.stdout) else ""))
             tables_shown = True
         else:
             console.answer(_text(output, report, look=look))

@@ -28,6 +28,7 @@ __all__ = [
     "explains",
     "lead",
     "level_of",
+    "opening",
     "short_name",
     "worst_channels_first",
     "worst_of",
@@ -77,6 +78,11 @@ def lead(report: HealthReport) -> str:
         return f"The only channel is unhealthy: {named}."
     verb = "is" if len(unhealthy) == 1 else "are"
     return f"{len(unhealthy)} of {count(len(report.channels), 'channel')} {verb} unhealthy: {named}."
+
+
+def opening(report: HealthReport) -> str:
+    """Return the lead for a place where the reason why nothing could be checked is said right below."""
+    return lead(report) if report.failure is None else "Nothing could be checked."
 
 
 def _explanation(channel: ChannelHealth, *, now: datetime) -> str:

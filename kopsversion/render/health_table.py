@@ -91,9 +91,13 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
     return tuple(table for table in tables if table.rows)
 
 
-def last_lines(report: HealthReport) -> str:
-    """Return what comes behind the tables: who made them, and in the last line whether all is well."""
-    return f"\nMade by {printable(report.made_by)}.\n{printable(report.headline)}\n"
+def last_lines(report: HealthReport, *, sentence: str = "") -> str:
+    """Return what comes behind the tables: who made them, and in the last line whether all is well.
+
+    Parameters:
+        sentence: what to say in the last line instead of the report's headline.
+    """
+    return f"\nMade by {printable(report.made_by)}.\n{printable(sentence or report.headline)}\n"
 
 
 def file_text(report: HealthReport) -> str:

@@ -24,7 +24,7 @@ from kopsversion.model.answer import Verdict
 from kopsversion.model.tables import printable
 from kopsversion.model.values import frozen
 from kopsversion.model.wording import count, duration, moment
-from kopsversion.render.causes import causes_of, explains, lead, level_of, worst_channels_first, worst_of
+from kopsversion.render.causes import causes_of, explains, level_of, opening, worst_channels_first, worst_of
 from kopsversion.render.health_table import (
     CHANNEL_COLUMNS,
     MARKER_COLUMNS,
@@ -75,7 +75,7 @@ def health_to_html(
     return template.render(
         report=report,
         view=view,
-        title=_title(report),
+        title=opening(report),
         level=worst_of(report),
         due=report.now + interval if interval else None,
         interval=int(interval.total_seconds()) if interval else 0,
@@ -85,11 +85,6 @@ def health_to_html(
         band=BAND,
         flag_row=FLAG_ROW,
     )
-
-
-def _title(report: HealthReport) -> str:
-    """Say whether all is well; why nothing could be checked is said by the only finding, right below."""
-    return lead(report) if report.failure is None else "Nothing could be checked."
 
 
 @cache

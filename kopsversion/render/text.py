@@ -7,6 +7,7 @@ and files get `kopsversion.model.tables.plain`. This module must not know of str
 from __future__ import annotations
 
 import textwrap
+from math import inf
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
@@ -61,15 +62,21 @@ _BAD, _POOR, _GOOD, _FAINT, _STRONG = "1;31", "33", "32", "2", "1"
 """Colours of a terminal, as its own numbers: bold red, yellow, green, faint and bold."""
 _STYLES = {
     **dict.fromkeys(("error", "dangling", "incomplete", "malformed", "wrong-channel", "foreign"), _BAD),
-    **dict.fromkeys(("unhealthy", "unreadable", "refused", "unusable"), _BAD),
+    **dict.fromkeys(("unhealthy", "unreadable", "refused", "unusable", "red", "failed"), _BAD),
     **dict.fromkeys(("warning", "stale", "missing", "unreachable", "unverified", "doubtful"), _POOR),
-    **dict.fromkeys(("lagging", "unsettled"), _POOR),
-    **dict.fromkeys(("current", "healthy", "yes", "testable"), _GOOD),
+    **dict.fromkeys(("lagging", "unsettled", "idle", "green-not-writing"), _POOR),
+    **dict.fromkeys(("current", "healthy", "yes", "testable", "green", "passed"), _GOOD),
     **dict.fromkeys(("silenced", "info", "-"), _FAINT),
 }
 _NARROWEST = 32
 """The least width of the wrapped column in characters, however narrow the terminal is."""
+_LEAST, _LINES, _MOST_LINES = 16, 2, 3
+"""It may have this width where no cell then takes more lines: to keep a column, and to keep a table."""
 _INDENT = 2
+_SHORT = 12
+"""Up to so many characters the last cell of a block stands beside the others."""
+_APART = 3
+"""How many spaces stand between what is side by side in a block."""
 _NOT_REPEATED = "channel"
 """A first column of this name is left empty where it would repeat the row above."""
 
@@ -130,21 +137,30 @@ class _Layout:
             )
 
     def _columns_that_fit(self, table: Table, rows: Sequence[Sequence[str]]) -> Sequence[int] | None:
-        """Return the places of the columns that stay; ``None`` where those that must stay do not fit."""
-        dropped: set[str] = set()
+        """Return the places of the columns that stay; ``None`` where those that must stay do not fit.
+
+        Columns without any value go first.
+        """
+        places = range(len(table.columns))
+        if self.is_wide:
+            return places
+        empty = {table.columns[i] for i in places if all(row[i] == NOTHING for row in rows)}
+        dropped = empty & set(table.drop)
         for name in (None, *table.drop):
             dropped |= {name} if name is not None else set()
-            shown = [i for i, column in enumerate(table.columns) if column not in dropped]
+            shown = [i for i in places if table.columns[i] not in dropped]
             cells = [[table.columns[i], *(row[i] for row in rows)] for i in shown]
-            if self.is_wide or sum(_INDENT + each for each in _least(cells)) <= self.width:
+            *others, least = _least(cells)
+            rest = self.width - sum(_INDENT + each for each in others) - _INDENT
+            if least <= rest or _lines(cells[-1], rest) <= _LINES:
                 return shown
-        return None
+        return shown if _lines(cells[-1], rest) <= _MOST_LINES else None
 
     def _table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         cells = [[column, *(row[i] for row in rows)] for i, column in enumerate(columns)]
         widths = [max(map(len, each)) for each in cells]
         rest = self.width - sum(_INDENT + each for each in widths[:-1]) - _INDENT
-        widths[-1] = widths[-1] if self.is_wide else max(min(widths[-1], rest), _least(cells)[-1])
+        widths[-1] = widths[-1] if self.is_wide else min(widths[-1], rest)
         yield from self._row(columns, widths, style=_FAINT)
         above = ""
         for row in rows:
@@ -165,29 +181,37 @@ class _Layout:
 
     def _blocks(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         above = None
-        label = max(map(len, columns[1:-1]), default=0)
         for row in rows:
             is_repeated = columns[0] == _NOT_REPEATED and row[0] == above
             above = row[0]
             if not is_repeated:
                 yield " " * _INDENT + self._styled(row[0], _STYLES.get(row[0], _STRONG))
-            for position, (column, cell) in enumerate(zip(columns[1:-1], row[1:-1], strict=True)):
-                if cell != NOTHING:
-                    mark = "-" if is_repeated and position == 0 else " "
-                    yield from self._entry(f"  {mark} ", column.ljust(label), cell)
-            if len(row) > 1:
-                yield from (f"      {line}" for line in _wrapped(row[-1], self.width - 6))
+            last = len(row) - (len(row) > 1 and len(row[-1]) > _SHORT)  # what is long has lines of its own
+            known = [(columns[i], row[i]) for i in range(1, last) if row[i] != NOTHING]
+            yield from self._side_by_side(known, margin="  - " if is_repeated else "    ")
+            yield from (f"      {line}" for cell in row[last:] for line in _wrapped(cell, self.width - 6))
+
+    def _side_by_side(self, pairs: Sequence[tuple[str, str]], *, margin: str) -> Iterator[str]:
+        """Yield names and values, as many in a line as fit; a value that is longer than a line is wrapped."""
+        line, length = margin, len(margin)
+        for name, cell in pairs:
+            first, *more = _wrapped(cell, self.width - len(margin) - len(name) - 1)
+            if length > len(margin) and length + _APART + len(name) + 1 + len(cell) > self.width:
+                yield line
+                line, length = " " * len(margin), len(margin)
+            gap = " " * (_APART if length > len(margin) else 0)
+            line += f"{gap}{self._styled(name, _FAINT)} {self._styled(first, _STYLES.get(cell, ''))}"
+            length += len(gap) + len(name) + 1 + len(first)
+            for rest in more:
+                yield line
+                line, length = f"{' ' * (len(margin) + len(name) + 1)}{rest}", self.width
+        if pairs:
+            yield line
 
     def _pairs(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
         label = max((len(row[0]) for row in rows), default=0)
         for name, cell in rows:  # people copy these, so URLs, versions and sentences stay in one line
             yield f"{'':{_INDENT}}{name:{label}}  {self._styled(cell, _STYLES.get(cell, ''))}".rstrip()
-
-    def _entry(self, margin: str, label: str, cell: str) -> Iterator[str]:
-        begin = len(margin) + len(label) + _INDENT
-        first, *more = _wrapped(cell, self.width - begin)
-        yield f"{margin}{self._styled(label, _FAINT)}  {self._styled(first, _STYLES.get(cell, ''))}".rstrip()
-        yield from (f"{' ' * begin}{line}" for line in more)
 
     def _styled(self, text: str, style: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self.has_colour and style and text else text
@@ -199,6 +223,14 @@ def _least(cells: Sequence[Sequence[str]]) -> Sequence[int]:
     longest = max(map(len, last))
     word = max((len(word) for cell in last for word in cell.split()), default=0)
     return [*(max(map(len, column)) for column in others), min(longest, max(_NARROWEST, word))]
+
+
+def _lines(column: Sequence[str], width: int) -> float:
+    """Count the lines of the cell that takes most of them in so narrow a column; infinity if it cannot be so narrow."""
+    wrapped = [_wrapped(cell, width) for cell in column]
+    if max(_LEAST, *(len(line) for lines in wrapped for line in lines)) > width:
+        return inf
+    return max(map(len, wrapped))
 
 
 def _wrapped(text: str, width: int) -> list[str]:

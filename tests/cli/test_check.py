@@ -222,8 +222,21 @@ class TestFailure:
         monkeypatch.setattr("kopsversion.cli.console.is_terminal", lambda _stream: True)
         monkeypatch.setenv("NO_COLOR", "1")
         result = run()
-        assert result.stdout == "Nothing could be checked: gs://x/ did not answer.\n\n"
+        assert result.stdout == "Nothing could be checked.\n\n"
         assert result.stderr.endswith("ERROR gs://x/ did not answer\nhint: wait\n")
+
+    def test_the_last_line_on_a_terminal(self, face: _Face, monkeypatch: pytest.MonkeyPatch) -> None:
+        """On a terminal, where the last line is in view, it says why, as the first line does."""
+        face.answer = many(3)
+        monkeypatch.setattr("kopsversion.cli.check.is_terminal", lambda _stream: True)
+        monkeypatch.setattr("kopsversion.cli.console.is_terminal", lambda _stream: True)
+        monkeypatch.setenv("NO_COLOR", "1")
+        lines = run().stdout.splitlines()
+        assert (
+            lines[-1]
+            == lines[0]
+            == "1 of 3 channels is unhealthy: release-1.38 (green 51 days behind (45 builds))."
+        )
 
     @pytest.mark.parametrize("output", FORMATS)
     def test_no_channel_could_be_read(self, output: str, tmp_path: Path, face: _Face) -> None:

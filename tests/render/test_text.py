@@ -51,11 +51,11 @@ class TestWidth:
 
     def test_columns_go_in_their_order(self) -> None:
         """What may go goes in the declared order, and only as much as has to."""
-        heads = {width: shown(TABLE, width).splitlines()[1].split() for width in (120, 91, 83)}
+        heads = {width: shown(TABLE, width).splitlines()[1].split() for width in (120, 78, 70)}
         assert heads == {
             120: ["channel", "build", "age", "note", "why"],
-            91: ["channel", "build", "age", "why"],
-            83: ["channel", "build", "why"],
+            78: ["channel", "build", "age", "why"],
+            70: ["channel", "build", "why"],
         }
 
     def test_wide(self) -> None:
@@ -64,16 +64,56 @@ class TestWidth:
 
     def test_blocks(self) -> None:
         """Where even what must stay has no room each row becomes a block, with all that it has."""
-        assert shown(TABLE, 40).splitlines()[:8] == [
+        assert shown(TABLE, 50).splitlines()[:7] == [
             "T",
             "  master",
-            "    build  1.30.0-alpha.2+v1.30.0-alpha.1-7-g07",
-            "    age    3 days",
-            "    note   a note",
+            "    build 1.30.0-alpha.2+v1.30.0-alpha.1-7-g07",
+            "    age 3 days   note a note",
             "      one two three four five six",
-            "  - build  1.30.0-alpha.2+v1.30.0-alpha.1-7-g07",
-            "    age    3 days",
+            "  - build 1.30.0-alpha.2+v1.30.0-alpha.1-7-g07",
+            "    age 3 days   note a note",
         ]
+
+    def test_what_is_long_in_a_block(self) -> None:
+        """What is longer than a line is wrapped below itself; a short last cell stands beside the others."""
+        table = Table(
+            title="T",
+            columns=("a", "why", "b", "c"),
+            rows=(("x" * 30, "one two three four five", "3", "yes"),),
+        )
+        assert shown(table, 22).splitlines() == [
+            "T",
+            f"  {'x' * 30}",
+            "    why one two three",
+            "        four five",
+            "    b 3   c yes",
+        ]
+
+    def test_columns_without_a_value(self) -> None:
+        """A column that may be left out and has no value is left out, whatever room there is; asked for, it stays."""
+        table = Table(title="T", columns=("a", "b", "c"), rows=(("x", "-", "y"),), drop=("b",))
+        assert shown(table, 100).splitlines()[1].split() == ["a", "c"]
+        assert shown(table, 100, is_wide=True).splitlines()[1].split() == ["a", "b", "c"]
+
+    def test_a_narrow_last_column(self) -> None:
+        """A few lines in a narrow last column are better than a column less, and more are better than no table."""
+        words = "eleven letters, eleven letters, eleven letters"
+        table = Table(title="T", columns=("a", "b", "c"), rows=(("x" * 20, "y" * 8, words),), drop=("b",))
+        wide, narrow = f"  {'x' * 20}  {'y' * 8}  ", f"  {'x' * 20}  "
+        assert shown(table, 65).splitlines()[2:] == [
+            f"{wide}eleven letters, eleven letters,",
+            f"{' ' * len(wide)}eleven letters",
+        ]
+        assert shown(table, 40).splitlines()[2:] == [
+            f"{narrow}eleven letters,",
+            f"{' ' * len(narrow)}eleven letters,",
+            f"{' ' * len(narrow)}eleven letters",
+        ]
+        assert shown(table, 39).splitlines()[1:3] == [f"  {'x' * 20}", "    b yyyyyyyy"]
+        short = Table(
+            title="T", columns=("a", "b", "c"), rows=(("x" * 20, "y" * 8, "22 hours"),), drop=("b",)
+        )
+        assert shown(short, 40).splitlines()[2:] == [f"{narrow}22 hours"]
 
     def test_block_without_what_is_not_known(self) -> None:
         """A block leaves out what is not known; a table of one column has nothing but its first lines."""
