@@ -140,9 +140,9 @@ class Console:
         self.log("info", message)
 
     def conditions(self, conditions: Iterable[Condition]) -> None:
-        """Write each condition in a line: warnings and errors unless quiet, info when verbose."""
-        for condition in conditions:
-            self.log(condition.severity, f"{condition.code}: {condition.message}")
+        """Write conditions by line: warnings and errors unless quiet; info, and what only follows, when verbose."""
+        for severity, text in _by_cause(conditions, is_whole=self.verbosity > 0):
+            self.log(severity, text)
 
     @contextmanager
     def progress(self, title: str) -> Iterator[Callable[[int, int], None] | None]:
@@ -221,6 +221,29 @@ class Console:
             sentence, state = first
             begin = f"{coloured(printable(sentence), state, has_colour=wants_colour(sys.stdout))}\n\n"
         self.answer(begin + _laid_out(tables, sys.stdout, is_wide=is_wide))
+
+
+def _by_cause(conditions: Iterable[Condition], *, is_whole: bool) -> Iterator[tuple[str, str]]:
+    """Yield the severity and the text of what is to be said, such that one cause is said once.
+
+    What could not be listed shares a line; that therefore a marker is unverified adds nothing to it.
+
+    Parameters:
+        is_whole: whether each condition is said by itself instead.
+    """
+    from kopsversion.model.codes import Code
+
+    told = [(str(each.severity), each.code, each.message) for each in conditions]
+    unlisted = [
+        text for severity, code, text in told if (severity, code) == ("warning", Code.LISTING_UNAVAILABLE)
+    ]
+    follows: set[tuple[str, str]] = set()
+    if unlisted and not is_whole:
+        yield "warning", f"{Code.LISTING_UNAVAILABLE}: {'; '.join(unlisted)}"
+        follows = {("warning", Code.LISTING_UNAVAILABLE), ("warning", Code.MARKER_UNVERIFIED)}
+    yield from (
+        (severity, f"{code}: {text}") for severity, code, text in told if (severity, code) not in follows
+    )
 
 
 def _say(text: str) -> None:

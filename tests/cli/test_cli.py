@@ -190,6 +190,27 @@ def test_conditions_are_told_in_a_line_each(face: _Face, arguments: list[str], t
     assert said(run(*arguments).stderr) == told
 
 
+@pytest.mark.parametrize("is_verbose", [False, True], ids=["", "-v"])
+def test_one_cause_is_told_once(is_verbose: bool, face: _Face) -> None:  # noqa: FBT001 # a case
+    """That a store cannot be listed is one line, and so is whatever has another cause; verbose tells all of it."""
+    unlisted = [Condition("listing-unavailable", Severity.WARNING, text) for text in ("no list", "no files")]
+    others = [
+        Condition("marker-unverified", Severity.WARNING, "a names b"),
+        Condition("marker-missing", Severity.WARNING, "c does not exist"),
+    ]
+    face.answer = evolve(WARNED, conditions=(*unlisted, *others))
+    told = said(run(*(["-v"] if is_verbose else [])).stderr)
+    if is_verbose:
+        assert [line.split()[1] for line in told] == [
+            *("listing-unavailable:", "listing-unavailable:", "marker-unverified:", "marker-missing:"),
+        ]
+    else:
+        assert told == [
+            "WARNING listing-unavailable: no list; no files",
+            "WARNING marker-missing: c does not exist",
+        ]
+
+
 def test_explain_says_why_on_standard_error(face: _Face) -> None:
     """The explanation replaces the lines, and leaves standard output to the answer; -q does not undo it."""
     result = run("--explain", "-q", "--no-jobs")
