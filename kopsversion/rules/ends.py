@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import dropwhile
 from typing import TYPE_CHECKING
 
 from kopsversion.errors import InvalidVersionError, UsageError, quoted
@@ -160,16 +161,15 @@ def places_of(
     Returns:
         Positions, each further outward than the one before; one where the build is named; none where there is none.
     """
-    numbers = range(len(oldest_first))
+    newest_first = range(len(oldest_first) - 1, -1, -1)
     if end.version is not None:
         return _by_version(end.version, oldest_first, side=side)
     moment = end.until(side)
     if moment is not None:
         uploads = [each.build.uploaded for each in oldest_first]
-        last = max((n for n in numbers if (at := uploads[n]) is not None and at <= moment), default=-1)
-        return range(last, -1, -1)
+        return tuple(dropwhile(lambda n: (at := uploads[n]) is None or at > moment, newest_first))
     if end.commit is None:
-        return range(len(oldest_first) - 1, -1, -1)
+        return newest_first
     return _by_commit(end.commit, oldest_first, side=side, git=git)
 
 

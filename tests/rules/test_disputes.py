@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,6 @@ from tests.builders import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from datetime import timedelta
 
     from kopsversion.model.answer import Resolution
     from kopsversion.model.bucket import Build, Marker, Snapshot
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 ON_RELEASE = Channel("release-1.29")
 DEFAULT = Policy()
 NEWEST = Policy(strategy=Strategy.NEWEST)
+SECOND = timedelta(seconds=1)
 
 
 def named(version_text: str, days: float) -> Build:
@@ -432,6 +433,68 @@ class TestAcrossMinors:
         assert inquiry.needs == {ListUploads("1.30")}
         fresh = evolve(alone, builds=(build("1.31.0-alpha.1+v1.30.0-alpha.1-6-g00000c0ffe"),))
         assert Inquiry(fresh, ON_MASTER, DEFAULT, NOW).look_for_disputes() is None
+
+    @pytest.mark.parametrize(
+        ("number", "newest", "marked", "is_asked"),
+        [
+            pytest.param(8, DAY + SECOND, [], True, id="few, a day old"),
+            pytest.param(8, DAY, [], False, id="few, of the last day"),
+            pytest.param(9, DAY + SECOND, [], False, id="not few"),
+            pytest.param(8, None, [], False, id="undated"),
+            pytest.param(9, HOUR, [(BRANCH_MARKER, alpha(5), SECOND)], True, id="latest-ci set back"),
+            pytest.param(9, HOUR, [(BRANCH_MARKER, alpha(5), 0 * HOUR)], False, id="latest-ci of before"),
+            pytest.param(9, HOUR, [(GREEN_MARKER, alpha(5), DAY + SECOND)], True, id="green set back"),
+            pytest.param(9, HOUR, [(GREEN_MARKER, alpha(5), DAY)], False, id="green that took a day"),
+            pytest.param(
+                9, HOUR, [(BRANCH_MARKER, alpha(1, minor="1.31"), DAY)], False, id="names the lowest"
+            ),
+            pytest.param(
+                9, HOUR, [(BRANCH_MARKER, alpha(2, minor="1.31"), DAY)], False, id="names a higher one"
+            ),
+            pytest.param(9, HOUR, [("other.txt", patch(5), DAY)], False, id="another branch's"),
+        ],
+    )
+    def test_an_older_minor_matters_where_its_builds_may_have_followed(
+        self,
+        number: int,
+        newest: timedelta | None,
+        marked: list[tuple[str, str, timedelta]],
+        *,
+        is_asked: bool,
+    ) -> None:
+        """The newest minor is small and a day old, or a marker was moved below it after its first build."""
+        first = NOW - 20 * DAY
+        times = [first] * (number - 1) + [NOW - newest] if newest is not None else [None] * number
+        builds = [bare_listing(alpha(n, minor="1.31"), at) for n, at in enumerate(times, start=1)]
+        markers = [
+            marker("release-1.29" if name == "other.txt" else MASTER, name, text, written=first + after)
+            for name, text, after in marked
+        ]
+        held = evolve(
+            snapshot(*builds, markers=markers),
+            whole=False,
+            minors=frozenset({"1.30", "1.31"}),
+            listed=frozenset({"1.31"}),
+            marker_names=frozenset(),
+        )
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        assert isinstance(inquiry.look_for_disputes(), Unknown) is is_asked
+        assert inquiry.needs == ({ListBuilds("1.30")} if is_asked else set())
+
+    def test_builds_of_both_minors_are_counted_together(self) -> None:
+        """Five and five are not few."""
+        builds = [
+            build(alpha(n, minor=m), uploaded=NOW - 9 * DAY) for m in ("1.30", "1.31") for n in range(5)
+        ]
+        held = evolve(
+            snapshot(*builds),
+            whole=False,
+            minors=frozenset({"1.29", "1.30", "1.31"}),
+            listed=frozenset({"1.30", "1.31"}),
+            marker_names=frozenset(),
+        )
+        inquiry = Inquiry(held, ON_MASTER, DEFAULT, NOW)
+        assert (inquiry.look_for_disputes(), inquiry.needs) == (None, set())
 
     def test_names_of_long_ago_are_not_looked_at(self) -> None:
         """A few minors are enough, once there are builds enough."""

@@ -52,8 +52,10 @@ def test_what_is_no_end_is_refused(given: str, message: str) -> None:
 
 def test_an_end_of_another_type_is_refused() -> None:
     """As every argument of another type is."""
-    with pytest.raises(UsageError, match="GOOD is 5, of type int"):
+    with pytest.raises(UsageError) as caught:
         End.parse(5, name="GOOD")  # type: ignore[arg-type] # as callers may
+    assert caught.value.message == "GOOD is 5, of type int"
+    assert caught.value.hint == "give text, a BuildVersion or a datetime"
 
 
 def test_a_moment_without_a_time_zone_is_refused() -> None:
