@@ -319,20 +319,18 @@ class _Minor:
 
     def _trails(self, build: Sighting, *, by: float) -> bool:
         """Tell whether a build that is further from the same tag was uploaded before it."""
-        return build.is_after(self._first_ahead.get((build.tag, build.distance), inf), by=by)
+        return build.is_after(self._first_ahead.get((build.tag, build.distance)), by=by)
 
     @cached_property
     def _first_ahead(self) -> Mapping[tuple[ReleaseKey, int], float]:
         """For each tag and distance, when the first build that is further from the tag was uploaded."""
         found: dict[tuple[ReleaseKey, int], float] = {}
-        ahead: ReleaseKey | None = None
-        first = inf
         downward = sorted(self.builds, key=lambda each: (each.tag, each.distance), reverse=True)
-        for (tag, distance), group in groupby(downward, key=lambda each: (each.tag, each.distance)):
-            first = first if tag == ahead else inf
-            ahead = tag
-            found[tag, distance] = first
-            first = min([first, *(each.uploaded for each in group if each.uploaded is not None)])
+        for tag, builds in groupby(downward, key=lambda each: each.tag):
+            first = inf
+            for distance, group in groupby(builds, key=lambda each: each.distance):
+                found[tag, distance] = first
+                first = min([first, *(each.uploaded for each in group if each.uploaded is not None)])
         return found
 
     def _is_passed(self, build: Sighting, *, by: int) -> bool:

@@ -178,6 +178,22 @@ class TestMarkers:
         assert {found[each] for each in MASTERS} == {MAYBE_MASTER}
         assert {found[each] for each in (*BRANCH[2:], *UPPER)} == {MAYBE_RELEASE}
 
+    @pytest.mark.parametrize(
+        ("days", "guess"), [(0.5, MAYBE_MASTER), (1, MAYBE_MASTER), (1.1, MAYBE_RELEASE)]
+    )
+    def test_a_build_that_lands_up_to_a_day_late_is_no_sign_of_another_branch(
+        self, days: float, guess: Opinion
+    ) -> None:
+        """Later, it is a hint."""
+        late = beta(3, at=1 + days)
+        assert opinions([late, beta(5, at=1)])[late] == guess
+
+    def test_one_build_that_is_all_there_is_stays_master_s_where_both_markers_name_it(self) -> None:
+        """The branch's alone would be the better guess."""
+        only = beta(3, at=1)
+        assert opinions([only], master=only, release=only)[only] == MAYBE_MASTER
+        assert opinions([only], master=ALPHA, release=only)[only].line is Line.RELEASE
+
     def test_silence_around_a_cut_proves_no_branch(self) -> None:
         """Master alone builds, with long gaps: quiet-around-a-cut."""
         held = [beta(111, at=8, tag="alpha.1"), beta(24, at=21)]

@@ -15,6 +15,7 @@ from kopsversion.model.bucket import (
     Form,
     GitCommit,
     GitLine,
+    Later,
     Malformed,
     Marker,
     MarkerReading,
@@ -105,10 +106,11 @@ def wanted(held: Snapshot, said: str | MarkerReading, channel: Channel = ON_MAST
         (Malformed("is empty"), Verdict.MALFORMED),
         (Missing("does not exist"), Verdict.MISSING),
         (Unreachable("cannot be read"), Verdict.UNREACHABLE),
+        (Later("was written later"), Verdict.UNKNOWN),
     ],
 )
 def test_a_marker_that_names_nothing_is_judged_by_that_alone(
-    reading: Foreign | Malformed | Missing | Unreachable, verdict: Verdict
+    reading: Foreign | Later | Malformed | Missing | Unreachable, verdict: Verdict
 ) -> None:
     """Its sentence is the one that it was read with, and nothing else is asked for."""
     assert judged(Snapshot(store=STORE), reading) == (verdict, reading.reason, None)
