@@ -329,6 +329,19 @@ class TestLeaving:
         found = opinions(self.NEW, finals=[first], left=40)
         assert all(not each.is_likely for each in found.values())
 
+    def test_where_two_proofs_contradict_the_marker_s_place_is_the_better_guess(self) -> None:
+        """A final build that counts from the same tag says master, and the release branch's own marker not."""
+        named, other = beta(22, at=6), beta(25, at=None, tag="beta.2", release="beta.3")
+        final = seen("1.29.1+v1.29.0-beta.1-4-g0000000", None)
+        assert opinions([named, other], master=other, release=named, finals=[final])[named] == MAYBE_RELEASE
+
+    def test_of_two_proofs_that_contradict_at_master_s_marker_neither_speaks_for_the_branch(self) -> None:
+        """A twin of master's build is another branch's; but by the final release, that one had left."""
+        named, twin = beta(22, at=1), beta(22, at=7, commit="1111111")
+        final = seen("1.29.1+v1.29.0-beta.1-13-g0000000", None)
+        held = [beta(1, at=6), beta(24, at=3), twin]
+        assert opinions(held, master=named, release=held[0], finals=[final])[twin] == MAYBE_MASTER
+
     def test_where_master_s_marker_is_in_a_later_minor_the_branch_s_marker_decides(self) -> None:
         """What is beyond it is master's of old."""
         found = opinions([*MASTERS, *BRANCH], master=NEXT_MINOR, release=BRANCH[-1], left=59)
