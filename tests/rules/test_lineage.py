@@ -7,7 +7,7 @@ is not seen is doubtful.
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -372,6 +372,7 @@ def test_a_build_may_have_been_before_one_that_came_more_than_a_day_later(
     ("at", "moment", "by", "is_after"),
     [
         (2.0, 1.0, 0.0, True),
+        (1.0 + 0.5 / DAY, 1.0, 0.0, True),
         (1.0, 1.0, 0.0, False),
         (2.0, 1.0, DAY, False),
         (2.1, 1.0, DAY, True),
@@ -382,9 +383,10 @@ def test_a_build_may_have_been_before_one_that_came_more_than_a_day_later(
 def test_a_build_is_known_to_be_after_a_moment_where_both_times_are_known(
     at: float | None, moment: float | None, by: float, *, is_after: bool
 ) -> None:
-    """By more than so many seconds."""
+    """By more than so many seconds, which are none where none are given."""
     since = None if moment is None else START + moment * DAY
     assert beta(1, at).is_after(since, by=by) is is_after
+    assert beta(1, at).is_after(since) is (is_after or by > 0.0)
 
 
 class TestBetweenTheMarkers:
@@ -427,6 +429,120 @@ class TestBetweenTheMarkers:
         named = beta(5, at=20, tag="beta.2", release="beta.3")
         build = beta(3, at=10, tag=tag, release=release)
         assert opinions([build, named], master=NEXT_MINOR, release=named)[build] == MAYBE_RELEASE
+
+
+UP = {"tag": "beta.2", "release": "beta.3"}
+"""How the release branch names what it builds after its next beta."""
+
+
+def final(distance: int, at: float | None = None) -> Sighting:
+    """A build of the final release that counts from master's first beta."""
+    return seen(f"1.29.1+v1.29.0-beta.1-{distance}-g0000000", at)
+
+
+@pytest.mark.parametrize(
+    ("build", "others", "signs", "opinion"),
+    [
+        pytest.param(
+            beta(3, at=3), [], {"master": ALPHA, "finals": [final(4)]}, RELEASE, id="of the final build's tag"
+        ),
+        pytest.param(
+            beta(5, at=0, release="beta.3"),
+            [],
+            {"master": beta(1, at=6), "finals": [final(4)]},
+            MASTER,
+            id="further from that tag, which is master's too",
+        ),
+        pytest.param(
+            beta(1, at=3), [], {"release": beta(1, at=3), "finals": [final(1)]}, RELEASE, id="no further"
+        ),
+        pytest.param(
+            beta(5, at=3, **UP),
+            [],
+            {"master": ALPHA, "release": beta(2, at=2)},
+            MAYBE_RELEASE,
+            id="above both markers",
+        ),
+        pytest.param(
+            beta(5, at=7, **UP),
+            [],
+            {"master": beta(1, at=7, release="beta.3"), "release": beta(29, at=0, **UP)},
+            MAYBE_RELEASE,
+            id="long after the release marker's build",
+        ),
+        pytest.param(
+            beta(26, at=7),
+            [beta(50, at=6)],
+            {"master": ALPHA, "release": beta(50, at=6)},
+            RELEASE,
+            id="a day after it",
+        ),
+        pytest.param(
+            beta(1, at=2),
+            [],
+            {"master": ALPHA, "release": beta(1, at=None, commit="1111111")},
+            MAYBE_RELEASE,
+            id="beside the release marker's and after master's",
+        ),
+        pytest.param(
+            beta(21, at=6),
+            [],
+            {"master": beta(1, at=5, release="beta.3"), "release": ALPHA},
+            MAYBE_MASTER,
+            id="of a later tag than the release marker's",
+        ),
+        pytest.param(
+            beta(49, at=1, release="beta.3"),
+            [beta(1, at=4)],
+            {"master": beta(5, at=3, **UP), "release": beta(1, at=4)},
+            MAYBE_MASTER,
+            id="as far past the release marker as unbuilt merges reach",
+        ),
+        pytest.param(
+            beta(50, at=1, release="beta.3"),
+            [beta(1, at=4)],
+            {"master": beta(5, at=3, **UP), "release": beta(1, at=4)},
+            MASTER,
+            id="further",
+        ),
+        pytest.param(
+            beta(10, at=1),
+            [beta(n, at=4) for n in (5, 6, 7)],
+            {"master": beta(3, at=6, **UP), "release": beta(10, at=1)},
+            RELEASE,
+            id="the release marker's, though older ones were built again",
+        ),
+        pytest.param(
+            beta(3, at=1 + 0.5 / DAY),
+            [beta(5, at=1)],
+            {"master": beta(5, at=1), "release": beta(3, at=1 + 0.5 / DAY)},
+            RELEASE,
+            id="half a second behind master",
+        ),
+        pytest.param(
+            beta(33, at=7),
+            [beta(33, at=4, commit="1111111")],
+            {"left": 4},
+            MAYBE_MASTER,
+            id="not above what was there",
+        ),
+        pytest.param(
+            beta(97, at=3),
+            [],
+            {"master": beta(2, at=5), "release": beta(29, at=4, **UP)},
+            MAYBE_MASTER,
+            id="near master's marker alone",
+        ),
+        pytest.param(
+            beta(2, at=3, **UP), [beta(10, at=7)], {}, MAYBE_RELEASE, id="passed by one of a lower name"
+        ),
+    ],
+)
+def test_each_sign_counts_as_far_as_it_goes(
+    build: Sighting, others: list[Sighting], signs: Mapping[str, Any], opinion: Opinion
+) -> None:
+    """What a build's name and time show beside those of the markers and of others."""
+    assert opinions([build, *others], **signs)[build] == opinion
 
 
 def test_git_s_word_is_certain() -> None:
