@@ -91,8 +91,13 @@ def _explanation(channel: ChannelHealth, *, now: datetime) -> str:
     for effect in effects[:1]:
         for writer in writers:
             if writer.paths & effect.paths:
-                return f"{effect.text}: {writer.text}"
-    return "; ".join(causes_of(channel, now=now)[:2])
+                return f"{_flat(effect.text)}: {writer.text}"
+    return "; ".join(map(_flat, causes_of(channel, now=now)[:2]))
+
+
+def _flat(text: str) -> str:
+    """Write ``5 days behind (3 builds)`` for a place in brackets: ``5 days behind, 3 builds``."""
+    return text.replace(" (", ", ").removesuffix(")")
 
 
 def causes_of(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:

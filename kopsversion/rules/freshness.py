@@ -10,6 +10,8 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 from kopsversion.model.advice import KOPS_URL, REPO_OPTION
 from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.codes import Code
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from kopsversion.model.version import BuildVersion
 
 
+_GUESS = "; either nothing was merged or the postsubmit is red: "
 _PAUSE = timedelta(hours=1)
 """No upload pauses for so long: files that come later were uploaded again."""
 
@@ -147,10 +150,17 @@ def _old(channel: Channel, newest: BuildVersion, uploaded: datetime, *, now: dat
     return Condition(
         Code.BUILDS_OLD,
         Severity.WARNING if channel.is_master else Severity.INFO,
-        f"{_no_build_since(channel, uploaded, now=now)}; either nothing was merged or the "
-        f"postsubmit is red: {ask}",
+        f"{_no_build_since(channel, uploaded, now=now)}{_GUESS}{ask}",
         {"newest": str(newest), "age_seconds": int((now - uploaded).total_seconds())},
     )
+
+
+def without_guess(old: Condition) -> Condition:
+    """Return ``builds-old`` without its guess why, for where it is said that the postsubmit is red.
+
+    Any other condition is returned as it is.
+    """
+    return evolve(old, message=old.message.partition(_GUESS)[0]) if old.code == Code.BUILDS_OLD else old
 
 
 def _no_build_since(channel: Channel, since: datetime, *, now: datetime) -> str:

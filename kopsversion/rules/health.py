@@ -21,7 +21,7 @@ from kopsversion.model.needs import ListArtifacts, ListMarkers, Undecided
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import duration, moment
 from kopsversion.rules.agreement import disagreement
-from kopsversion.rules.freshness import unbuilt
+from kopsversion.rules.freshness import unbuilt, without_guess
 from kopsversion.rules.inquiry import Inquiry, Unknown
 from kopsversion.rules.report import (
     TIMELINE,
@@ -34,6 +34,7 @@ from kopsversion.rules.report import (
 from kopsversion.rules.resolver import decide
 from kopsversion.rules.verdicts import judge
 from kopsversion.rules.writer_conditions import Surroundings, causes_first, writer_conditions
+from kopsversion.rules.writers import WriterState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -124,6 +125,8 @@ def with_writers(health: ChannelHealth, reports: Iterable[WriterReport], *, now:
     writers = causes_first(reports)
     causes = [condition for report in writers for condition in writer_conditions(report, around, now=now)]
     known = [finding.condition for finding in health.findings]
+    if any(report.state is WriterState.RED and report.writer.interval is None for report in writers):
+        known = [without_guess(condition) for condition in known]
     return evolve(health, writers=writers, findings=findings_of([*causes, *known]))
 
 

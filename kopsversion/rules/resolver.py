@@ -463,7 +463,11 @@ def no_testable_build(
         hint = "exclude fewer builds; `kopsversion list` shows every build"
         return NoTestableBuildError(message, channel=str(channel), reasons=reasons, hint=hint)
     if refused:
-        message = f"none of the {count(len(refused), 'build')} of {channel} in {store} is testable"
+        message = (
+            f"the only build of {channel} in {store} is not testable"
+            if len(refused) == 1
+            else f"none of the {len(refused)} builds of {channel} in {store} is testable"
+        )
         hint = "see the reasons; `kopsversion list` shows every build"
         return NoTestableBuildError(message, channel=str(channel), reasons=reasons, hint=hint)
     skipped = [f"{number} {kind} were skipped" for kind, number in sorted(inquiry.snapshot.skipped.items())]

@@ -235,7 +235,7 @@ class TestFailure:
         assert (
             lines[-1]
             == lines[0]
-            == "1 of 3 channels is unhealthy: release-1.38 (green 51 days behind (45 builds))."
+            == "1 of 3 channels is unhealthy: release-1.38 (green 51 days behind, 45 builds)."
         )
 
     @pytest.mark.parametrize("output", FORMATS)

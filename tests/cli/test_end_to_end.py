@@ -372,7 +372,7 @@ class TestBadInput:
         """Rows 6 and 20: exit 1."""
         put_build(tmp_path, without=("linux/arm64/nodeup", "linux/arm64/nodeup.sha256"))
         ended = run("resolve-latest", "--store", tmp_path, "--as-of", AS_OF)
-        refused(ended, 1, "none of the 1 build of master", f"{PLAIN}: linux/arm64/nodeup is missing")
+        refused(ended, 1, "the only build of master", f"{PLAIN}: linux/arm64/nodeup is missing")
 
     def test_a_refused_fallback_says_which_marker_and_why(self, demo_bucket: Path) -> None:
         """Row 29: exit 1."""

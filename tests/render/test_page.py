@@ -196,7 +196,7 @@ class TestFirstScreen:
         assert texts(title).endswith("release-1.28 (no testable build; latest-ci names an incomplete build).")
         (cause,) = by_class(page, "cause")
         assert texts(cause) == "no testable build; latest-ci names an incomplete build; pipeline is red"
-        assert page.index("none of the 1 build") < page.index("the pipeline has been red")
+        assert page.index("the only build of release-1.28") < page.index("the pipeline has been red")
 
     @pytest.mark.parametrize("age", [2 * DAY, 4 * HOUR], ids=["a warning", "information"])
     def test_newer_builds_incomplete(self, age: timedelta) -> None:

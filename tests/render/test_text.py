@@ -143,7 +143,7 @@ class TestFirstLine:
     def test_lead(self) -> None:
         """The sentence names what is wrong with up to three channels, of more only their names."""
         assert (
-            lead(many(3)) == "1 of 3 channels is unhealthy: release-1.38 (green 51 days behind (45 builds))."
+            lead(many(3)) == "1 of 3 channels is unhealthy: release-1.38 (green 51 days behind, 45 builds)."
         )
         assert lead(everything()) == everything().headline
         assert lead(many(2)) == "All is well: all 2 channels are healthy."

@@ -511,6 +511,27 @@ class TestChecks:
         assert set(health.findings) < set(told.findings)
         assert told.writers == (red, well)
 
+    @pytest.mark.parametrize(("state", "guesses"), [(WriterState.RED, False), (WriterState.GREEN, True)])
+    def test_why_builds_are_old_is_not_guessed_where_it_is_known(
+        self,
+        state: WriterState,
+        guesses: bool,  # noqa: FBT001 # a case
+    ) -> None:
+        """That the postsubmit is red is said by its own finding, so ``builds-old`` no longer wonders."""
+        held = judged(snapshot(on_master(8, age=20 * DAY), markers=[latest(alpha(8)), green(alpha(8))]))
+        writer = WriterReport(
+            marker=latest(alpha(8)),
+            writer=Writer(marker=BRANCH_MARKER, jobs=("build",)),
+            job="build",
+            place="gs://logs/",
+            state=state,
+        )
+        told = with_writers(held, [writer], now=NOW)
+        (old,) = [each.condition.message for each in told.findings if each.condition.code == "builds-old"]
+        assert old.startswith("master has had no build since ")
+        assert old.endswith("(20 days)") != guesses
+        assert ("either nothing was merged" in old) == guesses
+
     STALE = judged(
         snapshot(
             on_master(8, age=3 * DAY), on_master(9, age=2 * DAY), markers=[green(alpha(8)), latest(alpha(9))]

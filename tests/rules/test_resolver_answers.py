@@ -264,7 +264,7 @@ class TestDespiteTheClone:
         incomplete = build(str(broken.version), uploaded=NOW - HOUR, without=NODEUP)
         held = snapshot(incomplete, self.PATCHES[1], git=self.clone(1))
         raised = error(held, self.RELEASE)
-        assert raised.message == f"none of the 1 build of release-1.29 in {STORE} is testable"
+        assert raised.message == f"the only build of release-1.29 in {STORE} is not testable"
 
     def test_without_any_testable_build_it_is_the_clone_s_answer_that_is_told(self) -> None:
         """Names would not help either."""
