@@ -187,7 +187,9 @@ def _open(question: StoreQuestion, *, deadline: Deadline, writes: bool) -> Store
     from kopsversion.stores.opening import open_store
 
     if question["as_of"] is not None:
-        raise UsageError("a marker is promoted now: --as-of has no meaning", hint="leave --as-of out")
+        raise UsageError(
+            "a marker is promoted now: --as-of has no meaning", hint="leave --as-of and KOPSVERSION_AS_OF out"
+        )
     if len(question["store"]) > 1:
         raise UsageError("a marker is in one store, and several are named", hint="name one --store")
     return open_store(
