@@ -24,7 +24,7 @@ from kopsversion.model.codec import SCHEMA
 from kopsversion.model.policy import Policy
 from kopsversion.model.runs import SeenRun
 from kopsversion.model.silence import Silence
-from kopsversion.rules import bisection, health, same_build, stepper, writers
+from kopsversion.rules import bisection, report, same_build, stepper, writers
 from kopsversion.rules.bisection import Plan, PlannedBuild
 from kopsversion.rules.report import (
     ChannelHealth,
@@ -297,7 +297,7 @@ _NAMES = MappingProxyType(
     | vars(runs)
     | vars(model_writers)
     | vars(writers)
-    | vars(health)
+    | vars(report)
     | vars(same_build)
     | vars(bisection)
     | vars(stepper)
