@@ -263,7 +263,7 @@ class Inquiry:
             if isinstance(found, Unknown):
                 held, stretches = (), iter((found,))  # what is newest depends on it
                 break
-            top, held = held[:1], self._put_in_order((*held, *found)) if held else found
+            top, held = held[:1], self._put_in_order((*held, *found))
             if number == _MOST_TOGETHER or held[:1] == top or not self._may_be_overtaken(held[0]):
                 break
         yield from held
@@ -304,7 +304,6 @@ class Inquiry:
     def disputes(self) -> tuple[Dispute, ...]:
         """The channel's builds whose names are too high, by the upload times that are known (DESIGN section 3)."""
         if self._disputes is None:
-            self._disputes = ()  # disputes are found on the line with all its builds
             with self.peek():  # a minor that cannot be listed may not be needed
                 self._disputes = self._find_disputes()
         return self._disputes
@@ -480,7 +479,7 @@ class Inquiry:
             alike.setdefault(build.version.precedence, []).append(build)
         commits = []
         for some in alike.values():
-            for each in _of_one_commit(some) if len(some) > 1 else [some]:
+            for each in _of_one_commit(some):
                 if len(each) > 1:
                     self._decide_between(each)
                 commits.append(each)

@@ -107,6 +107,21 @@ def test_of_many_names_some_of_either_branch_are_kept() -> None:
     assert [each.minor for each in kept] == ["1.30"] * 8 + ["1.29"] * 8
 
 
+def test_the_highest_comes_first() -> None:
+    """By release, then tag, then distance; a name without a distance is as one of none."""
+    texts = [
+        "1.30.0-alpha.3-x",
+        "1.30.0-alpha.2+v1.30.0-alpha.1-5-gabcdef1-x",
+        "1.30.0-alpha.2+v1.30.0-alpha.0-99-gabcdef1-x",
+        "1.30.0-alpha.2+nightly-1-gabcdef1",
+        "1.30.0-alpha.2+other",
+        "1.30.0-alpha.2+nightly-0-gabcdef1",
+        "1.30.0-alpha.2+0",
+    ]
+    kept = highest(name for name in map(read_roughly, reversed(texts)) if name is not None)
+    assert [each.text for each in kept] == texts
+
+
 @given(st.text())
 def test_law_any_text_is_read_or_refused(text: str) -> None:
     """Nothing that a bucket holds stops the answer."""

@@ -404,6 +404,10 @@ class TestAcrossMinors:
         found = resolve(snapshot(*self.HELD, git=self.line(*range(1, 12))), ON_MASTER, NEWEST, NOW)
         assert str(found.version) == alpha(11)
         assert set(told(found)) == {"marker-missing"}
+        marked = snapshot(
+            *self.HELD, markers=[marker(MASTER, GREEN_MARKER, alpha(11))], git=self.line(*range(1, 12))
+        )
+        assert told(resolve(marked, ON_MASTER, NEWEST, NOW)) == {}
 
     def test_git_says_what_is_not_built_since_the_newest_and_not_since_the_name(self) -> None:
         """No false builds-stalled."""
@@ -499,8 +503,26 @@ class TestAcrossMinors:
     def test_names_of_long_ago_are_not_looked_at(self) -> None:
         """A few minors are enough, once there are builds enough."""
         builds = [build(alpha(n, minor=f"1.{minor}")) for minor in range(25, 31) for n in range(1, 6)]
-        high = build(alpha(9, minor="1.26"), uploaded=NOW - 90 * DAY)
-        assert Inquiry(snapshot(*builds, high), ON_MASTER, DEFAULT, NOW).disputes == ()
+        for minor, number in (("1.26", 0), ("1.27", 0), ("1.28", 1)):
+            high = build(f"{minor}.0-alpha.3+v{minor}.0-alpha.1-2-g00000c0ffe", uploaded=NOW - 90 * DAY)
+            found = Inquiry(snapshot(*builds, high), ON_MASTER, DEFAULT, NOW).disputes
+            assert [each.build for each in found] == [high] * number
+
+    @pytest.mark.parametrize(
+        "above",
+        [[("1.31", 9)], [("1.33", 3), ("1.32", 3), ("1.31", 2)]],
+        ids=["three minors", "until there are more than eight builds"],
+    )
+    def test_the_names_of_so_many_minors_are_looked_at_together(self, above: list[tuple[str, int]]) -> None:
+        """However many builds the newest has."""
+        raised = [
+            build(alpha(n, minor=minor), uploaded=NOW - 14 * DAY)
+            for minor, count in above
+            for n in range(count)
+        ]
+        high = build(alpha(12), uploaded=NOW - 14 * DAY)
+        held = snapshot(*self.HELD[:-1], high, *raised)
+        assert high in [each.build for each in Inquiry(held, ON_MASTER, DEFAULT, NOW).disputes]
 
     def test_the_channel_s_markers_are_read_where_a_name_is_disputed(self) -> None:
         """One of them may settle it."""

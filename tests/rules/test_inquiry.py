@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -331,6 +332,43 @@ class TestCandidates:
         assert asking(snapshot(), ON_RELEASE).git_ref == "release-1.30"
 
 
+class TestRaisedMinor:
+    """If the minor was raised by mistake, builds of an older one may be of merges that seem to wait (with a clone)."""
+
+    def first(self, *listed: str, waiting: timedelta) -> tuple[Candidate | Unknown, set[Need]]:
+        """Ask for the newest build of 1.31, after which a merge has waited for so long."""
+        commits = [
+            GitCommit(f"{n:010x}" + "0" * 30, NOW - ago)
+            for n, ago in ((1, 9 * DAY), (2, 8 * DAY), (3, waiting))
+        ]
+        held = evolve(
+            snapshot(
+                *(build(alpha(n, minor="1.31"), uploaded=NOW - 8 * DAY) for n in (1, 2)),
+                build(alpha(9), uploaded=NOW - 10 * DAY),
+                git=GitLine("origin/master", tuple(commits)),
+            ),
+            whole=False,
+            minors=frozenset({"1.29", "1.30", "1.31"}),
+            listed=frozenset(listed),
+        )
+        inquiry = asking(held)
+        return next(inquiry.candidates()), inquiry.needs
+
+    @pytest.mark.parametrize(("more", "is_asked"), [(timedelta(), False), (timedelta(seconds=1), True)])
+    def test_the_next_minor_is_looked_at_where_a_merge_waits_for_longer_than_is_allowed(
+        self, more: timedelta, *, is_asked: bool
+    ) -> None:
+        """By `build_sla`."""
+        found, needs = self.first("1.31", waiting=DEFAULT.build_sla + more)
+        assert isinstance(found, Unknown) is is_asked
+        assert needs == ({ListBuilds("1.30")} if is_asked else set())
+
+    def test_where_the_next_minor_has_nothing_newer_the_one_below_is_not_looked_at(self) -> None:
+        """Nobody raised it by mistake."""
+        found, needs = self.first("1.31", "1.30", waiting=DAY)
+        assert (names([found]), needs) == ([alpha(2, minor="1.31")], set())
+
+
 class TestEvidence:
     """What tells the branches apart in a shared window."""
 
@@ -379,6 +417,7 @@ class TestEvidence:
             marker(MASTER, "other.txt", alpha(2, minor="1.31")),
             marker(MASTER, "none.txt", Missing("does not exist")),
             marker("release-1.30", BRANCH_MARKER, beta(1)),
+            marker("release-1.30", "other.txt", beta(2)),
         ]
         assert self.evidence(snapshot(*later, markers=markers)) == BranchEvidence(
             release_named=version(beta(1)),
@@ -386,6 +425,7 @@ class TestEvidence:
             master_named=version(alpha(3, minor="1.31")),
             master_left=NOW - 3 * DAY,
             master_tested=frozenset({version(alpha(2, minor="1.31"))}),
+            release_tested=frozenset({version(beta(2))}),
         )
 
     def test_without_such_a_marker_the_next_minor_dates_it(self) -> None:
@@ -424,6 +464,10 @@ class TestEvidence:
             marker(MASTER, GREEN_MARKER, beta(2)),
             marker("release-1.30", GREEN_MARKER, Missing("is not there")),
         ]
+        for read, missing in (green, reversed(green)):
+            inquiry = asking(evolve(held, markers=(*markers, read)))
+            assert inquiry._evidence("1.30", [build(beta(3))]) is UNKNOWN
+            assert inquiry.needs == {ReadMarker(missing.ref, GREEN_MARKER)}
         found = asking(evolve(held, markers=(*markers, *green)))._evidence("1.30", [build(beta(3))])
         assert isinstance(found, BranchEvidence)
         assert (found.master_named, found.release_named) == (version(beta(2)), None)
