@@ -16,7 +16,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from kopsversion.errors import InvalidVersionError
+from kopsversion.errors import InvalidVersionError, UsageError
 from kopsversion.model.version import BuildVersion, Describe
 from tests.strategies import (
     LARGEST,
@@ -116,6 +116,23 @@ class TestOrder:
         other = BuildVersion.parse("1.29.0-beta.2+v1.29.0-beta.1-3-g2222222222")
         assert one.precedence == other.precedence
         assert one != other
+
+    @pytest.mark.parametrize(
+        ("one", "other", "are_twins"),
+        [
+            ("v1.29.0-beta.1-3-g1111111", "v1.29.0-beta.1-3-g2222222", True),
+            ("v1.29.0-beta.1-3-g1111111", "v1.29.0-beta.1-3-g1111111222", False),
+            ("v1.29.0-beta.1-3-g1111111", "v1.29.0-beta.1-4-g2222222", False),
+            ("v1.29.0-beta.1", "v1.29.0-beta.1-0-g1111111", False),
+            ("v1.29.0-beta.1", "v1.29.0-beta.1", False),
+        ],
+        ids=["two commits", "one, abbreviated", "two places", "the tag's commit, not shown", "one name"],
+    )
+    def test_two_commits_in_one_place_are_twins(self, one: str, other: str, *, are_twins: bool) -> None:
+        """Whichever of them is asked; of the commit that has the tag itself a name need not show the id."""
+        names = [BuildVersion.parse(f"1.29.0-beta.2+{each}") for each in (one, other)]
+        assert names[0].is_twin_of(names[1]) is are_twins
+        assert names[1].is_twin_of(names[0]) is are_twins
 
     @pytest.mark.parametrize("foreign", ["1.29.0", Version("1.29.0"), None, 1.29])
     def test_only_versions_are_compared(self, foreign: Any) -> None:
@@ -454,6 +471,15 @@ def can_go_on(text: str) -> bool:
 
 class TestRefusal:
     """Anything else is refused with an error that shows the text and where it went wrong."""
+
+    def test_what_is_no_text_is_refused(self) -> None:
+        """A script without a type checker learns what to give instead."""
+        with pytest.raises(UsageError) as caught:
+            BuildVersion.parse(1.29)  # type: ignore[arg-type] # as callers may
+        assert (str(caught.value), caught.value.hint) == (
+            "text is 1.29, of type float",
+            "give a version, as text",
+        )
 
     @given(hostile_texts())
     @example("9" * 100_000)

@@ -317,6 +317,28 @@ def test_evidence_is_only_asked_for_where_two_branches_may_build_such_names(
     assert needs_evidence(builds, git=None) is needed
 
 
+@pytest.mark.parametrize(("cut", "needed"), [(MASTER_COMMITS[0], True), (MASTER_COMMITS[1], False)])
+def test_evidence_is_asked_for_where_the_branch_was_cut_at_an_alpha(cut: str, *, needed: bool) -> None:
+    """Git knows the commit, and only a marker tells whether the release branch built it too."""
+    clone = evolve(line("origin/release-1.29", RELEASE_COMMITS, MASTER_COMMITS), cut=GitCommit(cut, NOW))
+    assert needs_evidence([ALPHA], git=clone) is needed
+
+
+@pytest.mark.parametrize("further", [False, True])
+def test_master_s_marker_tells_where_master_is_unless_an_alpha_is_further(*, further: bool) -> None:
+    """Alphas are master's by custom; betas up to the release branch's marker are its own while master has none."""
+    first = bare_listing("1.29.0-alpha.4+v1.29.0-alpha.3-392-g0000000000", NOW - 30 * DAY)
+    alpha = bare_listing("1.29.0-alpha.4+v1.29.0-alpha.3-393-g0000000000", NOW - 30 * DAY)
+    betas = [
+        bare_listing(f"1.29.0-beta.2+v1.29.0-beta.1-{n}-g{n:010x}", NOW - (20 - n) * DAY) for n in (3, 5, 7)
+    ]
+    evidence = BranchEvidence(master_named=first.version, release_named=betas[-1].version)
+    builds = [first, *betas, *([alpha] if further else [])]
+    found = attribute(builds, minor=MINOR, evidence=evidence)[betas[0].version]
+    assert found.ref == RELEASE
+    assert found.certainty is (Certainty.DOUBTFUL if further else Certainty.LIKELY)
+
+
 def test_an_alpha_that_the_release_branchs_marker_names_ends_the_custom() -> None:
     """Should kops ever cut a branch during the alphas, its own marker says so."""
     alphas = [
