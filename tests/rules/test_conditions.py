@@ -369,6 +369,14 @@ class TestNames:
                 id="the release counts first",
             ),
             pytest.param(
+                [f"{alpha(99)}-dirty", "1.30.0-alpha.2+v1.30.0-alpha.2-3-gabcdef1-dirty"],
+                {},
+                Severity.WARNING,
+                "1.30.0-alpha.2+v1.30.0-alpha.2-3-gabcdef1-dirty is no version, and as far as it can be read it sorts "
+                f"above {alpha(2)}: a newer build may be hidden by its name",
+                id="then the tag",
+            ),
+            pytest.param(
                 [f"{alpha(1)}-dirty", "1.29.0-alpha.1-dirty"],
                 {"odd names": 2},
                 Severity.INFO,
