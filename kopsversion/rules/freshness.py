@@ -160,7 +160,7 @@ def without_guess(old: Condition) -> Condition:
 
     Any other condition is returned as it is.
     """
-    return evolve(old, message=old.message.partition(_GUESS)[0]) if old.code == Code.BUILDS_OLD else old
+    return evolve(old, message=old.message.partition(_GUESS)[0])  # no other condition guesses
 
 
 def _no_build_since(channel: Channel, since: datetime, *, now: datetime) -> str:

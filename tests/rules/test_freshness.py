@@ -14,7 +14,7 @@ from kopsversion.model.answer import Condition, Severity
 from kopsversion.model.bucket import GitCommit, GitLine
 from kopsversion.model.channel import Channel
 from kopsversion.model.version import BuildVersion
-from kopsversion.rules.freshness import Unbuilt, judge_freshness, unbuilt
+from kopsversion.rules.freshness import Unbuilt, judge_freshness, unbuilt, without_guess
 from tests.builders import DAY, DEFAULT, HOUR, NOW
 
 if TYPE_CHECKING:
@@ -142,6 +142,12 @@ class TestWithoutGit:
                 {"newest": str(NEWEST), "age_seconds": 61 * 86400},
             ),
         )
+
+    def test_where_the_cause_is_known_no_guess_is_left(self) -> None:
+        """Of another condition nothing is left out."""
+        (old,), (stalled,) = judge(uploaded=BUILT), judge(git=line(NOW - DAY))
+        assert without_guess(old).message == "master has had no build since 2024-03-06 18:00 UTC (61 days)"
+        assert without_guess(stalled) == stalled
 
     @pytest.mark.parametrize(
         ("age", "codes"),
