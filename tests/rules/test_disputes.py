@@ -183,6 +183,20 @@ class TestFinding:
         (dispute,) = disputed([*LINE, soon, RAISED], marked={soon.version.text})
         assert dispute.named == soon
 
+    def test_a_build_that_counts_as_many_is_none_of_those_that_speak(self) -> None:
+        """It is of the same commit, or of another branch."""
+        same, soon = named("1.29.1+v1.29.0-6-gfffffffff", 13.95), named(patch(8), 13.9)
+        (dispute,) = disputed([*LINE, same, soon, RAISED])
+        assert (dispute.build, dispute.later) == (RAISED, (soon,))
+
+    def test_of_two_raised_names_each_is_too_high(self) -> None:
+        """By the same build."""
+        soon, higher = named(patch(8), 13.8), named("1.29.10+v1.29.0-7-g00000c0fff", 13.9)
+        assert [(each.build, each.later) for each in disputed([*LINE, soon, RAISED, higher])] == [
+            (RAISED, (soon,)),
+            (higher, (soon,)),
+        ]
+
     def test_but_not_if_it_was_there_before(self) -> None:
         """A tag may have been made anew together with the next release."""
         assert disputed([*LINE, named(patch(8), 14.1), RAISED]) == ()
