@@ -118,11 +118,13 @@ def test_each_build_of_a_range_is_told_with_its_time_and_branch() -> None:
     assert (found.good, found.bad, found.channel, found.conditions) == (0, 2, Channel(MASTER), ())
 
 
-@pytest.mark.parametrize("channel", ["release-1.29", RELEASE])
-def test_a_channel_without_builds_is_told(channel: str) -> None:
+@pytest.mark.parametrize(
+    ("channel", "is_listing"), [("release-1.29", False), (RELEASE, False), ("release-1.29", True)]
+)
+def test_a_channel_without_builds_is_told(channel: str, *, is_listing: bool) -> None:
     """Whatever the ends are, and whether or not master has built its minor."""
     with pytest.raises(NoTestableBuildError) as caught:
-        plan(snapshot(*BUILDS), wanted("newest", "newest", channel))
+        plan(snapshot(*BUILDS), wanted("newest", "newest", channel, is_listing=is_listing))
     assert (caught.value.message, caught.value.hint, caught.value.channel) == (
         f"there is no build of {channel} in {STORE}",
         "see whether the channel and --store are right",
