@@ -20,6 +20,7 @@ from kopsversion.cli.toolbox import tools
 from tests.builders import DAY, HOUR, NOW
 from tests.git_repos import GitRepository
 from tests.harness import add_build, content_of
+from tests.processes import unmeasured
 from tests.stores.test_store_contract import DirectoryPlace
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ class TestInterrupt:
             *(sys.executable, "-m", "kopsversion", "bisect", GOOD, "newest", "--state", "b.json", "--fetch"),
             *("--store", str(demo_bucket), "--as-of", AS_OF.isoformat(), "--", "./test.sh", IS_OLD),
         ]
-        environ = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+        environ = unmeasured(TMPDIR=str(tmp_path / "temporary"))
         (tmp_path / "temporary").mkdir()
         process = subprocess.Popen(words, cwd=tmp_path, env=environ, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None

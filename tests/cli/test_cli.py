@@ -40,6 +40,7 @@ from kopsversion.model.policy import Policy
 from kopsversion.model.program import MADE_BY
 from kopsversion.model.tables import Table
 from kopsversion.model.version import BuildVersion
+from tests.processes import unmeasured
 from tests.render.test_render import CHOSEN, LISTING, NEWER, RESOLUTION
 
 if TYPE_CHECKING:
@@ -535,6 +536,7 @@ def test_an_interrupted_process_is_quiet() -> None:
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
+        env=unmeasured(),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "asking\n"

@@ -28,6 +28,7 @@ from tests.builders import HOUR, NOW, alpha
 from tests.gcs_faults import EndlessPages, Exchange, Fault, Response, Stall
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, LISTINGS, GcsServer, Kind
 from tests.harness import add_build
+from tests.processes import unmeasured
 from tests.scenes import PLAIN
 from tests.stores.test_store_contract import ServerPlace
 from tests.witness.test_gitwitness import everything_from, fake_git
@@ -434,7 +435,7 @@ class TestAGitThatHangs:
             [sys.executable, "-m", "kopsversion", command, *QUESTION, "--repo", str(clone)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "STORAGE_EMULATOR_HOST": server.url, **environ},
+            env=unmeasured(STORAGE_EMULATOR_HOST=server.url, **environ),
         ) as running:
             begun = b""
             while begun.count(b"started\n") < times:

@@ -37,6 +37,7 @@ from tests.builders import NOW
 from tests.gcs_faults import Hangup, Stall
 from tests.gcs_server import KOPS_ROOT, GcsServer, Kind
 from tests.harness import NEW, PLACES, add_build, checksum_of, content_of, fill, make_place, opened
+from tests.processes import unmeasured
 from tests.stores.test_store_contract import DirectoryPlace, Place, ServerPlace
 
 if TYPE_CHECKING:
@@ -470,7 +471,7 @@ def test_a_job_that_is_ended_leaves_nothing_behind(
     )
     command = [str(SCRIPTS / "resolve-latest"), NEW, "--store", place.url(), "--fetch", str(target)]
     with subprocess.Popen(
-        command, env={**os.environ, **place.environ}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command, env=unmeasured(**place.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as running:
         deadline = time.monotonic() + 60
         while not left(target) and running.poll() is None and time.monotonic() < deadline:
