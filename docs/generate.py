@@ -24,7 +24,7 @@ import click
 
 import kopsversion
 from kopsversion import errors
-from kopsversion.cli import config, console, process
+from kopsversion.cli import boundary, config, console, process
 from kopsversion.cli.toolbox import tools
 from kopsversion.model.answer import Verdict
 from kopsversion.model.policy import Policy
@@ -267,13 +267,13 @@ def _meanings() -> Mapping[int, str]:
         0: "answered",
         1: "no testable build, or refused",
         2: "an argument, option, variable or configuration that is not valid",
-        console.DEGRADED: "answered, but `--strict` or `check` found a condition of severity warning or error",
+        boundary.DEGRADED: "answered, but `--strict` or `check` found a condition of severity warning or error",
         4: "the store cannot be reached, or denies access",
         5: "what is there is not what was promised: checksum, lock, lost race",
-        console.UNFORESEEN: "a defect of kopsversion itself",
+        boundary.UNFORESEEN: "a defect of kopsversion itself",
         console.OutputError.exit_code: "standard output cannot take the answer: closed, a full disk, an encoding",
-        console.INTERRUPTED: "interrupted",
-        console.BROKEN_PIPE: "the reader of standard output has gone away",
+        boundary.INTERRUPTED: "interrupted",
+        boundary.BROKEN_PIPE: "the reader of standard output has gone away",
         process.TERMINATED: "terminated (SIGTERM)",
     }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kopsversion.cli.console import command, version_text
+from kopsversion.cli.boundary import command, version_text
 from kopsversion.errors import UsageError, quoted
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kopsversion.cli.console import Command, command
+from kopsversion.cli.boundary import Command, command
 from kopsversion.cli.options import (
     ENVIRONMENT,
     EXIT_CODES,

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import evolve
 
+from kopsversion.cli.boundary import DEGRADED, command
 from kopsversion.cli.complete import channels, one_of
-from kopsversion.cli.console import DEGRADED, OutputError, command, is_terminal
+from kopsversion.cli.console import OutputError, is_terminal
 from kopsversion.cli.job_options import JOBS_HELP, jobs_options, jobs_question
 from kopsversion.cli.options import DURATION, PROGRESS, Parsed, build_options, store_options
 from kopsversion.errors import KopsVersionError, ResolutionError, StoreError, UsageError, quoted

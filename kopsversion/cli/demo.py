@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kopsversion.cli.console import command
+from kopsversion.cli.boundary import command
 
 if TYPE_CHECKING:
     from kopsversion.cli.console import Console

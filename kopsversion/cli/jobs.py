@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kopsversion.cli.console import command
+from kopsversion.cli.boundary import command
 from kopsversion.cli.job_options import STORE_OF_JOBS, JobsChoice, jobs_question
 from kopsversion.cli.options import (
     AS_OF_OPTION,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kopsversion.cli.boundary import command
 from kopsversion.cli.complete import channels
-from kopsversion.cli.console import command
 from kopsversion.cli.options import (
     CHANNELS,
     ENVIRONMENT,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kopsversion.cli.console import command
+from kopsversion.cli.boundary import command
 from kopsversion.cli.options import MARKER_NAME, Parsed, build_options, store_options
 from kopsversion.errors import UsageError
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kopsversion.cli.boundary import DEGRADED, command
 from kopsversion.cli.complete import channels
-from kopsversion.cli.console import DEGRADED, Console, command
 from kopsversion.cli.effects import effect_options
 from kopsversion.cli.job_options import jobs_options, jobs_question
 from kopsversion.cli.options import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from kopsversion.cli.console import Console
     from kopsversion.cli.effects import Effects
     from kopsversion.cli.job_options import JobsChoice
     from kopsversion.cli.options import LadderQuestion, StoreQuestion

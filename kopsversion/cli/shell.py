@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kopsversion.cli.console import command
+from kopsversion.cli.boundary import command
 
 if TYPE_CHECKING:
     from kopsversion.cli.console import Console

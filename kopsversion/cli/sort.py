@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kopsversion.cli.console import command
+from kopsversion.cli.boundary import command
 from kopsversion.errors import InvalidVersionError, UsageError
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The toolbox: ``kopsversion`` and its commands, one file for each (DESIGN section 9).
 
-A command is a function decorated with `kopsversion.cli.console.command`. To add one, write it in a file of its own and
+A command is a function decorated with `kopsversion.cli.boundary.command`. To add one, write it in a file of its own and
 add it at the end of this module.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from kopsversion.cli.about import completion, show_help, version
 from kopsversion.cli.bisect import bisect
+from kopsversion.cli.boundary import toolbox
 from kopsversion.cli.check import check
-from kopsversion.cli.console import toolbox
 from kopsversion.cli.demo import demo
 from kopsversion.cli.find import find
 from kopsversion.cli.jobs import jobs

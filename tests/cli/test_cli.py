@@ -20,8 +20,9 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner
 
-from kopsversion.cli import console
-from kopsversion.cli.console import Console, command, is_rich
+from kopsversion.cli import boundary, console
+from kopsversion.cli.boundary import command
+from kopsversion.cli.console import Console, is_rich
 from kopsversion.cli.demo_bucket import AS_OF, lay_out
 from kopsversion.cli.sort import sort_versions
 from kopsversion.cli.toolbox import resolve, tools
@@ -839,7 +840,7 @@ def test_help_tells_what_there_is() -> None:
         int(number) for number in re.findall(r"^  ([0-9]+) ", text.partition("Exit codes:")[2], re.MULTILINE)
     }
     errors = (KopsVersionError, UsageError, AccessDeniedError, IntegrityError, console.OutputError)
-    assert told == {0, console.DEGRADED, console.UNFORESEEN, *(error.exit_code for error in errors)}
+    assert told == {0, boundary.DEGRADED, boundary.UNFORESEEN, *(error.exit_code for error in errors)}
 
 
 @pytest.mark.parametrize("name", list(tools.commands))
