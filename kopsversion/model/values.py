@@ -35,8 +35,8 @@ else:
     def frozen(cls: type | None = None, /, **options: Any) -> Any:
         """Make a frozen class, as `attrs.frozen` does, with one ``__repr__`` for all.
 
-        attrs writes and compiles a ``__repr__`` for each class, which no answer uses: 6 of the 20 ms that the
-        classes of a resolve take (docs/performance.md).
+        attrs writes and compiles a ``__repr__`` for each class, which costs each start some milliseconds, and which no
+        answer uses (docs/performance.md).
 
         Parameters:
             cls: the class; without it this is a decorator with options.
