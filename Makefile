@@ -75,7 +75,7 @@ fuzz: $(VENV)/.installed-dev  ## Ten minutes of Hypothesis over all laws; MINUTE
 soak: $(VENV)/.installed-dev  ## Two thousand resolves in one process with 256 descriptors: none is left open
 	$(BIN)/python -m tests.soak
 
-mutants: $(VENV)/.installed-mutants  ## Slow (an hour or two): does a test notice each changed line of the core? MODULES="ranking version" for some
+mutants: $(VENV)/.installed-mutants  ## Slow (a quarter of an hour or more): does a test notice each changed line of the core? MODULES="ranking version" for some
 	$(BIN)/python -m tests.mutants $(MODULES)
 
 docs: $(VENV)/.installed-dev  ## Write the reference pages that are made of the code

@@ -41,6 +41,7 @@ class Collected:
         self._session = pytest.Session.from_config(prepared)
         prepared.hook.pytest_sessionstart(session=self._session)
         self._items = {item.nodeid: item for item in self._session.perform_collect()}
+        self._folder = tempfile.mkdtemp()  # of all runs: one that is stopped leaves its own behind
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_makereport(
@@ -55,7 +56,7 @@ class Collected:
 
     def run(self, tests: Sequence[str], *, module: str) -> int:
         """Run tests up to the first that fails; 1 if one does. The process is not of use for others afterwards."""
-        folder = tempfile.mkdtemp()
+        folder = tempfile.mkdtemp(dir=self._folder)
         os.environ["TMPDIR"] = folder
         tempfile.tempdir = None  # so that it is looked for anew
         items = [self._items[name] for name in _in_order(tests, module) if name in self._items]
@@ -68,6 +69,8 @@ class Collected:
 
     def close(self) -> None:
         """Take away what was set up."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._session.exitstatus = pytest.ExitCode.OK  # as pytest itself does before
         self._session.config.hook.pytest_sessionfinish(session=self._session, exitstatus=0)
         self._session.config._ensure_unconfigure()
 
