@@ -14,7 +14,7 @@ import re
 from typing import TYPE_CHECKING
 
 from kopsversion.model.answer import Refusal, RefusalKind
-from kopsversion.model.wording import count
+from kopsversion.model.wording import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -176,7 +176,4 @@ def _without_orphans(missing: Iterable[str]) -> list[str]:
 
 
 def _unsettled(age: timedelta, settle: timedelta) -> str:
-    return (
-        f"its newest file was uploaded {count(max(0, round(age.total_seconds())), 'second')} ago, "
-        f"and an upload counts as over after {count(round(settle.total_seconds()), 'second')}"
-    )
+    return f"its newest file was uploaded {duration(age)} ago, and an upload counts as over after {duration(settle)}"

@@ -305,7 +305,7 @@ class TestBuilds:
         assert unsettled.severity is Severity.INFO
         assert unsettled.message == (
             f"2 newer builds of master may still be uploading; {alpha(3)}: its newest file was uploaded 60 seconds "
-            "ago, and an upload counts as over after 600 seconds"
+            "ago, and an upload counts as over after 10 minutes"
         )
         assert unsettled.data == {"versions": (alpha(3), alpha(2))}
         assert "builds-refused" not in codes(found)

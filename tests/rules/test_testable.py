@@ -381,15 +381,15 @@ class TestSettled:
         refusal = judge(evolve(judged, artifacts=(late, *(judged.artifacts or ()))))
         assert refusal is not None
         assert refusal.reasons == (
-            "its newest file was uploaded 1 second ago, and an upload counts as over after 600 seconds",
+            "its newest file was uploaded 1 second ago, and an upload counts as over after 10 minutes",
         )
 
     def test_the_settling_time_is_the_policy_s(self) -> None:
         """A longer settling time holds an hour-old build back; a build of the future is 0 seconds old."""
         refusal = judge(build(VERSION), policy=evolve(DEFAULT, settle=2 * HOUR))
         assert refusal is not None
-        assert "3600 seconds ago" in refusal.reasons[0]
-        assert "after 7200" in refusal.reasons[0]
+        assert "60 minutes ago" in refusal.reasons[0]
+        assert "after 2 hours" in refusal.reasons[0]
         future = judge(build(VERSION, uploaded=NOW + HOUR))
         assert future is not None
         assert "uploaded 0 seconds ago" in future.reasons[0]

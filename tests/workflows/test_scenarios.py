@@ -258,7 +258,7 @@ MASTER_SCENARIOS = [
             refused={
                 alpha(
                     4
-                ): "its newest file was uploaded 180 seconds ago, and an upload counts as over after 600 seconds"
+                ): "its newest file was uploaded 3 minutes ago, and an upload counts as over after 10 minutes"
             },
         ),
     ),
