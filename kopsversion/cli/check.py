@@ -320,7 +320,7 @@ def _reporting_failure(
             report = recorded(report, Journal(journal))
         for output in outputs:
             if output.path is not None:
-                _replace(console, output.path, partial(_text, output, report, look=look))
+                _replace(console, output.path, partial(_text, output, report, look=look), because=error)
             elif is_answer:
                 _answer_failure(console, output, report, look=look)
         raise
@@ -358,15 +358,18 @@ def _failed(error: BaseException, *, question: StoreQuestion) -> HealthReport:
     )
 
 
-def _replace(console: Console, path: Path, text: Callable[[], str]) -> None:
-    """Replace a file by the report of a failure; errors of that are only logged, since the failure itself is raised."""
+def _replace(console: Console, path: Path, text: Callable[[], str], *, because: BaseException) -> None:
+    """Replace a file by the report of a failure; errors of that are only logged, since the failure itself is raised.
+
+    What that is for the same reason is not said twice.
+    """
     try:
         fault = _put(path, text())
     except Exception as error:  # an extra that is not installed, or a defect in one output
         _forget(path)
         console.log("error", f"{quoted(str(path))} could not be written: {error}")
     else:
-        if fault is not None:
+        if fault is not None and str(fault) != str(because):
             console.log("error", fault.message)
 
 

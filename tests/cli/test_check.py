@@ -284,6 +284,12 @@ class TestFailure:
         assert not old.exists()
         assert json.loads(other.read_text())["healthy"]
 
+    def test_each_place_that_cannot_be_written_is_said_once(self, tmp_path: Path, face: _Face) -> None:
+        """The first is the error, which the report of that very failure would meet again."""
+        result = run("-o", f"json={tmp_path / 'no' / 'a'}", "-o", f"html={tmp_path / 'none' / 'b'}")
+        assert result.exit_code == 2
+        assert [result.stderr.count(f"/{name}' cannot be written") for name in ("no/a", "none/b")] == [1, 1]
+
     def test_neither_report_nor_failure_can_be_written(
         self, tmp_path: Path, face: _Face, monkeypatch: pytest.MonkeyPatch
     ) -> None:
