@@ -461,13 +461,12 @@ def _write(
             console.answer_tables(
                 health_tables(report), is_wide=output.format == WIDE, first=(lead(report), worst_of(report))
             )
-            # On a terminal the last line is what is in view, so it says why, as the first one does.
-            console.answer(last_lines(report, sentence=lead(report) if is_terminal(sys.stdout) else ""))
+            console.answer(last_lines(report))
             tables_shown = True
         else:
             console.answer(_text(output, report, look=look))
     if not tables_shown and not console.quiet:
-        console.tell(report.headline)
+        console.tell(lead(report))
     return faults
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kopsversion.model.tables import Table, plain, printable
 from kopsversion.model.wording import dated, duration, moment
+from kopsversion.render.causes import lead
 from kopsversion.render.jobs import WRITER_COLUMNS, writer_cells
 from kopsversion.render.text import NOTHING
 
@@ -91,13 +92,9 @@ def health_tables(report: HealthReport) -> tuple[Table, ...]:
     return tuple(table for table in tables if table.rows)
 
 
-def last_lines(report: HealthReport, *, sentence: str = "") -> str:
-    """Return what comes behind the tables: who made them, and in the last line whether all is well.
-
-    Parameters:
-        sentence: what to say in the last line instead of the report's headline.
-    """
-    return f"\nMade by {printable(report.made_by)}.\n{printable(sentence or report.headline)}\n"
+def last_lines(report: HealthReport) -> str:
+    """Return what comes behind the tables: who made them, and in the last line, which is in view, what is wrong."""
+    return f"\nMade by {printable(report.made_by)}.\n{printable(lead(report))}\n"
 
 
 def file_text(report: HealthReport) -> str:

@@ -577,7 +577,9 @@ class TestDemo:
         assert "release-1.29 healthy" in text
         assert "release-1.28 healthy" in text
         assert "release-1.27 has had no build since 2024-02-02 07:37 UTC (94 days)" in text
-        assert result.stdout.splitlines()[-1] == "1 of 4 channels is unhealthy: master."
+        assert result.stdout.splitlines()[-1] == (
+            "1 of 4 channels is unhealthy: master (no build since 6 March: kops-postsubmit-push-to-staging is red)."
+        )
 
     def test_page(self, question: list[str]) -> None:
         """The page names the job that is the cause, and has a table of jobs."""

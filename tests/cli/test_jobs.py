@@ -68,15 +68,16 @@ class TestIncident:
         assert second["data"]["last_good_tested"] == LAST
 
     def test_without_jobs_it_says_what_it_said(self, demo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        """Results of jobs only add to a report, but for a guess that they make needless."""
+        """Results only add to a report, but for a guess that they make needless; the last line gets the cause."""
         _, out, _ = run(capsys, "check", "--store", demo, "--as-of", WHEN, "--no-jobs")
         assert "writer" not in out
         assert "Jobs" not in out
         _, with_jobs, _ = run(capsys, "check", "--store", demo, "--as-of", WHEN)
         kept = [line.split() for line in with_jobs.splitlines()]
-        (changed,) = [line for line in out.splitlines() if line.split() not in kept]
+        changed, last = [line for line in out.splitlines() if line.split() not in kept]
         guess = re.compile(r"; either nothing was merged or the postsubmit is red: .*? to tell which")
         assert guess.sub("", changed).split() in kept
+        assert with_jobs.splitlines()[-1] == last.replace(").", f": {POSTSUBMIT} is red).")
 
     @pytest.mark.parametrize("output", ["table", "json", "junit", "prometheus", "markdown", "html"])
     def test_every_output_names_the_job(

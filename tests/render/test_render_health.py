@@ -81,9 +81,9 @@ class TestGolden:
 
 class TestTable:
     def test_last_line(self, reports: Mapping[str, HealthReport]) -> None:
-        """The last line names every channel that is not healthy."""
+        """The last line, in view at the end of a log, names every channel that is not healthy, and says why."""
         lines = file_text(reports["incident"]).splitlines()
-        assert lines[-1] == "1 of 4 channels is unhealthy: master."
+        assert lines[-1] == "1 of 4 channels is unhealthy: master (no build since 6 March)."
 
     def test_what_the_last_run_did_not_find_is_new(self) -> None:
         """With a journal each finding says so, or since when it is found."""
