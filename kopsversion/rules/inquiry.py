@@ -479,7 +479,7 @@ class Inquiry:
             alike.setdefault(build.version.precedence, []).append(build)
         commits = []
         for some in alike.values():
-            for each in _of_one_commit(some):
+            for each in [some] if len(some) == 1 else _of_one_commit(some):
                 if len(each) > 1:
                     self._decide_between(each)
                 commits.append(each)
