@@ -55,8 +55,9 @@ architecture: $(VENV)/.installed-dev  ## import-linter: imports point down
 	$(BIN)/lint-imports
 
 # Two workers more than there are cores, because some tests wait for a deadline: 6:45 instead of 8:30 on two cores.
+# A worker that has died is not replaced: the run would wait for ever for the new one (pytest-xdist 3.8, worksteal).
 tests: $(VENV)/.installed-dev  ## pytest with branch coverage
-	$(BIN)/pytest --numprocesses=$$($(BIN)/python -c 'import os; print(os.cpu_count() + 2)') --dist=worksteal --cov --cov-report=term
+	$(BIN)/pytest --numprocesses=$$($(BIN)/python -c 'import os; print(os.cpu_count() + 2)') --dist=worksteal --max-worker-restart=0 --cov --cov-report=term
 
 fix: $(VENV)/.installed-dev  ## Format, and mend what ruff can mend
 	$(BIN)/ruff check --fix .

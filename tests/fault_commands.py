@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from kopsversion.workflows.listing import ChannelListing
     from tests.gcs_faults import Fault
 
-TIMEOUT = 20.0
+TIMEOUT = 120.0
+"""Seconds; no command here comes to it, on a busy machine either."""
+
 HASTY = evolve(FAST, max_attempts=4, read=0.2, whole=0.4)
 """For faults that take time, and then are over: what is asked again must be answered in it."""
 
@@ -217,25 +219,36 @@ def _truth(command: str) -> Came:
         return COMMANDS[command](store_of(server, attempts=FAST), server)
 
 
-def outcome(command: str, fault: str, *, always: bool) -> str:
+def outcome(command: str, fault: str, *, always: bool, patience: int = 1) -> str:
     """Run a command against a server with a fault, and say in a word what came of it.
+
+    Parameters:
+        patience: how many times longer than usual an attempt may take.
 
     Returns:
         ``same``: nobody notices. ``told``: an answer that says with a warning what is missing. ``exit N``.
     """
     is_slow = fault.startswith(("stall", "one byte"))
-    attempts = FAST if not is_slow else BRIEF if always else HASTY
+    attempts = FAST if not is_slow else _longer(BRIEF if always else HASTY, patience)
     return _came_of(command, FAULTS[fault], when=None if always else EachOnce(), attempts=attempts)
 
 
-def outcome_of_hanging(command: str, what: str) -> str:
-    """Run a command against a server on which one thing is never answered, and say in a word what came of it."""
+def _longer(attempts: AttemptPolicy, patience: int) -> AttemptPolicy:
+    return evolve(attempts, read=patience * attempts.read, whole=patience * attempts.whole)
+
+
+def outcome_of_hanging(command: str, what: str, *, patience: int = 1) -> str:
+    """Run a command against a server on which one thing is never answered, and say in a word what came of it.
+
+    Parameters:
+        patience: how many times longer than usual an attempt may take.
+    """
     end = HANGING[what]
     return _came_of(
         command,
         FAULTS["stall before the headers"],
         when=lambda request: request.name.endswith(end),
-        attempts=BRIEF,
+        attempts=_longer(BRIEF, patience),
         named=end,
     )
 

@@ -573,7 +573,8 @@ def test_racing_processes_never_move_a_marker_back(tmp_path: Path) -> None:
         diary.entries |= entries
         diary.ends += ends
     for process in processes:
-        process.join()
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * 8
     text = body(opened(place))
     assert text is not None
     assert len(diary.ends) == RACERS

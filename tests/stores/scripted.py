@@ -143,7 +143,10 @@ class Server:
 
     def over_tls(self, context: ssl.SSLContext) -> None:
         """Speak TLS, which must be said before the server is entered."""
-        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        # A handshake belongs to the thread of its connection: one that stops in the middle must not hold up the server.
+        self._http.socket = context.wrap_socket(
+            self._http.socket, server_side=True, do_handshake_on_connect=False
+        )
         self.origin = self.origin.replace("http://", "https://")
 
     def __enter__(self) -> Self:

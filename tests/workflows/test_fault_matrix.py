@@ -31,6 +31,7 @@ from tests.fault_expectations import (
 )
 from tests.gcs_faults import FAULTS, WRONG_SHAPES, Rule
 from tests.gcs_server import GcsServer, Recorded, closed_port, parse_target
+from tests.patience import patiently
 from tests.scenes import FAST, ask, store_of
 
 pytestmark = pytest.mark.usefixtures("naps")
@@ -41,10 +42,11 @@ HASTY = evolve(FAST, max_attempts=2, read=0.3, whole=0.5)
 NEWEST = {"newest": alpha(5), "next": alpha(4)}
 
 
-def solve(server: GcsServer, case: Case) -> Resolution | KopsVersionError:
+def solve(server: GcsServer, case: Case, *, patience: int) -> Resolution | KopsVersionError:
     is_slow = case.name.startswith(("stall", "one byte"))
+    longer = evolve(HASTY, read=patience * HASTY.read, whole=patience * HASTY.whole)
     try:
-        return ask(store_of(server, attempts=HASTY if is_slow else FAST))
+        return ask(store_of(server, attempts=longer if is_slow else FAST))
     except KopsVersionError as error:
         return error
 
@@ -63,16 +65,23 @@ def conditions(found: Resolution) -> dict[str, Severity]:
 
 
 @pytest.mark.parametrize("case", tuple(cases()), ids=str)
-def test_a_fault_comes_to_what_the_table_says(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_comes_to_what_the_table_says(case: Case) -> None:
     """The build, its source and rung and every new condition; or the error and its exit status."""
-    with GcsServer(page_size=case.column.page_size) as server:
+    patiently(lambda patience: check_case(case, patience=patience))
+
+
+def check_case(case: Case, *, patience: int) -> None:
+    with (
+        GcsServer(page_size=case.column.page_size) as server,
+        pytest.MonkeyPatch.context() as monkeypatch,
+    ):
         case.column.scene.put(server)
         times = None if case.always else 1
         if case.fault is None:
             rule = refuse(server, case, times=times, monkeypatch=monkeypatch)
         else:
             rule = server.fail(case.fault, case.column.kind, times=times, when=case.column.when)
-        found = solve(server, case)
+        found = solve(server, case, patience=patience)
         assert rule.hits
         assert server.errors == []
     outcome = OUTCOMES[case.outcome]
