@@ -6,6 +6,7 @@ and an exit status, never a traceback (DESIGN section 9). This module must not k
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -38,6 +39,9 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """The exit status of a program that SIGPIPE ended."""
 
+_PREFIX = "KOPSVERSION"
+"""How the names of the variables begin that set options."""
+
 FailureOutput = Callable[[Sequence[str], int], str]
 """Makes what goes to standard output after a failure, of the arguments and the exit status."""
 
@@ -55,7 +59,7 @@ class _Boundary(click.Command):
         self.on_failure: FailureOutput | None = None
         # The prefix is set on every command: "kopsversion resolve" then reads the same variables as
         # "resolve-latest" (KOPSVERSION_STORE, not KOPSVERSION_RESOLVE_STORE).
-        self.context_settings.setdefault("auto_envvar_prefix", "KOPSVERSION")
+        self.context_settings.setdefault("auto_envvar_prefix", _PREFIX)
         self.context_settings.setdefault("max_content_width", 80)
 
     def main(self, *arguments: Any, standalone_mode: bool = True, **extra: Any) -> Any:
@@ -82,8 +86,11 @@ class _Boundary(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command's function; a reader that has gone away is no error."""
+        console = ctx.ensure_object(Console)
         try:
-            with ctx.ensure_object(Console).requests_shown():
+            for message in () if isinstance(self, click.Group) else _misspelt_variables(ctx):
+                console.log("warning", message)
+            with console.requests_shown():
                 return super().invoke(ctx)
         except BrokenPipeError:
             # Before click sees it, whose exit status for this is 1: "no testable build".
@@ -142,6 +149,16 @@ class Group(_Boundary, click.Group):
             if isinstance(chosen, _Boundary):
                 return chosen.failure_output(words[position + 1 :], status)
         return ""
+
+
+def _misspelt_variables(ctx: click.Context) -> Sequence[str]:
+    """Say which environment variables were probably meant for an option: nobody reads them, and nobody would notice."""
+    named = [name for name in os.environ if name.startswith(f"{_PREFIX}_")]
+    if not named:
+        return ()
+    from kopsversion.cli.typos import variables_meant_by
+
+    return variables_meant_by(named, ctx)
 
 
 def _end_with(text: str, *, console: Console) -> None:
@@ -340,10 +357,11 @@ def _origin(error: click.ClickException) -> str:
         or not isinstance(error.param, click.Option)
     ):
         return ""
-    name = error.param.name or ""
-    if error.ctx.get_parameter_source(name) is not click.core.ParameterSource.ENVIRONMENT:
+    if error.ctx.get_parameter_source(error.param.name or "") is not click.core.ParameterSource.ENVIRONMENT:
         return ""
-    return f" (from {error.param.envvar or f'{error.ctx.auto_envvar_prefix}_{name.upper()}'})"
+    from kopsversion.cli.typos import variable_of
+
+    return f" (from {variable_of(error.param, error.ctx)})"
 
 
 def _tell_unforeseen(error: Exception, *, console: Console) -> None:

@@ -1,4 +1,4 @@
-"""Suggestions for a mistyped command, option or value.
+"""Suggestions for a mistyped command, option, value or environment variable.
 
 This module must not know what any of them does.
 """
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kopsversion.model.suggest import did_you_mean
+from kopsversion.errors import quoted
+from kopsversion.model.suggest import closest, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-__all__ = ["meant_by", "message_of"]
+__all__ = ["meant_by", "message_of", "variable_of", "variables_meant_by"]
 
 _NOT_A_COMMAND = re.compile(r"No such command '(?P<typed>[^']*)'")
 _NOT_A_CHOICE = re.compile(r"'(?P<typed>[^']*)' is not one of")
@@ -49,4 +50,33 @@ def meant_by(error: click.ClickException) -> str:
 def _options(params: Iterable[click.Parameter]) -> Iterable[str]:
     return [
         name for param in params for name in (*param.opts, *param.secondary_opts) if name.startswith("--")
+    ]
+
+
+def variable_of(option: click.Parameter, context: click.Context) -> str:
+    """Return the name of the environment variable that sets an option; empty where none does."""
+    if option.envvar is not None:
+        return str(option.envvar)
+    is_read = isinstance(option, click.Option) and option.allow_from_autoenv and option.name
+    return f"{context.auto_envvar_prefix}_{option.name.upper()}" if is_read and option.name else ""
+
+
+def variables_meant_by(names: Iterable[str], context: click.Context) -> Sequence[str]:
+    """Say of environment variables that no option reads them, where an option's variable has nearly that name.
+
+    Where none has, a variable is somebody else's, and nothing is said.
+
+    Parameters:
+        names: variables that are set, and begin with the prefix.
+        context: of the command that is about to run.
+    """
+    prefix = f"{context.auto_envvar_prefix}_"
+    known = {variable_of(option, context) for option in context.command.get_params(context)}
+    ends = [name.removeprefix(prefix) for name in known if name]
+    unread = sorted(set(names) - known)
+    meant = {name: closest(name.removeprefix(prefix), ends) for name in unread}
+    return [
+        f"{quoted(name)} is set, and no option reads it; did you mean {prefix}{end}?"
+        for name, end in meant.items()
+        if end is not None
     ]

@@ -91,13 +91,9 @@ def _explanation(channel: ChannelHealth, *, now: datetime) -> str:
     for effect in effects[:1]:
         for writer in writers:
             if writer.paths & effect.paths:
-                return f"{_flat(effect.text)}: {writer.text}"
-    return "; ".join(map(_flat, causes_of(channel, now=now)[:2]))
-
-
-def _flat(text: str) -> str:
-    """Write ``5 days behind (3 builds)`` for a place in brackets: ``5 days behind, 3 builds``."""
-    return text.replace(" (", ", ").removesuffix(")")
+                return f"{effect.in_brackets}: {writer.in_brackets}"
+    said = dict.fromkeys(cause.in_brackets for cause in _causes(channel, now=now))
+    return "; ".join([*said][:2])
 
 
 def causes_of(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:
@@ -105,13 +101,17 @@ def causes_of(channel: ChannelHealth, *, now: datetime) -> tuple[str, ...]:
 
     Jobs that explain something come first, then what they explain and all else that is wrong, then the other jobs.
     """
+    return tuple(dict.fromkeys(cause.text for cause in _causes(channel, now=now)))
+
+
+def _causes(channel: ChannelHealth, *, now: datetime) -> Sequence[_Cause]:
     if channel.unreadable is not None:
-        return ("could not be read",)
+        return (_Cause("could not be read"),)
     effects, writers = tuple(_effects(channel, now=now)), tuple(_about_writers(channel))
     explained = frozenset(path for effect in effects for path in effect.paths)
     first = [writer for writer in writers if writer.paths & explained]
     last = [writer for writer in writers if not writer.paths & explained]
-    return tuple(dict.fromkeys(cause.text for cause in (*first, *effects, *last)))
+    return (*first, *effects, *last)
 
 
 def explains(finding: Finding, channel: ChannelHealth, *, now: datetime) -> bool:
@@ -126,12 +126,24 @@ class _Cause:
     """Something that is wrong.
 
     Attributes:
-        text: what, in a few words.
+        what: what, in a few words.
         paths: the markers whose writer would explain it; of a job, the marker that it writes.
+        extent: how much, where that is counted: ``3 builds``.
     """
 
-    text: str
+    what: str
     paths: frozenset[object] = frozenset()
+    extent: str = ""
+
+    @property
+    def text(self) -> str:
+        """It on its own: ``green 5 days behind (3 builds)``."""
+        return f"{self.what} ({self.extent})" if self.extent else self.what
+
+    @property
+    def in_brackets(self) -> str:
+        """It for a place between brackets: ``green 5 days behind, 3 builds``."""
+        return f"{self.what}, {self.extent}" if self.extent else self.what
 
 
 def _effects(channel: ChannelHealth, *, now: datetime) -> Iterator[_Cause]:
@@ -239,14 +251,13 @@ def _about_markers(channel: ChannelHealth) -> Iterator[_Cause]:
         if code:
             is_unwritten = marker.verdict in {Verdict.STALE, Verdict.MISSING}
             paths = frozenset({marker.report.marker.path}) if is_unwritten else frozenset[object]()
-            yield _Cause(f"{short_name(marker.name)} {_state_of(marker, code=code)}", paths)
-
-
-def _state_of(marker: MarkerHealth, *, code: str) -> str:
-    if marker.verdict is not Verdict.STALE or marker.lag is None:
-        return _VERDICTS.get(marker.verdict, code.removeprefix("marker-").replace("-", " "))
-    builds = f" ({count(marker.builds_behind, 'build')})" if marker.builds_behind else ""
-    return f"{duration(marker.lag)} behind{builds}"
+            name = short_name(marker.name)
+            if marker.verdict is Verdict.STALE and marker.lag is not None:
+                builds = count(marker.builds_behind, "build") if marker.builds_behind else ""
+                yield _Cause(f"{name} {duration(marker.lag)} behind", paths, builds)
+            else:
+                state = _VERDICTS.get(marker.verdict, code.removeprefix("marker-").replace("-", " "))
+                yield _Cause(f"{name} {state}", paths)
 
 
 def short_name(marker: str) -> str:

@@ -538,14 +538,14 @@ def _about_names(inquiry: Inquiry, evidence: Evidence) -> Iterator[Condition]:
     skipped, pick = inquiry.snapshot.skipped, evidence.choice.candidate.version
     unread = highest(filter(inquiry.may_be_own, inquiry.snapshot.unread))
     above = [name for name in unread if name.is_above(pick)]
-    listed = ", ".join(f"{number} {kind}" for kind, number in sorted(skipped.items()))
+    listed = ", ".join(f"{kind} ({number})" for kind, number in sorted(skipped.items()))
     if above and evidence.choice.source is not Source.REQUEST:
         shown = max(above, key=lambda name: name.release).shown  # of the same they are in order
         yield Condition(
             Code.NAMES_SKIPPED,
             Severity.WARNING,
             f"{shown} is no version, and as far as it can be read it sorts above {pick}: a newer build may be "
-            f"hidden by its name{f'; passed over are {listed}' if listed else ''}",
+            f"hidden by its name{f'; passed over: {listed}' if listed else ''}",
             {**skipped, "name": shown},
         )
     elif skipped:

@@ -470,7 +470,7 @@ def no_testable_build(
         )
         hint = "see the reasons; `kopsversion list` shows every build"
         return NoTestableBuildError(message, channel=str(channel), reasons=reasons, hint=hint)
-    skipped = [f"{number} {kind} were skipped" for kind, number in sorted(inquiry.snapshot.skipped.items())]
+    skipped = [f"skipped: {kind} ({number})" for kind, number in sorted(inquiry.snapshot.skipped.items())]
     doubtful = inquiry.doubtful()
     if doubtful:
         number = count(len(doubtful), "build")

@@ -365,7 +365,7 @@ class TestBadInput:
         put(tmp_path, "$(touch pwned)/kops")
         put(tmp_path, "v20240307-v1.29.0/cloudbuild/log.txt")
         ended = run("resolve-latest", "--store", tmp_path, cwd=tmp_path)
-        refused(ended, 1, "no build of master", "were skipped")
+        refused(ended, 1, "no build of master", "skipped: names that are no version (1)")
         assert "pwned" not in ended.stderr
 
     def test_builds_none_of_which_is_testable_are_named_with_the_reason(self, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from kopsversion.cli.complete import channels, one_of
 from kopsversion.cli.help_groups import folded, shortened
 from kopsversion.cli.resolve import resolve
 from kopsversion.cli.toolbox import tools
+from kopsversion.cli.typos import variable_of, variables_meant_by
 from kopsversion.errors import UsageError
 from kopsversion.model.channel import Channel
 from kopsversion.model.layout import read_selector
@@ -248,3 +249,46 @@ class TestCompletion:
     def test_one_of(self) -> None:
         """What does not begin as typed is left out."""
         assert one_of(("a", "b"))(click.Context(resolve), resolve.params[0], "b") == ["b"]
+
+
+class TestVariables:
+    """A variable that nobody reads would change the answer by not being read."""
+
+    @pytest.mark.parametrize(
+        ("name", "meant"),
+        [
+            ("KOPSVERSION_STOER", "KOPSVERSION_STORE"),
+            ("KOPSVERSION_MAXLAG", "KOPSVERSION_MAX_LAG"),
+            ("KOPSVERSION_max_lag", "KOPSVERSION_MAX_LAG"),
+            ("KOPSVERSION_AS_OFF", "KOPSVERSION_AS_OF"),
+        ],
+    )
+    def test_a_misspelt_one_is_told(self, name: str, meant: str, demo_bucket: Path) -> None:
+        """With the one that was probably meant; the answer comes all the same."""
+        asked = ("resolve", "master", "--store", str(demo_bucket), "--as-of", "2024-05-06T18:00:00Z")
+        result = run(*asked, env={name: "x"})
+        assert result.exit_code == 0
+        told = f"WARNING '{name}' is set, and no option reads it; did you mean {meant}?"
+        assert result.stderr.count(told) == 1
+        assert told not in run(*asked, "-q", env={name: "x"}).stderr
+
+    def test_what_is_somebody_else_s_is_not_told(self, demo_bucket: Path) -> None:
+        """A job may keep the checksum of the single file in such a variable."""
+        asked = ("resolve", "master", "--store", str(demo_bucket), "--as-of", "2024-05-06T18:00:00Z")
+        result = run(*asked, env={"KOPSVERSION_SHA256": "x", "KOPSVERSION_VERSION": "0.2.0"})
+        assert "is set" not in result.stderr
+
+    def test_no_command_takes_another_s_for_its_own(self) -> None:
+        """A job may set the variables of all commands at once."""
+        contexts = [
+            click.Context(command, info_name=name, auto_envvar_prefix="KOPSVERSION")
+            for name, command in tools.commands.items()
+        ]
+        every = {
+            variable
+            for context in contexts
+            for option in context.command.get_params(context)
+            if (variable := variable_of(option, context))
+        }
+        assert len(every) > 30
+        assert [variables_meant_by(every, context) for context in contexts] == [[]] * len(contexts)

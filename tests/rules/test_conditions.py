@@ -341,7 +341,7 @@ class TestBuilds:
         skipped = condition(resolve(held, ON_MASTER, DEFAULT, NOW), "names-skipped")
         assert (skipped.severity, skipped.message, skipped.data) == (
             Severity.INFO,
-            "not every name in the store is a build: 1 odd names, 2 stray files",
+            "not every name in the store is a build: odd names (1), stray files (2)",
             {"stray files": 2, "odd names": 1},
         )
 
@@ -365,7 +365,7 @@ class TestNames:
                 {"stray files": 2, "odd names": 1},
                 Severity.WARNING,
                 f"1.30.0-alpha.3-dirty is no version, and as far as it can be read it sorts above {alpha(2)}: a "
-                "newer build may be hidden by its name; passed over are 1 odd names, 2 stray files",
+                "newer build may be hidden by its name; passed over: odd names (1), stray files (2)",
                 id="the release counts first",
             ),
             pytest.param(
@@ -380,14 +380,14 @@ class TestNames:
                 [f"{alpha(1)}-dirty", "1.29.0-alpha.1-dirty"],
                 {"odd names": 2},
                 Severity.INFO,
-                f"not every name in the store is a build: 2 odd names, such as {alpha(1)}-dirty",
+                f"not every name in the store is a build: odd names (2), such as {alpha(1)}-dirty",
                 id="none above",
             ),
             pytest.param(
                 ["1.30.1-dirty"],
                 {"odd names": 1},
                 Severity.INFO,
-                "not every name in the store is a build: 1 odd names",
+                "not every name in the store is a build: odd names (1)",
                 id="only another branch's",
             ),
         ],

@@ -433,7 +433,7 @@ class TestNoAnswer:
         held = evolve(snapshot(), skipped={"names that are no version": 7})
         with pytest.raises(NoTestableBuildError) as caught:
             resolve(held, MASTER, DEFAULT, NOW)
-        assert caught.value.reasons == ("7 names that are no version were skipped",)
+        assert caught.value.reasons == ("skipped: names that are no version (7)",)
         assert "no builds at all" in caught.value.hint
 
     def test_a_reason_that_all_builds_share_is_said_once(self) -> None:

@@ -386,8 +386,8 @@ class TestNoTestableBuild:
         assert said(raised) == (
             f"there is no build of release-1.30 in {STORE}",
             (
-                "7 a stray were skipped",
-                "1 odd names were skipped",
+                "skipped: a stray (7)",
+                "skipped: odd names (1)",
                 f"2 builds, such as {beta(5)}, may be of release-1.30: {REPO_OPTION} tells which",
             ),
             "channels that exist there: master, release-1.30",
