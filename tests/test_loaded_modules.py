@@ -74,6 +74,25 @@ def test_a_directory_is_read_without_http(demo_bucket: object) -> None:
     )
 
 
+def test_a_resolve_loads_no_more_of_our_own_than_it_did(demo_bucket: object) -> None:
+    """Each module and each class of attrs costs every start some time: one more is a decision."""
+    script = (
+        "import sys\n"
+        "from kopsversion.cli.resolve import resolve\n"
+        "resolve.main(sys.argv[1:], standalone_mode=False)\n"
+        "own = [module for name, module in sys.modules.items() if name.startswith('kopsversion')]\n"
+        "held = {each for module in own for each in vars(module).values() if isinstance(each, type)}\n"
+        "print(len(own), sum(hasattr(each, '__attrs_attrs__') for each in held), file=sys.stderr)\n"
+    )
+    arguments = ["master", "--store", str(demo_bucket), "--as-of", "2024-05-06T18:00:00Z"]
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True, timeout=60
+    )
+    modules, classes = map(int, ended.stderr.splitlines()[-1].split())
+    assert modules <= 64
+    assert classes <= 68
+
+
 def _write() -> str:
     store = open_store(STORE, deadline=Deadline(60), environ=os.environ)
     return store.write("new", b"x", if_generation=None, cache_control="no-store", metadata={})

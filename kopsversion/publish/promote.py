@@ -39,10 +39,11 @@ from kopsversion.model.layout import (
 )
 from kopsversion.model.needs import Undecided
 from kopsversion.model.values import frozen
+from kopsversion.rules.asking import Unknown
 from kopsversion.rules.conditions import about_gaps
 from kopsversion.rules.doubt import doubtful_builds
 from kopsversion.rules.failing import AGAIN, store_failed
-from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
+from kopsversion.rules.inquiry import Candidate, Inquiry
 from kopsversion.rules.verdicts import other_channel
 from kopsversion.workflows.rounds import ask_until_known, start
 

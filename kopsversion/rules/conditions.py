@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from kopsversion.model.answer import Refusal
     from kopsversion.model.bucket import Build, GitLine
     from kopsversion.model.version import BuildVersion
-    from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
+    from kopsversion.rules.asking import Unknown
+    from kopsversion.rules.inquiry import Candidate, Inquiry
 
 
 _MOST_NAMED = 8

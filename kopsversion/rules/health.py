@@ -21,8 +21,9 @@ from kopsversion.model.needs import ListArtifacts, ListMarkers, Undecided
 from kopsversion.model.policy import Strategy
 from kopsversion.model.wording import duration, moment
 from kopsversion.rules.agreement import disagreement
+from kopsversion.rules.asking import Unknown
 from kopsversion.rules.freshness import unbuilt, without_guess
-from kopsversion.rules.inquiry import Inquiry, Unknown
+from kopsversion.rules.inquiry import Inquiry
 from kopsversion.rules.report import (
     TIMELINE,
     BuildState,

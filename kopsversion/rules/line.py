@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kopsversion.model.answer import RefusalKind
+from kopsversion.rules.asking import Unknown
 from kopsversion.rules.failing import AGAIN, store_failed
-from kopsversion.rules.inquiry import Candidate, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from kopsversion.model.answer import Refusal
-    from kopsversion.rules.inquiry import Inquiry
+    from kopsversion.rules.inquiry import Candidate, Inquiry
 
 __all__ = ["NeedsMoreError", "refusal_as_seen", "refusal_of", "walk_back"]
 

@@ -28,10 +28,11 @@ from kopsversion.model.needs import Undecided
 from kopsversion.model.policy import OnStale, Policy, Strategy
 from kopsversion.model.version import BuildVersion
 from kopsversion.model.wording import count
+from kopsversion.rules.asking import UNKNOWN, Unknown
 from kopsversion.rules.attribution import by_name, by_version, is_disowned
 from kopsversion.rules.conditions import Choice, Evidence, clone_disagrees, gather_conditions, worst_first
 from kopsversion.rules.failing import AGAIN, store_failed
-from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
+from kopsversion.rules.inquiry import Candidate, Inquiry
 from kopsversion.rules.verdicts import judge
 
 if TYPE_CHECKING:

@@ -25,9 +25,10 @@ from kopsversion.model.channel import Certainty, minor_key
 from kopsversion.model.needs import ListArtifacts, ListUploads
 from kopsversion.model.values import frozen
 from kopsversion.model.wording import duration
+from kopsversion.rules.asking import UNKNOWN, Unknown
 from kopsversion.rules.attribution import by_git, by_version
 from kopsversion.rules.freshness import completed
-from kopsversion.rules.inquiry import UNKNOWN, Candidate, Inquiry, Unknown
+from kopsversion.rules.inquiry import Candidate, Inquiry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

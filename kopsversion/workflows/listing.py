@@ -18,10 +18,11 @@ from kopsversion.model.needs import ListMarkers, ListMinors, Undecided
 from kopsversion.model.policy import Policy
 from kopsversion.model.values import frozen
 from kopsversion.rules.agreement import disagreement
+from kopsversion.rules.asking import Unknown
 from kopsversion.rules.attribution import is_disowned
 from kopsversion.rules.conditions import about_gaps, about_order, clone_disagrees
 from kopsversion.rules.failing import AGAIN, store_failed
-from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
+from kopsversion.rules.inquiry import Candidate, Inquiry
 from kopsversion.rules.resolver import no_testable_build
 from kopsversion.stores.deadline import Deadline
 from kopsversion.workflows.arguments import count_of, function_of

@@ -15,8 +15,9 @@ from kopsversion.model.bucket import GitCommit, GitLine
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
 from kopsversion.model.needs import ListBuilds, ListMinors, ListUploads, ReadMarker
 from kopsversion.model.policy import Policy, Strategy
+from kopsversion.rules.asking import UNKNOWN, Unknown
 from kopsversion.rules.disputes import DELAY, Dispute, find_disputes
-from kopsversion.rules.inquiry import UNKNOWN, Inquiry, Unknown
+from kopsversion.rules.inquiry import Inquiry
 from kopsversion.rules.resolver import resolve
 from tests.builders import (
     DAY,

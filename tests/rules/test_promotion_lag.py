@@ -14,8 +14,9 @@ from kopsversion.model.answer import MarkerReport, Severity, Verdict
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Attribution, Certainty, Witness
 from kopsversion.model.needs import Failure, ListArtifacts, ListUploads
 from kopsversion.model.policy import Policy
+from kopsversion.rules.asking import Unknown
 from kopsversion.rules.freshness import completed
-from kopsversion.rules.inquiry import Candidate, Inquiry, Unknown
+from kopsversion.rules.inquiry import Candidate, Inquiry
 from kopsversion.rules.resolver import resolve
 from kopsversion.rules.verdicts import judge
 from tests.builders import (

@@ -26,7 +26,8 @@ from kopsversion.model.bucket import (
 )
 from kopsversion.model.channel import BRANCH_MARKER, GREEN_MARKER, MASTER, Channel
 from kopsversion.model.needs import Failure, ListArtifacts, ListMinors, ListUploads, Need, ReadChecksums
-from kopsversion.rules.inquiry import Inquiry, Unknown
+from kopsversion.rules.asking import Unknown
+from kopsversion.rules.inquiry import Inquiry
 from kopsversion.rules.testable import required_paths
 from kopsversion.rules.verdicts import judge, other_channel
 from tests.builders import (
