@@ -439,8 +439,10 @@ class TestAGitThatHangs:
         ) as running:
             begun = b""
             while begun.count(b"started\n") < times:
-                assert select.select([alive], [], [], HANG)[0]
-                begun += os.read(alive, 1024)
+                assert select.select([alive], [], [], HANG)[0], "no git was started"
+                piece = os.read(alive, 1024)
+                assert piece, "the gits that were started are gone"
+                begun += piece
             running.send_signal(number)
             answer, told = running.communicate(timeout=HANG)
         assert (running.returncode, answer) == (status, b"")
