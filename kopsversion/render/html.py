@@ -57,6 +57,7 @@ INTERVAL = timedelta(hours=1)
 _CONTENTS_ABOVE = 8
 """If there are more channels, there is a table of contents."""
 _CODE = re.compile(r"`([^`<>]+)`")
+_BRANCH = re.compile(r"\brelease-[0-9]+\.[0-9]+\b")
 _TIME = re.compile(r"\b([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9]{2}:[0-9]{2}) UTC\b")
 
 
@@ -98,6 +99,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["timed"] = _timed
+    environment.filters["heading"] = _heading
     environment.filters["machine"] = _machine
     environment.filters["moment"] = moment
     return environment.get_template("health.html.j2")
@@ -112,6 +114,12 @@ def _timed(text: str) -> Markup:
     """Escape text, and mark up the moments and the code in it."""
     marked = _TIME.sub(r'<time datetime="\1T\2Z">\g<0></time>', str(escape(printable(text))))
     marked = _CODE.sub(r"<code>\1</code>", marked)
+    return Markup(marked)  # noqa: S704 # escaped, but for elements around what is escaped
+
+
+def _heading(text: str) -> Markup:
+    """Mark up as `_timed` does, and keep the name of a branch on one line, which has a hyphen."""
+    marked = _BRANCH.sub(r'<span class="whole">\g<0></span>', str(_timed(text)))
     return Markup(marked)  # noqa: S704 # escaped, but for elements around what is escaped
 
 

@@ -194,6 +194,7 @@ class TestFirstScreen:
         page = health_to_html(evolve(reports["everything"], channels=(ill,)))
         (title,) = tree(page).iter("h1")
         assert texts(title).endswith("release-1.28 (no testable build; latest-ci names an incomplete build).")
+        assert [each.text for each in title.iter("span") if each.get("class") == "whole"] == ["release-1.28"]
         (cause,) = by_class(page, "cause")
         assert texts(cause) == "no testable build; latest-ci names an incomplete build; pipeline is red"
         assert page.index("the only build of release-1.28") < page.index("the pipeline has been red")
