@@ -52,7 +52,7 @@ _AT_ONCE = 8
 """Listings that are asked for at the same time: a marker may name a build of long ago."""
 
 
-@define
+@define(eq=False, repr=False)  # nobody compares or shows one, and a start does not compile what it takes
 class Asking:
     """A snapshot seen from one channel, with the needs found so far.
 

@@ -51,7 +51,7 @@ _MOST_TOGETHER = 2
 """Minors below the newest that are looked at together with it: a name is too high by one minor, or by a typo."""
 
 
-@define
+@define(eq=False, repr=False)
 class Inquiry(Asking):
     """The builds of a channel in their order, with what was found out on the way."""
 

@@ -172,7 +172,7 @@ class CloneSource:
         return min(most, self.deadline.remaining() / 2)
 
 
-@define
+@define(eq=False, repr=False)
 class Clone:
     """What git says of one channel, and why it may not be asked; `settle` may add to it.
 

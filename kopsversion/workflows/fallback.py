@@ -34,7 +34,7 @@ T = TypeVar("T")
 _FILE_TIME = 3.0  # seconds that the file may take: longer than the wait for its lock
 
 
-@define
+@define(eq=False, repr=False)
 class LastGood:
     """The last good answer to one question, and the file that holds it.
 
