@@ -630,9 +630,9 @@ def _variables() -> Iterator[str]:
     yield from (
         "## Environment variables",
         "",
-        "Every option can be set as `KOPSVERSION_` and its long name: [the command line](cli.md) names each. Of a variable",
-        "whose name is nearly that of one, a warning asks whether it was meant. These are read too; an empty one counts as",
-        "not set.",
+        "Every option can be set as `KOPSVERSION_` and its long name: [the command line](cli.md) names each. Of a",
+        "variable whose name is nearly that of one, a warning asks whether it was meant. These are read too; an empty",
+        "one counts as not set.",
         "",
     )
     rows = (
