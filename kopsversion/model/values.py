@@ -5,9 +5,10 @@ Knows nothing of what the values stand for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -16,6 +17,7 @@ __all__ = ["FrozenMapping", "RankedText", "freeze", "frozen"]
 
 K = TypeVar("K")
 V = TypeVar("V")
+T = TypeVar("T")
 
 
 def _describe(value: Any) -> str:
@@ -28,15 +30,47 @@ def _describe(value: Any) -> str:
     return f"{type(value).__qualname__.rpartition('.')[2]}({', '.join(shown)})"
 
 
+def _is_equal(value: Any, other: Any) -> Any:
+    """Compare two values as attrs does: of one class, and equal in every attribute that counts."""
+    if other.__class__ is not value.__class__:
+        return NotImplemented
+    compared = _parts(value.__class__, _counts)
+    return compared(value) == compared(other)
+
+
+def _hash_of(value: Any) -> int:
+    return hash((value.__class__, _parts(value.__class__, _is_hashed)(value)))
+
+
+def _counts(attribute: attrs.Attribute[Any]) -> bool:
+    return bool(attribute.eq)
+
+
+def _is_hashed(attribute: attrs.Attribute[Any]) -> bool:
+    return bool(attribute.eq if attribute.hash is None else attribute.hash)
+
+
+@cache
+def _parts(cls: Any, is_part: Callable[[attrs.Attribute[Any]], bool]) -> Callable[[Any], object]:
+    """Return a function that returns some attributes of a value."""
+    parts = [each for each in attrs.fields(cls) if is_part(each)]
+    if parts and all(each.eq_key is None for each in parts):
+        return attrgetter(*(each.name for each in parts))  # which is written in C
+    return lambda value: tuple((each.eq_key or _as_it_is)(getattr(value, each.name)) for each in parts)
+
+
+def _as_it_is(value: T) -> T:
+    return value
+
+
 if TYPE_CHECKING:
     from attrs import frozen
 else:
 
     def frozen(cls: type | None = None, /, **options: Any) -> Any:
-        """Make a frozen class, as `attrs.frozen` does, with one ``__repr__`` for all.
+        """Make a frozen class, as `attrs.frozen` does, with one ``__repr__``, ``__eq__`` and ``__hash__`` for all.
 
-        attrs writes and compiles a ``__repr__`` for each class, which costs each start some milliseconds, and which no
-        answer uses (docs/performance.md).
+        attrs writes and compiles them for each class, which costs each start some milliseconds (docs/performance.md).
 
         Parameters:
             cls: the class; without it this is a decorator with options.
@@ -46,6 +80,8 @@ else:
             return partial(frozen, **options)
         if "__repr__" not in vars(cls):
             cls.__repr__ = _describe
+        if options.keys().isdisjoint({"eq", "order"}):
+            cls.__eq__, cls.__hash__ = _is_equal, _hash_of
         return attrs.frozen(cls, **options)
 
 

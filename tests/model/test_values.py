@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 import pickle
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -125,3 +126,69 @@ def test_a_frozen_value_cannot_be_changed() -> None:
     """As with `attrs.frozen`."""
     with pytest.raises(FrozenInstanceError):
         Shown(1).one = 2  # type: ignore[misc]
+
+
+@frozen
+class _Pair:
+    """Two attributes that count, one by its text, one that does not, and one that is only compared."""
+
+    one: int
+    two: object = field(default="2", eq=str)
+    free: int = field(default=0, eq=False)
+    unhashed: list[int] = field(factory=list, hash=False)
+
+
+@frozen
+class _Other:
+    one: int
+
+
+@frozen
+class _Empty:
+    pass
+
+
+@frozen(eq=False)
+class _Itself:
+    one: int
+
+
+@frozen(order=True)
+class _Ordered:
+    one: int
+
+
+@pytest.mark.parametrize(
+    ("value", "equal", "unequal"),
+    [
+        (_Pair(1), _Pair(1, 2, 3), _Pair(2)),
+        (_Pair(1), _Pair(1, "2", 7), _Pair(1, "3")),
+        (_Pair(1, unhashed=[1]), _Pair(1, unhashed=[1]), _Pair(1, unhashed=[2])),
+        (_Other(1), _Other(1), _Other(2)),
+        (_Other(1), _Other(1), _Ordered(1)),
+        (_Other(1), _Other(1), 1),
+        (_Empty(), _Empty(), _Other(1)),
+        (_Ordered(1), _Ordered(1), _Ordered(2)),
+    ],
+)
+def test_frozen_values_are_equal_as_those_of_attrs_are(value: object, equal: object, unequal: object) -> None:
+    """If they are of one class and what counts is equal; then they are one key of a dict."""
+    assert operator.eq(value, equal)
+    assert not operator.ne(value, equal)
+    assert hash(value) == hash(equal)
+    assert operator.ne(value, unequal)
+    assert not operator.eq(value, unequal)
+    assert len({value, equal, unequal}) == 2
+
+
+def test_what_only_is_compared_is_not_hashed() -> None:
+    """It may be something that has no hash."""
+    assert hash(_Pair(1, unhashed=[1])) == hash(_Pair(1, unhashed=[2]))
+
+
+def test_a_class_may_leave_comparing_alone() -> None:
+    """Then a value equals itself and no other."""
+    assert _Itself(1) != _Itself(1)
+    assert _Ordered(1) < _Ordered(2)
+    with pytest.raises(TypeError):
+        operator.lt(_Other(1), _Other(2))
