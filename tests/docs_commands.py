@@ -166,6 +166,7 @@ def run_page(text: str, folder: Path) -> list[Ended]:
         env={
             "PATH": f"{home / 'bin'}:{scripts}:/usr/bin:/bin",
             "HOME": str(home),
+            "TMPDIR": str(home),
             "LC_ALL": "C.UTF-8",
             **kept,
         },
