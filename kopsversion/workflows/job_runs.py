@@ -14,12 +14,12 @@ from attrs import evolve
 from kopsversion.errors import ResolutionError, StoreError, UsageError
 from kopsversion.model.channel import MASTER, Channel
 from kopsversion.model.layout import DEFAULT_STORE
-from kopsversion.model.runs import Result, Run, RunFile, SeenRun, check_job_name
+from kopsversion.model.runs import Result, Run, RunFile, SeenRun, Unreadable, check_job_name
 from kopsversion.model.values import frozen
 from kopsversion.rules.same_build import SameBuild, same_build
 from kopsversion.rules.writers import JobRuns, Want
 from kopsversion.stores.deadline import Deadline
-from kopsversion.workflows.jobs import DEFAULT_JOBS, JobsQuestion, RunsReader, place_of_jobs
+from kopsversion.workflows.jobs import DEFAULT_JOBS, DENIED, JobsQuestion, RunsReader, place_of_jobs
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc
 from kopsversion.workflows.rounds import say_nothing
 from kopsversion.workflows.stores import borrowed, stores_of
@@ -133,7 +133,7 @@ def list_jobs(
     Raises:
         UsageError: an argument is not valid.
         ResolutionError: no job that was asked for has any run.
-        StoreError: no job could be listed.
+        StoreError: no job could be listed, or none of the runs could be read.
 
     Source: DESIGN section 13.
     """
@@ -184,7 +184,19 @@ def _listed(
     jobs = tuple(each.shown(reader) for each in with_runs)
     if not any(job.runs for job in jobs):
         raise _nothing(with_runs, url=reader.url)
+    reasons = _why_unread(reader, with_runs)
+    if reasons:
+        raise _unreadable(with_runs, url=reader.url, reasons=reasons)
     return jobs
+
+
+def _why_unread(reader: RunsReader, listed: Sequence[_Listed]) -> tuple[str, ...]:
+    """Say why nothing at all could be read of runs that were listed; empty where anything is known of one."""
+    runs = [run for each in listed for run in each.candidates(reader)]
+    if any(run.result not in {None, Result.UNKNOWN} or run.tested is not None for run in runs):
+        return ()
+    failed = (run.finished.reason for run in runs if isinstance(run.finished, Unreadable))
+    return tuple(dict.fromkeys(reason for reason in failed if reason.startswith(DENIED)))[:1]
 
 
 def _place(question: JobsQuestion, store: str | Store | Sequence[str | Store]) -> str | Store:
@@ -312,6 +324,15 @@ class _Listed:
             same=same_build(runs),
             failure=self.found.failure or (None if runs else "there are no runs of it"),
         )
+
+
+def _unreadable(listed: Sequence[_Listed], *, url: str, reasons: Sequence[str]) -> StoreError:
+    return StoreError(
+        f"the runs of {', '.join(each.found.job for each in listed)} are listed, but none of them could be read",
+        url=url,
+        reasons=[f"finished.json {reason}" for reason in reasons],
+        hint="see whether the objects of the store of the jobs can be read, or name another with --jobs-store",
+    )
 
 
 def _nothing(listed: Sequence[_Listed], *, url: str) -> ResolutionError | StoreError:

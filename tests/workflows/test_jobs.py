@@ -400,6 +400,21 @@ def test_jobs_that_cannot_be_listed_are_an_error_of_the_store() -> None:
     assert caught.value.reasons == ("403 for nobody",)
 
 
+@pytest.mark.parametrize(("denied", "known"), [("read *", False), ("read *finished.json", True)])
+def test_runs_that_are_listed_and_cannot_be_read_are_an_error(*, denied: str, known: bool) -> None:
+    """A column of results that are not known hid why; what a log says is an answer still."""
+    jobs = FakeStore(url="mem://jobs/")
+    prow_of(jobs).run("any-job", NOW - HOUR, tested=alpha(1))
+    jobs.fail(denied, AccessDeniedError("403 for nobody", url="mem://jobs/"))
+    question = JobsQuestion(place=jobs)
+    if known:
+        assert list_jobs(["any-job"], question=question, now=NOW).jobs[0].runs[0].result is Result.UNKNOWN
+        return
+    with pytest.raises(StoreError, match="none of them could be read") as caught:
+        list_jobs(["any-job"], question=question, now=NOW)
+    assert caught.value.reasons == ("finished.json cannot be read: 403 for nobody",)
+
+
 def test_a_run_whose_branch_cannot_be_read_is_listed_for_none() -> None:
     """Neither ``prowjob.json`` nor ``started.json`` is there."""
     jobs = FakeStore(url="mem://jobs/")
