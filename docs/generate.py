@@ -26,6 +26,7 @@ import kopsversion
 from kopsversion import errors
 from kopsversion.cli import boundary, config, console, process
 from kopsversion.cli.toolbox import tools
+from kopsversion.cli.typos import variable_of
 from kopsversion.model.answer import Verdict
 from kopsversion.model.policy import Policy
 from kopsversion.model.silence import LONGEST_SILENCE
@@ -185,15 +186,8 @@ def _option(option: click.Option, context: click.Context) -> tuple[str, str, str
     record = option.get_help_record(context)
     said = _one_line(record[1]).replace("[required]", "Required.") if record else ""
     meaning = re.sub(r"\s*\[default: (.+)\]$", r" Default: \1.", said)
-    return f"{names}{metavar}", meaning, _variable(option, context)
-
-
-def _variable(option: click.Option, context: click.Context) -> str:
-    if option.envvar:
-        return f"`{option.envvar}`"
-    if not option.allow_from_autoenv or not option.name or not context.auto_envvar_prefix:
-        return ""
-    return f"`{context.auto_envvar_prefix}_{option.name.upper()}`"
+    variable = variable_of(option, context)
+    return f"{names}{metavar}", meaning, f"`{variable}`" if variable else ""
 
 
 # --------------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from tests.builders import HOUR, NOW
 from tests.gcs_faults import FAULTS
 from tests.gcs_server import KOPS_ROOT, GcsServer, Recorded
 from tests.harness import ANCIENT, GREEN, MIDDLE, NEW, fill, opened
+from tests.patience import longer
 from tests.prow import PIPELINE, Prow
 from tests.scenes import FAST, store_of
 from tests.stores.test_store_contract import ServerPlace
@@ -229,12 +230,8 @@ def outcome(command: str, fault: str, *, always: bool, patience: int = 1) -> str
         ``same``: nobody notices. ``told``: an answer that says with a warning what is missing. ``exit N``.
     """
     is_slow = fault.startswith(("stall", "one byte"))
-    attempts = FAST if not is_slow else _longer(BRIEF if always else HASTY, patience)
+    attempts = FAST if not is_slow else longer(BRIEF if always else HASTY, patience)
     return _came_of(command, FAULTS[fault], when=None if always else EachOnce(), attempts=attempts)
-
-
-def _longer(attempts: AttemptPolicy, patience: int) -> AttemptPolicy:
-    return evolve(attempts, read=patience * attempts.read, whole=patience * attempts.whole)
 
 
 def outcome_of_hanging(command: str, what: str, *, patience: int = 1) -> str:
@@ -248,7 +245,7 @@ def outcome_of_hanging(command: str, what: str, *, patience: int = 1) -> str:
         command,
         FAULTS["stall before the headers"],
         when=lambda request: request.name.endswith(end),
-        attempts=_longer(BRIEF, patience),
+        attempts=longer(BRIEF, patience),
         named=end,
     )
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kopsversion.stores.base import AttemptPolicy
 
 MORE = 10
 """How many times longer everything may take at the second try."""
@@ -21,3 +25,8 @@ def patiently(check: Callable[[int], None]) -> None:
         check(1)
     except AssertionError:
         check(MORE)
+
+
+def longer(attempts: AttemptPolicy, patience: int) -> AttemptPolicy:
+    """Return a policy by which each attempt may take that many times longer."""
+    return evolve(attempts, read=patience * attempts.read, whole=patience * attempts.whole)

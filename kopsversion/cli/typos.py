@@ -57,8 +57,9 @@ def variable_of(option: click.Parameter, context: click.Context) -> str:
     """Return the name of the environment variable that sets an option; empty where none does."""
     if option.envvar is not None:
         return str(option.envvar)
-    is_read = isinstance(option, click.Option) and option.allow_from_autoenv and option.name
-    return f"{context.auto_envvar_prefix}_{option.name.upper()}" if is_read and option.name else ""
+    if not isinstance(option, click.Option) or not option.allow_from_autoenv or not option.name:
+        return ""
+    return f"{context.auto_envvar_prefix}_{option.name.upper()}"
 
 
 def variables_meant_by(names: Iterable[str], context: click.Context) -> Sequence[str]:

@@ -158,9 +158,15 @@ class Absent:
 
 @frozen
 class Unreadable:
-    """The file could not be read, or has another form than Prow writes. Its text is not kept."""
+    """The file could not be read, or has another form than Prow writes. Its text is not kept.
+
+    Attributes:
+        reason: why, as the end of a sentence.
+        is_given: whether the store gave the file, so that it is its form that is wrong.
+    """
 
     reason: str
+    is_given: bool = field(default=True, kw_only=True)
 
 
 @frozen(kw_only=True)

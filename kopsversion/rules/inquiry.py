@@ -1,8 +1,8 @@
 """The line of one channel's builds, newest first, as far as a snapshot knows it.
 
 The decision is written as if everything were known and asks an `Inquiry`, which notes what is not known (`asking`).
-Pure: same snapshot, same needs. It attributes, ranks and examines through `attribution`, `ranking` and `testable`, and
-must not know what is decided.
+Pure: same snapshot, same needs. It attributes and ranks through `attribution` and `ranking`, and must not know what is
+decided.
 """
 
 from __future__ import annotations

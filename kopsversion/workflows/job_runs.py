@@ -19,7 +19,7 @@ from kopsversion.model.values import frozen
 from kopsversion.rules.same_build import SameBuild, same_build
 from kopsversion.rules.writers import JobRuns, Want
 from kopsversion.stores.deadline import Deadline
-from kopsversion.workflows.jobs import DEFAULT_JOBS, DENIED, JobsQuestion, RunsReader, place_of_jobs
+from kopsversion.workflows.jobs import DEFAULT_JOBS, JobsQuestion, RunsReader, place_of_jobs
 from kopsversion.workflows.question import DEFAULT_TIMEOUT, in_utc
 from kopsversion.workflows.rounds import say_nothing
 from kopsversion.workflows.stores import borrowed, stores_of
@@ -184,19 +184,19 @@ def _listed(
     jobs = tuple(each.shown(reader) for each in with_runs)
     if not any(job.runs for job in jobs):
         raise _nothing(with_runs, url=reader.url)
-    reasons = _why_unread(reader, with_runs)
-    if reasons:
-        raise _unreadable(with_runs, url=reader.url, reasons=reasons)
+    reason = _why_unread(reader, with_runs)
+    if reason is not None:
+        raise _unreadable(with_runs, url=reader.url, reason=reason)
     return jobs
 
 
-def _why_unread(reader: RunsReader, listed: Sequence[_Listed]) -> tuple[str, ...]:
-    """Say why nothing at all could be read of runs that were listed; empty where anything is known of one."""
+def _why_unread(reader: RunsReader, listed: Sequence[_Listed]) -> str | None:
+    """Say why nothing at all could be read of runs that were listed; ``None`` where anything is known of one."""
     runs = [run for each in listed for run in each.candidates(reader)]
     if any(run.result not in {None, Result.UNKNOWN} or run.tested is not None for run in runs):
-        return ()
-    failed = (run.finished.reason for run in runs if isinstance(run.finished, Unreadable))
-    return tuple(dict.fromkeys(reason for reason in failed if reason.startswith(DENIED)))[:1]
+        return None
+    failed = (run.finished for run in runs if isinstance(run.finished, Unreadable))
+    return next((each.reason for each in failed if not each.is_given), None)
 
 
 def _place(question: JobsQuestion, store: str | Store | Sequence[str | Store]) -> str | Store:
@@ -326,11 +326,11 @@ class _Listed:
         )
 
 
-def _unreadable(listed: Sequence[_Listed], *, url: str, reasons: Sequence[str]) -> StoreError:
+def _unreadable(listed: Sequence[_Listed], *, url: str, reason: str) -> StoreError:
     return StoreError(
         f"the runs of {', '.join(each.found.job for each in listed)} are listed, but none of them could be read",
         url=url,
-        reasons=[f"finished.json {reason}" for reason in reasons],
+        reasons=[f"finished.json {reason}"],
         hint="see whether the objects of the store of the jobs can be read, or name another with --jobs-store",
     )
 

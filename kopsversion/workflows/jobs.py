@@ -76,9 +76,6 @@ _LOGS = JOBS.rstrip("/")
 MOST_REQUESTS = 38
 """Requests that explaining all writers may take, listings included; a directory costs nothing."""
 
-DENIED = "cannot be read"
-"""How the reason begins why a file that the store did not give is not known."""
-
 _SHARE = 0.5
 """The part of the remaining time that jobs may take, so that a store of runs that hangs does not use up all of it."""
 
@@ -502,5 +499,5 @@ def _with_file(run: Run, file: RunFile, outcome: Content | StoreError) -> Run:
     if isinstance(outcome, ObjectNotFoundError):
         return run.having(file, Absent())
     if isinstance(outcome, StoreError):
-        return run.having(file, Unreadable(f"{DENIED}: {outcome}"))
+        return run.having(file, Unreadable(f"cannot be read: {outcome}", is_given=False))
     return run.having(file, read_file(file, outcome.data))

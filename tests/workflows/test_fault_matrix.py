@@ -31,7 +31,7 @@ from tests.fault_expectations import (
 )
 from tests.gcs_faults import FAULTS, WRONG_SHAPES, Rule
 from tests.gcs_server import GcsServer, Recorded, closed_port, parse_target
-from tests.patience import patiently
+from tests.patience import longer, patiently
 from tests.scenes import FAST, ask, store_of
 
 pytestmark = pytest.mark.usefixtures("naps")
@@ -44,9 +44,8 @@ NEWEST = {"newest": alpha(5), "next": alpha(4)}
 
 def solve(server: GcsServer, case: Case, *, patience: int) -> Resolution | KopsVersionError:
     is_slow = case.name.startswith(("stall", "one byte"))
-    longer = evolve(HASTY, read=patience * HASTY.read, whole=patience * HASTY.whole)
     try:
-        return ask(store_of(server, attempts=longer if is_slow else FAST))
+        return ask(store_of(server, attempts=longer(HASTY, patience) if is_slow else FAST))
     except KopsVersionError as error:
         return error
 
