@@ -36,7 +36,7 @@ from tests.builders import HOUR, NOW
 from tests.gcs_faults import FAULTS
 from tests.gcs_server import KOPS_ROOT, GcsServer, Recorded
 from tests.harness import ANCIENT, GREEN, MIDDLE, NEW, fill, opened
-from tests.patience import longer
+from tests.patience import longer, slower, slowness
 from tests.prow import PIPELINE, Prow
 from tests.scenes import FAST, store_of
 from tests.stores.test_store_contract import ServerPlace
@@ -220,32 +220,28 @@ def _truth(command: str) -> Came:
         return COMMANDS[command](store_of(server, attempts=FAST), server)
 
 
-def outcome(command: str, fault: str, *, always: bool, patience: int = 1) -> str:
+def outcome(command: str, fault: str, *, always: bool) -> str:
     """Run a command against a server with a fault, and say in a word what came of it.
-
-    Parameters:
-        patience: how many times longer than usual an attempt may take.
 
     Returns:
         ``same``: nobody notices. ``told``: an answer that says with a warning what is missing. ``exit N``.
     """
     is_slow = fault.startswith(("stall", "one byte"))
-    attempts = FAST if not is_slow else longer(BRIEF if always else HASTY, patience)
-    return _came_of(command, FAULTS[fault], when=None if always else EachOnce(), attempts=attempts)
+    slow = slowness() if is_slow else 1
+    attempts = FAST if not is_slow else longer(BRIEF if always else HASTY, slow)
+    return _came_of(
+        command, slower(FAULTS[fault], slow), when=None if always else EachOnce(), attempts=attempts
+    )
 
 
-def outcome_of_hanging(command: str, what: str, *, patience: int = 1) -> str:
-    """Run a command against a server on which one thing is never answered, and say in a word what came of it.
-
-    Parameters:
-        patience: how many times longer than usual an attempt may take.
-    """
+def outcome_of_hanging(command: str, what: str) -> str:
+    """Run a command against a server on which one thing is never answered, and say in a word what came of it."""
     end = HANGING[what]
     return _came_of(
         command,
         FAULTS["stall before the headers"],
         when=lambda request: request.name.endswith(end),
-        attempts=longer(BRIEF, patience),
+        attempts=longer(BRIEF, slowness()),
         named=end,
     )
 

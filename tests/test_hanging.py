@@ -1,4 +1,4 @@
-"""That a test which hangs ends the run, by name, and that one which is only slow is tried with more time."""
+"""That a test which hangs ends the run, by name, and that one on a slow machine has more time."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.patience import MORE, patiently
+from kopsversion.stores.base import AttemptPolicy
+from tests.gcs_faults import FAULTS, Drip
+from tests.patience import longer, slower, times_slower
 from tests.processes import unmeasured
 
 PROJECT = Path(__file__).parents[1]
@@ -52,19 +55,16 @@ def test_a_test_that_hangs_is_named_and_the_run_ends(tmp_path: Path) -> None:
     assert "threading.py" in ran.stderr
 
 
-def test_what_fails_is_tried_with_more_time() -> None:
-    """And what fails then as well has failed."""
-    tried: list[int] = []
-
-    def check(patience: int) -> None:
-        tried.append(patience)
-        assert patience == MORE
-
-    patiently(check)
-    assert tried == [1, MORE]
-
-    def fail(patience: int) -> None:
-        raise AssertionError(patience)
-
-    with pytest.raises(AssertionError, match=str(MORE)):
-        patiently(fail)
+@pytest.mark.parametrize(("seconds", "slow"), [(0.0, 1), (0.3, 1), (1.0, 4)])
+def test_a_margin_scales_with_how_slow_the_machine_is(
+    seconds: float, slow: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never shrinks, and what the policy and the fault take grows alike."""
+    times = iter([0.0, seconds])
+    monkeypatch.setattr("tests.patience.time", SimpleNamespace(monotonic=lambda: next(times)))
+    assert times_slower(lambda: None, quiet=0.3) == slow
+    assert longer(AttemptPolicy(read=2.0, whole=3.0), slow) == AttemptPolicy(
+        read=2.0 * slow, whole=3.0 * slow
+    )
+    assert slower(Drip(interval=0.5), slow) == Drip(interval=0.5 * slow)
+    assert slower(FAULTS["503"], slow) == FAULTS["503"]

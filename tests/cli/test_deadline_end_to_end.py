@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 import re
 import select
@@ -17,7 +16,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,6 +26,7 @@ from tests.builders import HOUR, NOW, alpha
 from tests.gcs_faults import EndlessPages, Exchange, Fault, Response, Stall
 from tests.gcs_server import KOPS_BUCKET, KOPS_ROOT, LISTINGS, GcsServer, Kind
 from tests.harness import add_build
+from tests.patience import times_slower
 from tests.processes import unmeasured
 from tests.scenes import PLAIN
 from tests.stores.test_store_contract import ServerPlace
@@ -45,10 +44,9 @@ QUIET = 0.5
 
 
 def slowness() -> int:
-    """Tell how many times slower than a quiet machine this one is just now, so that every deadline can scale."""
-    begun = time.monotonic()
-    subprocess.run([sys.executable, "-m", "kopsversion", "--help"], check=True, capture_output=True)
-    return max(1, math.ceil((time.monotonic() - begun) / QUIET))
+    """Tell how many times slower than a quiet machine this one starts processes just now, so that deadlines scale."""
+    command = [sys.executable, "-m", "kopsversion", "--help"]
+    return times_slower(lambda: subprocess.run(command, check=True, capture_output=True), quiet=QUIET)
 
 
 STORE = ("--store", f"gs://{KOPS_BUCKET}/{KOPS_ROOT}")

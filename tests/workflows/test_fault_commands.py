@@ -9,7 +9,6 @@ import pytest
 
 from tests.fault_commands import COMMANDS, HANGING, HANGS, MEANINGS, TABLES, outcome, outcome_of_hanging
 from tests.gcs_faults import FAULTS
-from tests.patience import patiently
 
 pytestmark = pytest.mark.usefixtures("naps")
 
@@ -21,23 +20,16 @@ NAMES = [name for name in FAULTS if not name.startswith("200 with JSON of the wr
 def test_a_command_comes_to_what_the_table_says(command: str, fault: str) -> None:
     """The truth, an answer with a warning, or an exit status; and a marker never goes back."""
     once, always = TABLES.values()
-
-    def check(patience: int) -> None:
-        assert outcome(command, fault, always=False, patience=patience) == once[fault][command]
-        assert outcome(command, fault, always=True, patience=patience) == always[fault][command]
-
-    patiently(check)
+    assert outcome(command, fault, always=False) == once[fault][command]
+    assert outcome(command, fault, always=True) == always[fault][command]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_one_thing_that_hangs_is_named_or_survived(command: str) -> None:
     """The binary itself, its checksum, a marker, the files of a build, a result of a job."""
-
-    def check(patience: int) -> None:
-        for what in HANGING:
-            assert outcome_of_hanging(command, what, patience=patience) == HANGS[what][command], what
-
-    patiently(check)
+    assert {what: outcome_of_hanging(command, what) for what in HANGING} == {
+        what: row[command] for what, row in HANGS.items()
+    }
 
 
 def test_the_tables_know_every_fault_and_every_word() -> None:

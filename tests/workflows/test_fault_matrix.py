@@ -31,7 +31,7 @@ from tests.fault_expectations import (
 )
 from tests.gcs_faults import FAULTS, WRONG_SHAPES, Rule
 from tests.gcs_server import GcsServer, Recorded, closed_port, parse_target
-from tests.patience import longer, patiently
+from tests.patience import longer, slower, slowness
 from tests.scenes import FAST, ask, store_of
 
 pytestmark = pytest.mark.usefixtures("naps")
@@ -42,10 +42,13 @@ HASTY = evolve(FAST, max_attempts=2, read=0.3, whole=0.5)
 NEWEST = {"newest": alpha(5), "next": alpha(4)}
 
 
-def solve(server: GcsServer, case: Case, *, patience: int) -> Resolution | KopsVersionError:
-    is_slow = case.name.startswith(("stall", "one byte"))
+def is_slow(case: Case) -> bool:
+    return case.name.startswith(("stall", "one byte"))
+
+
+def solve(server: GcsServer, case: Case, *, slow: int) -> Resolution | KopsVersionError:
     try:
-        return ask(store_of(server, attempts=longer(HASTY, patience) if is_slow else FAST))
+        return ask(store_of(server, attempts=longer(HASTY, slow) if is_slow(case) else FAST))
     except KopsVersionError as error:
         return error
 
@@ -64,23 +67,17 @@ def conditions(found: Resolution) -> dict[str, Severity]:
 
 
 @pytest.mark.parametrize("case", tuple(cases()), ids=str)
-def test_a_fault_comes_to_what_the_table_says(case: Case) -> None:
+def test_a_fault_comes_to_what_the_table_says(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     """The build, its source and rung and every new condition; or the error and its exit status."""
-    patiently(lambda patience: check_case(case, patience=patience))
-
-
-def check_case(case: Case, *, patience: int) -> None:
-    with (
-        GcsServer(page_size=case.column.page_size) as server,
-        pytest.MonkeyPatch.context() as monkeypatch,
-    ):
+    slow = slowness() if is_slow(case) else 1
+    with GcsServer(page_size=case.column.page_size) as server:
         case.column.scene.put(server)
         times = None if case.always else 1
         if case.fault is None:
             rule = refuse(server, case, times=times, monkeypatch=monkeypatch)
         else:
-            rule = server.fail(case.fault, case.column.kind, times=times, when=case.column.when)
-        found = solve(server, case, patience=patience)
+            rule = server.fail(slower(case.fault, slow), case.column.kind, times=times, when=case.column.when)
+        found = solve(server, case, slow=slow)
         assert rule.hits
         assert server.errors == []
     outcome = OUTCOMES[case.outcome]
